@@ -1,0 +1,49 @@
+# What is done again and again. `make verify` is what must pass before a commit; it writes nothing
+# but build products. `make fix` is the one that rewrites files.
+#
+#   make sim SEED=17           replay one world, with its ladder
+#   make sim SEEDS=10000       try many worlds
+#   make fuzz TARGET=message SECONDS=60
+#   make bench FILTER=index
+#   make loadtest ARGS=--help
+
+CARGO ?= cargo
+SECONDS ?= 60
+
+.PHONY: verify format lint test doc fix sim fuzz bench loadtest
+
+verify: format lint test doc
+
+format:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+# The house rules (tests/house_rules.rs) and the sweep of the simulation are tests like the others.
+test:
+	$(CARGO) test --workspace --locked
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+fix:
+	$(CARGO) clippy --workspace --all-targets --locked --fix --allow-dirty --allow-staged
+	$(CARGO) fmt --all
+
+sim:
+	$(CARGO) run --release --locked -p sim -- $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+# A workspace of its own (nightly, cargo-fuzz). Without TARGET: which there are.
+fuzz:
+ifdef TARGET
+	$(CARGO) +nightly fuzz run $(TARGET) -- -max_total_time=$(SECONDS) $(ARGS)
+else
+	$(CARGO) +nightly fuzz list
+endif
+
+bench:
+	$(CARGO) bench --locked -p bench $(if $(FILTER),-- $(FILTER))
+
+loadtest:
+	$(CARGO) run --release --locked -p loadtest -- $(ARGS)

@@ -1,0 +1,451 @@
+//! One call at a peer, from the INVITE it was sent to the last response (RFC 3261 §9.2, §13.3, §15, §17.2).
+
+mod dialogs;
+
+use super::behaviour::{Behaviour, Verdict};
+use super::context::{Context, Repeat, check_common};
+use super::received::{Received, after, show};
+use super::text::Echo;
+use super::{CALLER_MARK, PEER_MARK, sdp};
+use signaling::sip::message::Method;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// The clocks of a session; the number says which of its dialogs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Clock {
+    /// Repeat the 2xx (RFC 3261 §13.3.1.4).
+    Answer(u8),
+    /// Repeat the BYE (timer E).
+    Bye(u8),
+    /// No answer to our BYE (timer F).
+    ByeGiveUp(u8),
+    /// Nothing repeated comes any more.
+    Forget,
+    /// No ACK for a 2xx.
+    GiveUp(u8),
+    /// The script says to hang up.
+    HangUp(u8),
+    /// Repeat the refusal (timer G).
+    Refusal,
+    /// No ACK for the refusal (timer H).
+    RefusalGiveUp,
+    /// Ring.
+    Ring,
+    /// Answer or refuse.
+    Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// No final response yet.
+    Waiting,
+    /// Refused, not acknowledged yet.
+    Refused,
+    /// Answered; the dialogs go their ways.
+    Answered,
+    /// Only repeats are answered.
+    Over,
+}
+
+/// What one 2xx began.
+#[derive(Debug)]
+struct Dialog {
+    tag: String,
+    answer: Repeat,
+    is_acknowledged: bool,
+    is_over: bool,
+    bye: Option<(String, Repeat)>,
+    bye_cseq: Option<u32>,
+}
+
+pub(super) struct Session {
+    id: u64,
+    number: u64,
+    stage: Stage,
+    behaviour: Behaviour,
+    echo: Echo,
+    branch: Vec<u8>,
+    uri: Vec<u8>,
+    from: Vec<u8>,
+    to: Vec<u8>,
+    call_id: Vec<u8>,
+    cseq: u32,
+    target_uri: Vec<u8>,
+    target: SocketAddr,
+    has_offer: bool,
+    tag: String,
+    last_response: Vec<u8>,
+    refusal: Option<Repeat>,
+    dialogs: Vec<Dialog>,
+}
+
+type Desk = Context<Clock>;
+
+impl Session {
+    /// Takes an INVITE that begins a call.
+    pub(super) fn begin(
+        desk: &mut Desk,
+        now: Instant,
+        id: u64,
+        [number, max_forwards]: [u64; 2],
+        behaviour: Behaviour,
+        invite: &Received<'_>,
+    ) -> Self {
+        if let Err(what) = check_invite(invite, number, max_forwards) {
+            desk.complain(Some(number), &what);
+        }
+        let (target_uri, target) = match invite.contact() {
+            Ok((uri, target)) => (uri.to_vec(), target),
+            Err(what) => {
+                desk.complain(Some(number), &what);
+                (Vec::new(), invite.source)
+            }
+        };
+        let mut session = Self {
+            id,
+            number,
+            stage: Stage::Waiting,
+            behaviour,
+            echo: Echo::of(invite, desk.transport),
+            branch: invite.branch().to_vec(),
+            uri: invite.request_uri().to_vec(),
+            from: invite.from().to_vec(),
+            to: invite.to().to_vec(),
+            call_id: invite.call_id().to_vec(),
+            cseq: invite.cseq(),
+            target_uri,
+            target,
+            has_offer: !invite.body().is_empty(),
+            tag: desk.name(PEER_MARK),
+            last_response: Vec::new(),
+            refusal: None,
+            dialogs: Vec::new(),
+        };
+        session.open(desk, now);
+        session
+    }
+
+    fn open(&mut self, desk: &mut Desk, now: Instant) {
+        match self.behaviour.verdict {
+            Verdict::Silence => {
+                self.finish(desk, now);
+                return;
+            }
+            Verdict::RingOn => {}
+            Verdict::Answer | Verdict::AnswerTwice | Verdict::Refuse(_) => {
+                desk.alarms
+                    .set(self.id, Clock::Verdict, now + self.behaviour.after);
+            }
+        }
+        if self.behaviour.trying {
+            // RFC 3261 §8.2.6.2: a 100 needs no tag.
+            self.respond(desk, now, 100, "", b"");
+        }
+        if let Some(ringing) = self.behaviour.ringing {
+            if ringing.is_zero() {
+                self.ring(desk, now);
+            } else {
+                desk.alarms.set(self.id, Clock::Ring, now + ringing);
+            }
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        self.stage != Stage::Over
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    pub(super) fn call_id(&self) -> &[u8] {
+        &self.call_id
+    }
+
+    /// Takes a message of this call.
+    pub(super) fn handle(&mut self, desk: &mut Desk, now: Instant, message: &Received<'_>) {
+        if self.behaviour.verdict == Verdict::Silence {
+            return;
+        }
+        if let Err(what) = check_common(message, CALLER_MARK) {
+            desk.complain(Some(self.number), &what);
+        }
+        match (message.is_request(), message.method()) {
+            (true, Method::Ack) => self.handle_ack(desk, now, message),
+            (true, Method::Bye) => self.handle_bye(desk, now, message),
+            (true, Method::Cancel) => self.handle_cancel(desk, now, message),
+            (true, Method::Invite) => self.handle_invite_again(desk, now, message),
+            (false, Method::Bye) => self.handle_bye_response(desk, now, message),
+            (true, method) => {
+                let echo = Echo::of(message, desk.transport);
+                let status = if method == Method::Options { 200 } else { 501 };
+                desk.send(
+                    now,
+                    self.number,
+                    echo.reply_to,
+                    echo.response(status, "", "", b""),
+                );
+            }
+            (false, method) => desk.complain(
+                Some(self.number),
+                &format!("a response to a {method} that was never sent"),
+            ),
+        }
+    }
+
+    fn handle_invite_again(&self, desk: &mut Desk, now: Instant, invite: &Received<'_>) {
+        if invite.branch() == self.branch {
+            desk.counts.absorbed += 1;
+            // RFC 3261 §17.2.1, RFC 6026 §7.1: repeated while Proceeding or Completed, absorbed once Accepted.
+            if self.dialogs.is_empty() && !self.last_response.is_empty() {
+                desk.send(
+                    now,
+                    self.number,
+                    self.echo.reply_to,
+                    self.last_response.clone(),
+                );
+            }
+            return;
+        }
+        let echo = Echo::of(invite, desk.transport);
+        let status = if invite.tag_of_to().is_empty() {
+            482
+        } else {
+            488
+        };
+        desk.send(
+            now,
+            self.number,
+            echo.reply_to,
+            echo.response(status, &self.tag, "", b""),
+        );
+        desk.complain(
+            Some(self.number),
+            &format!("another INVITE in the same call: {status}"),
+        );
+    }
+
+    fn handle_ack(&mut self, desk: &mut Desk, now: Instant, ack: &Received<'_>) {
+        if ack.cseq() != self.cseq {
+            desk.complain(
+                Some(self.number),
+                "the number in CSeq of the ACK is not that of the INVITE",
+            );
+        }
+        if let Some(place) = self.place(ack.tag_of_to()) {
+            self.acknowledge_dialog(desk, now, place, ack);
+            return;
+        }
+        let is_for_refusal = self.refusal.is_some() && ack.tag_of_to() == self.tag.as_bytes();
+        if !is_for_refusal {
+            desk.complain(
+                Some(self.number),
+                &format!("an ACK that fits no response: {}", show(ack.head())),
+            );
+            return;
+        }
+        if ack.branch() != self.branch {
+            desk.complain(
+                Some(self.number),
+                "the ACK for a refusal has not the branch of its INVITE",
+            );
+        }
+        if self.stage == Stage::Refused {
+            self.finish(desk, now);
+        } else {
+            desk.counts.absorbed += 1;
+        }
+    }
+
+    fn handle_cancel(&mut self, desk: &mut Desk, now: Instant, cancel: &Received<'_>) {
+        let echo = Echo::of(cancel, desk.transport);
+        let fits = cancel.branch() == self.branch && cancel.cseq() == self.cseq;
+        let status = if fits { 200 } else { 481 };
+        desk.send(
+            now,
+            self.number,
+            echo.reply_to,
+            echo.response(status, &self.tag, "", b""),
+        );
+        if !fits {
+            desk.complain(Some(self.number), "a CANCEL that fits no INVITE");
+            return;
+        }
+        if cancel.request_uri() != self.uri || cancel.to() != self.to || cancel.from() != self.from
+        {
+            desk.complain(
+                Some(self.number),
+                "URI, To and From of the CANCEL are not those of the INVITE",
+            );
+        }
+        if self.stage == Stage::Waiting {
+            desk.counts.cancelled += 1;
+            self.refuse(desk, now, 487);
+        }
+    }
+
+    /// One of the clocks has gone off.
+    pub(super) fn handle_alarm(&mut self, desk: &mut Desk, now: Instant, clock: Clock) {
+        let ids = [self.number, self.id];
+        match clock {
+            Clock::Ring if self.stage == Stage::Waiting => self.ring(desk, now),
+            Clock::Verdict if self.stage == Stage::Waiting => self.decide(desk, now),
+            Clock::Refusal => {
+                if let Some(refusal) = &mut self.refusal {
+                    desk.again(now, ids, refusal, clock);
+                }
+            }
+            Clock::RefusalGiveUp => {
+                desk.counts.acks_missing += 1;
+                self.finish(desk, now);
+            }
+            Clock::Answer(place) => {
+                if let Some(dialog) = self.dialog(place) {
+                    desk.again(now, ids, &mut dialog.answer, clock);
+                }
+            }
+            Clock::Bye(place) => {
+                if let Some((_, bye)) = self.dialog(place).and_then(|dialog| dialog.bye.as_mut()) {
+                    desk.again(now, ids, bye, clock);
+                }
+            }
+            Clock::GiveUp(place) => {
+                // RFC 3261 §13.3.1.4: without an ACK the session is to be ended by a BYE.
+                desk.alarms.clear(self.id, Clock::Answer(place));
+                self.hang_up(desk, now, place);
+            }
+            Clock::ByeGiveUp(place) => {
+                desk.complain(Some(self.number), "the BYE got no answer");
+                self.end_dialog(desk, now, place);
+            }
+            Clock::HangUp(place) => self.hang_up(desk, now, place),
+            Clock::Forget | Clock::Ring | Clock::Verdict => {}
+        }
+    }
+
+    /// 2xx that were not acknowledged, and a refusal that waits for its ACK.
+    pub(super) fn acks_missing(&self) -> u64 {
+        let dialogs = self.dialogs.iter().filter(|dialog| !dialog.is_acknowledged);
+        let refused = u64::from(self.stage == Stage::Refused);
+        dialogs.map(|_| 1).sum::<u64>() + refused
+    }
+
+    fn ring(&mut self, desk: &mut Desk, now: Instant) {
+        let tag = self.tag.clone();
+        if self.behaviour.early_media {
+            self.respond(desk, now, 183, &tag, &sdp::of_peer(self.number, 0));
+        } else {
+            self.respond(desk, now, 180, &tag, b"");
+        }
+    }
+
+    fn decide(&mut self, desk: &mut Desk, now: Instant) {
+        match self.behaviour.verdict {
+            Verdict::Answer => self.answer(desk, now, 1),
+            Verdict::AnswerTwice => self.answer(desk, now, 2),
+            Verdict::Refuse(status) => self.refuse(desk, now, status),
+            Verdict::RingOn | Verdict::Silence => debug_assert!(false, "no clock was set for this"),
+        }
+    }
+
+    fn answer(&mut self, desk: &mut Desk, now: Instant, forks: u8) {
+        self.stage = Stage::Answered;
+        desk.counts.answered += 1;
+        desk.alarms.clear(self.id, Clock::Ring);
+        for place in 0..forks {
+            // The first fork is the one that rang.
+            let tag = if place == 0 {
+                self.tag.clone()
+            } else {
+                desk.name(PEER_MARK)
+            };
+            let contact = self.contact(desk);
+            let bytes = self
+                .echo
+                .response(200, &tag, &contact, &sdp::of_peer(self.number, place));
+            let answer = desk.repeat(self.echo.reply_to, bytes, desk.timers.t2);
+            desk.first(now, [self.number, self.id], &answer, Clock::Answer(place));
+            // RFC 3261 §13.3.1.4: a 2xx is repeated over TCP too.
+            desk.alarms
+                .set(self.id, Clock::Answer(place), now + desk.timers.t1);
+            desk.alarms
+                .set(self.id, Clock::GiveUp(place), now + desk.timers.t1_64());
+            let (bye, bye_cseq) = (None, None);
+            self.dialogs.push(Dialog {
+                tag,
+                answer,
+                is_acknowledged: false,
+                is_over: false,
+                bye,
+                bye_cseq,
+            });
+        }
+    }
+
+    fn refuse(&mut self, desk: &mut Desk, now: Instant, status: u16) {
+        self.stage = Stage::Refused;
+        desk.counts.refused += 1;
+        desk.alarms.clear_all(self.id);
+        let bytes = self.echo.response(status, &self.tag, "", b"");
+        self.last_response.clone_from(&bytes);
+        let refusal = desk.repeat(self.echo.reply_to, bytes, desk.timers.t2);
+        desk.first(now, [self.number, self.id], &refusal, Clock::Refusal);
+        desk.alarms
+            .set(self.id, Clock::RefusalGiveUp, now + desk.timers.t1_64());
+        self.refusal = Some(refusal);
+    }
+
+    /// Sends a provisional response and keeps it for repeated INVITEs.
+    fn respond(&mut self, desk: &mut Desk, now: Instant, status: u16, tag: &str, sdp: &[u8]) {
+        let contact = if status == 100 {
+            String::new()
+        } else {
+            self.contact(desk)
+        };
+        self.last_response = self.echo.response(status, tag, &contact, sdp);
+        desk.send(
+            now,
+            self.number,
+            self.echo.reply_to,
+            self.last_response.clone(),
+        );
+    }
+
+    fn finish(&mut self, desk: &mut Desk, now: Instant) {
+        self.stage = Stage::Over;
+        desk.alarms.clear_all(self.id);
+        desk.alarms
+            .set(self.id, Clock::Forget, now + desk.timers.linger());
+    }
+
+    fn contact(&self, desk: &Desk) -> String {
+        let transport = if desk.transport.is_reliable() {
+            ";transport=tcp"
+        } else {
+            ""
+        };
+        format!("<sip:{PEER_MARK}{}@{}{transport}>", self.id, desk.local)
+    }
+
+    fn caller_tag(&self) -> &[u8] {
+        after(&self.from, b";tag=").unwrap_or_default()
+    }
+}
+
+fn check_invite(invite: &Received<'_>, number: u64, max_forwards: u64) -> Result<(), String> {
+    check_common(invite, CALLER_MARK)?;
+    if invite.max_forwards().map(u64::from) != Some(max_forwards) {
+        return Err(format!(
+            "Max-Forwards is {:?} where {max_forwards} is due",
+            invite.max_forwards()
+        ));
+    }
+    if !invite.body().is_empty() && !invite.carries_sdp(&sdp::of_caller(number)) {
+        return Err("the body of the INVITE is not what the caller sends".into());
+    }
+    if !invite.tag_of_to().is_empty() {
+        return Err("an INVITE within a dialog that does not exist".into());
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! The command line, checked before anything is opened.
+
+use clap::Parser;
+use loadtest::agent::Plan;
+use loadtest::load::Load;
+use signaling::Transport;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Places SIP calls through a server on this machine, takes them at the other side, and judges both legs.
+///
+/// The server is to send every call to the address given as --peer. Exit status: 0 if every call went as planned, 1 if
+/// not, 2 for a command line that cannot be.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version)]
+pub(super) struct Options {
+    /// The server under test, such as udp:127.0.0.1:5060
+    #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", value_parser = target)]
+    pub(super) target: Target,
+    /// Where the server sends the calls: this program answers there
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5180", value_parser = loopback)]
+    pub(super) peer: SocketAddr,
+    /// Calls that begin each second
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    pub(super) rate: u32,
+    /// For how many seconds calls begin
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    seconds: u32,
+    /// How long each call stays up
+    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(0..=3_600_000))]
+    hold_ms: u64,
+    /// How long the peer rings before it answers
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=180_000))]
+    answer_ms: u64,
+    /// Most calls at one time; others wait
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    concurrent: usize,
+    /// Set up this many calls, hold them, tear them down; instead of --seconds and --hold-ms
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with_all = ["seconds", "hold_ms"])]
+    pub(super) establish: Option<u64>,
+    /// With --establish: a process whose memory is read before, at N calls and when their transactions are over
+    #[arg(long, value_name = "PID", requires = "establish")]
+    pub(super) pid: Option<u32>,
+    /// With --establish: how long the calls are held; the transactions of RFC 3261 and 6026 take 32 s to go
+    #[arg(long, value_name = "N", default_value_t = 34, requires = "establish", value_parser = clap::value_parser!(u64).range(0..=3600))]
+    pub(super) hold_seconds: u64,
+    /// Of tags, branches and Call-IDs
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) seed: u64,
+    /// Print one JSON object at the end and nothing else
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The server under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) transport: Transport,
+    pub(super) address: SocketAddr,
+}
+
+impl Options {
+    /// The calls that these options ask for.
+    pub(super) fn load(&self) -> Load {
+        let plan = Plan::plain(match self.establish {
+            // Until told otherwise; a day is not reached.
+            Some(_) => Duration::from_secs(86_400),
+            None => Duration::from_millis(self.hold_ms),
+        });
+        Load {
+            rate: self.rate,
+            calls: self
+                .establish
+                .unwrap_or(u64::from(self.rate) * u64::from(self.seconds)),
+            concurrent_max: self.concurrent,
+            plan: Box::new(move |_| plan),
+        }
+    }
+
+    /// How long the peer rings.
+    pub(super) fn answer(&self) -> Duration {
+        Duration::from_millis(self.answer_ms)
+    }
+}
+
+fn target(text: &str) -> Result<Target, String> {
+    let (transport, address) = match text.split_once(':') {
+        Some(("udp", address)) => (Transport::Udp, address),
+        Some((other, _)) => {
+            return Err(format!(
+                "{other:?} is no transport of this program; write udp:ADDRESS:PORT"
+            ));
+        }
+        None => return Err("write udp:ADDRESS:PORT".into()),
+    };
+    Ok(Target {
+        transport,
+        address: loopback(address)?,
+    })
+}
+
+/// An address of this machine: nobody else is to be flooded, not even by a slip of the keyboard.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not ADDRESS:PORT"))?;
+    if !address.ip().is_loopback() {
+        return Err(format!(
+            "{} is not this machine: only loopback addresses (127.0.0.0/8, ::1) are called",
+            address.ip()
+        ));
+    }
+    if address.port() == 0 {
+        return Err("port 0 names nobody".into());
+    }
+    Ok(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn only_this_machine_is_called() {
+        for text in [
+            "udp:192.0.2.1:5060",
+            "udp:0.0.0.0:5060",
+            "udp:[2001:db8::1]:5060",
+            "udp:[::ffff:127.0.0.1]:5060",
+        ] {
+            assert!(
+                target(text).unwrap_err().contains("not this machine"),
+                "{text}"
+            );
+        }
+        for text in [
+            "udp:127.0.0.1",
+            "127.0.0.1:5060",
+            "udp:localhost:5060",
+            "udp:127.0.0.1:0",
+            "sctp:127.0.0.1:5060",
+        ] {
+            assert!(target(text).is_err(), "{text}");
+        }
+        assert_eq!(
+            target("udp:[::1]:5060").unwrap().address.to_string(),
+            "[::1]:5060"
+        );
+    }
+}

@@ -1,0 +1,10 @@
+//! User agents without I/O, and the load generator.
+//!
+//! * [`agent`]: a caller and a peer as state machines, for the load generator, the demo and the simulator.
+//! * [`drive`]: real sockets and the real clock for an agent.
+//! * [`load`]: how many calls when, and what became of them.
+#![forbid(unsafe_code)]
+
+pub mod agent;
+pub mod drive;
+pub mod load;

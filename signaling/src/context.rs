@@ -1,0 +1,103 @@
+//! What all parts of a core share: settings, timers, buffers, the queue of effects, counters.
+
+use crate::counters::Counters;
+use crate::hop::Hop;
+use crate::outbox::Outbox;
+use crate::output::{Output, Ticket, Transmit};
+use crate::pool::Pool;
+use crate::settings::Settings;
+use crate::sip::message::Writer;
+use crate::sip::token::{Kind, Mint, Text, Token};
+use crate::slots::Key;
+use crate::wheel::Wheel;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Whose timer went off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Alarm {
+    /// The caller leg of a call: repeats its 2xx.
+    Caller(Key),
+    /// A client transaction.
+    Client(Key),
+    /// The peer leg of a call: ringing or cancelling takes too long.
+    Peer(Key),
+    /// A server transaction.
+    Server(Key),
+}
+
+pub(crate) struct Context {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) mint: Mint,
+    pub(crate) wheel: Wheel<Alarm>,
+    pub(crate) pool: Pool,
+    pub(crate) outbox: Outbox,
+    pub(crate) outputs: VecDeque<Output>,
+    /// Counts the branches that name no transaction.
+    stateless_branches: u64,
+}
+
+impl Context {
+    pub(crate) fn new(settings: Arc<Settings>, counters: Arc<Counters>, now: Instant) -> Self {
+        let mint = Mint::new(settings.secret);
+        Self {
+            settings,
+            counters,
+            mint,
+            wheel: Wheel::new(now),
+            pool: Pool::default(),
+            outbox: Outbox::new(),
+            outputs: VecDeque::new(),
+            stateless_branches: 0,
+        }
+    }
+
+    /// The text of one of our tokens.
+    pub(crate) fn token(&self, kind: Kind, key: Key) -> Text {
+        self.mint.write(Token {
+            kind,
+            worker: self.settings.worker,
+            key,
+        })
+    }
+
+    /// A branch that no other message of this worker has.
+    pub(crate) fn ack_branch(&mut self) -> Text {
+        self.stateless_branches += 1;
+        let count = self.stateless_branches;
+        let slot = u32::try_from(count >> 32 & 0xff_ffff).expect("24 bits");
+        let generation = u32::try_from(count & 0xffff_ffff).expect("32 bits");
+        self.token(Kind::AckBranch, Key { slot, generation })
+    }
+
+    /// Writes a message of at most `room` bytes and queues it.
+    pub(crate) fn send(
+        &mut self,
+        hop: Hop,
+        ticket: Option<Ticket>,
+        room: usize,
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> Option<Transmit> {
+        let Ok(span) = self.outbox.write(room, write) else {
+            self.counters.dropped_too_large.add_one();
+            return None;
+        };
+        let transmit = Transmit { hop, span, ticket };
+        self.queue(transmit);
+        Some(transmit)
+    }
+
+    /// Queues a copy of a message that was kept.
+    pub(crate) fn resend(&mut self, hop: Hop, ticket: Option<Ticket>, bytes: &[u8]) {
+        if let Ok(span) = self.outbox.copy(bytes) {
+            self.queue(Transmit { hop, span, ticket });
+        }
+    }
+
+    fn queue(&mut self, transmit: Transmit) {
+        self.counters.messages_out.add_one();
+        self.outputs.push_back(Output::Send(transmit));
+    }
+}

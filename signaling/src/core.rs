@@ -1,0 +1,281 @@
+//! The one entry: messages, choices and time go in, effects come out.
+//!
+//! The owner's contract: after every `handle_*` it takes [`Core::poll_output`] until `None`, sends what it was given, and then
+//! calls [`Core::sent`]; it calls [`Core::handle_timeout`] not later than [`Core::poll_timeout`] says.
+
+use crate::context::{Alarm, Context};
+use crate::counters::Counters;
+use crate::hop::Hop;
+use crate::outbox::Span;
+use crate::output::{Choice, Output, Question, Refusal, Ticket};
+use crate::settings::Settings;
+use crate::sip::b2bua::call::{Call, With};
+use crate::sip::b2bua::{caller_leg, peer_leg, request};
+use crate::sip::message::Message;
+use crate::sip::token::Kind;
+use crate::sip::transaction::client::{Clients, Event, Matched, Purpose, TwoHundred};
+use crate::sip::transaction::key;
+use crate::sip::transaction::server::Servers;
+use crate::slots::{Key, Slots};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Whose a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// This worker's.
+    Here,
+    /// Another worker's: hand it over.
+    Worker(u8),
+}
+
+/// All SIP state of one worker.
+pub struct Core {
+    pub(crate) context: Context,
+    pub(crate) clients: Clients,
+    pub(crate) servers: Servers,
+    pub(crate) calls: Slots<Call>,
+    pub(crate) is_draining: bool,
+}
+
+impl Core {
+    /// A core without calls. `generation` is taken from the node's random seed.
+    #[must_use]
+    pub fn new(
+        settings: Arc<Settings>,
+        counters: Arc<Counters>,
+        now: Instant,
+        generation: u32,
+    ) -> Self {
+        let transactions = settings.transactions_max;
+        let calls = settings.calls_max;
+        Self {
+            context: Context::new(settings, counters, now),
+            clients: Clients::new(transactions, generation),
+            servers: Servers::new(transactions, generation),
+            calls: Slots::new(calls, generation),
+            is_draining: false,
+        }
+    }
+
+    /// Which worker a message belongs to: the one that our token in it names, else the one that its Call-ID falls to.
+    ///
+    /// An INVITE, its retransmissions, its CANCEL and its ACK have one Call-ID and so meet.
+    #[must_use]
+    pub fn owner(&self, message: &Message<'_>) -> Owner {
+        let settings = &self.context.settings;
+        if settings.workers <= 1 {
+            return Owner::Here;
+        }
+        let named = if message.is_response() {
+            let branch = message.branch().unwrap_or(&[]);
+            self.context.mint.read(
+                Kind::Branch,
+                branch.strip_prefix(key::MAGIC_COOKIE).unwrap_or(branch),
+            )
+        } else {
+            message.to_tag().and_then(|tag| self.leg_of(tag))
+        };
+        let worker = match named {
+            Some(token) => token.worker,
+            // A response that names nobody is dropped where it came.
+            None if message.is_response() => return Owner::Here,
+            None => {
+                let hash = self.context.mint.hash(&[message.call_id()]);
+                u8::try_from(hash % u64::from(settings.workers)).expect("a remainder of a u8")
+            }
+        };
+        if worker == settings.worker || worker >= settings.workers {
+            Owner::Here
+        } else {
+            Owner::Worker(worker)
+        }
+    }
+
+    /// A message came.
+    pub fn handle_message(&mut self, now: Instant, source: Hop, message: &Message<'_>) {
+        self.context.counters.messages_in.add_one();
+        if message.is_response() {
+            self.handle_response(now, message);
+        } else if message.is_request() {
+            self.handle_request(now, source, message);
+        } else {
+            self.context.counters.dropped_not_sip.add_one();
+        }
+    }
+
+    /// The owner's answer to [`Output::Choose`].
+    pub fn handle_choice(&mut self, now: Instant, call: Key, choice: Result<Choice, Refusal>) {
+        self.choose(now, call, choice);
+    }
+
+    /// A message with this ticket could not be sent.
+    pub fn handle_transport_error(&mut self, now: Instant, ticket: Ticket) {
+        self.context.counters.transport_errors.add_one();
+        if let Some((purpose, event)) =
+            self.clients
+                .handle_transport_error(&mut self.context, now, ticket.0)
+        {
+            self.client_event(now, ticket.0, purpose, event, None);
+        }
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(alarm) = self.context.wheel.expire(now) {
+            match alarm {
+                Alarm::Caller(call) => self.caller_alarm(now, call),
+                Alarm::Peer(call) => self.peer_alarm(now, call),
+                Alarm::Server(server) => self.servers.handle_alarm(&mut self.context, now, server),
+                Alarm::Client(client) => {
+                    if let Some((purpose, event)) =
+                        self.clients.handle_alarm(&mut self.context, now, client)
+                    {
+                        self.client_event(now, client, purpose, event, None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When [`Core::handle_timeout`] is wanted.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.context.wheel.next_deadline()
+    }
+
+    /// The next effect.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.context.outputs.pop_front()
+    }
+
+    /// The bytes of a [`crate::Transmit`].
+    #[must_use]
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        self.context.outbox.bytes(span)
+    }
+
+    /// Everything taken from [`Core::poll_output`] has been sent: its bytes may go.
+    pub fn sent(&mut self) {
+        debug_assert!(
+            self.context.outputs.is_empty(),
+            "outputs are drained before their bytes go"
+        );
+        self.context.outbox.clear();
+    }
+
+    /// What was dialled in a call that waits for a choice.
+    #[must_use]
+    pub fn question(&self, call: Key) -> Option<Question<'_>> {
+        let call = self.calls.get(call)?;
+        Some(Question {
+            request_uri: call.offer.request_uri(),
+            source: call.source,
+        })
+    }
+
+    /// From now on new INVITEs and OPTIONS get 503; what runs goes on.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    /// Calls that live.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Calls, client and server transactions and timers that live: all zero when all is quiet.
+    #[must_use]
+    pub fn occupancy(&self) -> [usize; 4] {
+        [
+            self.calls.len(),
+            self.clients.len(),
+            self.servers.len(),
+            self.context.wheel.len(),
+        ]
+    }
+
+    fn handle_response(&mut self, now: Instant, message: &Message<'_>) {
+        if message.fault().is_some() {
+            self.context.counters.dropped_malformed.add_one();
+            return;
+        }
+        match self
+            .clients
+            .handle_response(&mut self.context, now, message)
+        {
+            Matched::Absorbed => {}
+            Matched::Tell(client, purpose) => {
+                self.client_event(now, client, purpose, Event::Response, Some(message));
+            }
+        }
+    }
+
+    /// A client transaction has something to tell.
+    fn client_event(
+        &mut self,
+        now: Instant,
+        client: Key,
+        purpose: Purpose,
+        event: Event,
+        message: Option<&Message<'_>>,
+    ) {
+        let with = With {
+            message,
+            server: None,
+        };
+        let is_final = message.is_none_or(|message| message.status() >= 200);
+        match (purpose, event) {
+            (Purpose::Invite(call), Event::Response) => {
+                if let Some(message) = message {
+                    self.invite_answered(now, client, call, message);
+                }
+            }
+            (Purpose::Invite(call), Event::Timeout | Event::TransportError) => {
+                self.peer_input(now, call, peer_leg::Input::NoAnswer, with);
+            }
+            // Whatever the other side says to a BYE, or if it says nothing, the dialog is over (§15.1.1).
+            (Purpose::ByeToCaller(call), _) if is_final => {
+                self.caller_input(now, call, caller_leg::Input::ByeDone, With::default());
+            }
+            (Purpose::ByeToPeer(call), _) if is_final => {
+                self.peer_input(now, call, peer_leg::Input::ByeDone, With::default());
+            }
+            (Purpose::ByeToCaller(_) | Purpose::ByeToPeer(_) | Purpose::Forgotten, _) => {}
+        }
+    }
+
+    fn invite_answered(&mut self, now: Instant, client: Key, call: Key, message: &Message<'_>) {
+        let with = With {
+            message: Some(message),
+            server: None,
+        };
+        match message.status() {
+            ..200 => self.peer_input(now, call, peer_leg::Input::Provisional, with),
+            300.. => self.peer_input(now, call, peer_leg::Input::Failure, with),
+            200..300 => {
+                let tag = self.context.mint.hash(&[message.to_tag().unwrap_or(&[])]);
+                match self.clients.two_hundred(client, tag) {
+                    Some(TwoHundred::First) => {
+                        self.peer_input(now, call, peer_leg::Input::Success, with);
+                    }
+                    Some(TwoHundred::Again) if self.calls.get(call).is_some() => {
+                        self.peer_input(now, call, peer_leg::Input::SuccessAgain, with);
+                    }
+                    Some(TwoHundred::Again) => self.clients.repeat_ack(&mut self.context, client),
+                    Some(TwoHundred::Stray { hop, with_bye }) => {
+                        request::end_stray(
+                            &mut self.context,
+                            &mut self.clients,
+                            now,
+                            message,
+                            (hop, with_bye),
+                        );
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+}

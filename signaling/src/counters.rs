@@ -1,0 +1,80 @@
+//! What happened, counted: one set a worker, written by its owner alone, read by anybody.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Counters of one worker. Relaxed throughout: each is a figure of its own, and nothing is ordered by it.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct Counters { $($(#[$doc])* pub $name: Counter,)* }
+
+        impl Counters {
+            /// Every counter by name, in the order of their declaration.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name.value()),)*].into_iter()
+            }
+        }
+    };
+}
+
+/// One figure that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// One more. The owner is the only writer, so a load and a store do without a locked instruction.
+    pub fn add_one(&self) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// The figure.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+counters! {
+    /// Messages that came in, of whatever quality.
+    messages_in,
+    /// Messages handed to the shell.
+    messages_out,
+    /// Messages sent again because no answer came.
+    retransmissions_out,
+    /// Messages that had been seen before.
+    retransmissions_in,
+    /// Calls begun: initial INVITEs accepted for processing.
+    calls_begun,
+    /// Calls whose 2xx went to the caller.
+    calls_answered,
+    /// Calls that ended before a 2xx.
+    calls_failed,
+    /// Calls whose record is gone, for whatever reason.
+    calls_ended,
+    /// Requests refused with a final answer of our own.
+    rejected,
+    /// What was no SIP message.
+    dropped_not_sip,
+    /// Messages with a fault to which no answer may go (responses, ACKs, no Via).
+    dropped_malformed,
+    /// Responses that belong to no transaction.
+    dropped_unmatched_response,
+    /// Requests or ACKs that belong to no dialog and get no answer.
+    dropped_unmatched_request,
+    /// Branches and tags that look like ours but fail their check: forged.
+    dropped_forged_token,
+    /// Tokens of ours whose transaction or call is gone.
+    dropped_stale_token,
+    /// Answers not sent because they would be much larger than the request of an unknown UDP source.
+    dropped_amplification,
+    /// A table was full.
+    dropped_limit,
+    /// A message grew past what the transport carries.
+    dropped_too_large,
+    /// The shell said that a message could not be sent.
+    transport_errors,
+}

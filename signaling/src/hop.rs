@@ -1,0 +1,64 @@
+//! Where a message came from and where one goes: transport, our listener, the other side's address, a connection.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+
+/// What carries a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// A stream: RFC 3261 calls it reliable.
+    Tcp,
+    /// Datagrams: the transaction layer repeats what may have been lost.
+    Udp,
+}
+
+impl Transport {
+    /// Whether the transport itself repeats lost octets (RFC 3261 §17.1.1.1).
+    #[must_use]
+    pub fn is_reliable(self) -> bool {
+        match self {
+            Self::Tcp => true,
+            Self::Udp => false,
+        }
+    }
+
+    /// The word in a Via (`SIP/2.0/UDP`).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        }
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Which of our listeners: an index into [`crate::Settings::listeners`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub u8);
+
+/// One TCP connection, named by the shell; the core only hands it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionId(pub NonZeroU64);
+
+/// One side of a message's way.
+///
+/// With a `connection` the bytes go there as long as it lives; without one, or when it is gone, they go to `remote`
+/// (for TCP over a connection to it that exists or is made).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hop {
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Our side: its address is in Via and Contact, and a datagram leaves from its socket.
+    pub listener: ListenerId,
+    /// The other side.
+    pub remote: SocketAddr,
+    /// The connection that the message came on, or that answers are wanted on.
+    pub connection: Option<ConnectionId>,
+}

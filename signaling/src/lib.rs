@@ -1,0 +1,22 @@
+//! SIP (and later H.323) as state machines: bytes and times go in, effects come out, no I/O.
+//!
+//! The one entry is [`Core`]: an owner feeds it messages and the passing of time (`handle_*`), takes effects out of it
+//! (`poll_output`) and asks when to come back (`poll_timeout`). Nothing here knows a socket, a clock or a thread.
+#![forbid(unsafe_code)]
+
+mod context;
+mod core;
+pub mod counters;
+pub mod hop;
+pub mod outbox;
+pub mod output;
+mod pool;
+pub mod settings;
+pub mod sip;
+pub mod slots;
+pub mod wheel;
+
+pub use core::{Core, Owner};
+pub use hop::{ConnectionId, Hop, ListenerId, Transport};
+pub use output::{Choice, Ending, Output, Question, Refusal, Ticket, Transmit};
+pub use settings::{Listener, Settings, Timers};

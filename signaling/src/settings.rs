@@ -1,0 +1,87 @@
+//! What a core is told once: timers, limits, listeners, its place among the workers, the node's secret.
+
+use crate::hop::{ListenerId, Transport};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The clocks of RFC 3261 §17 and two of our own.
+#[derive(Clone, Copy, Debug)]
+pub struct Timers {
+    /// Round-trip estimate.
+    pub t1: Duration,
+    /// Longest interval between repeats of a non-INVITE request or an INVITE's final response.
+    pub t2: Duration,
+    /// How long a message stays in the network.
+    pub t4: Duration,
+    /// Timer C (RFC 3261 §16.6 step 11): how long a peer may ring without a final answer.
+    pub ring: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            ring: Duration::from_secs(181),
+        }
+    }
+}
+
+impl Timers {
+    /// 64*T1: timers B, F, H, J, L and M.
+    #[must_use]
+    pub fn t1_64(&self) -> Duration {
+        self.t1 * 64
+    }
+}
+
+/// One address that we receive on, and how others are told to reach it.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Where the socket is bound.
+    pub local: SocketAddr,
+    /// `host:port` as it stands in Via and Contact.
+    pub advertised: String,
+}
+
+/// Everything a core needs to know besides messages and time.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which worker this core is, from 0.
+    pub worker: u8,
+    /// How many workers share the node; tokens name them.
+    pub workers: u8,
+    /// The node's secret for tokens and table hashes: the same for all its workers, random at each start.
+    pub secret: [u64; 2],
+    /// Protocol clocks.
+    pub timers: Timers,
+    /// Most calls at one time in this worker.
+    pub calls_max: usize,
+    /// Most transactions of each kind at one time in this worker.
+    pub transactions_max: usize,
+    /// All listeners of the node; [`ListenerId`] is an index into them.
+    pub listeners: Vec<Listener>,
+}
+
+impl Settings {
+    /// The listener that messages to `remote` over `transport` leave from: same transport and address family.
+    #[must_use]
+    pub fn listener_for(&self, transport: Transport, remote: &SocketAddr) -> Option<ListenerId> {
+        self.listeners
+            .iter()
+            .position(|listener| {
+                listener.transport == transport && listener.local.is_ipv4() == remote.is_ipv4()
+            })
+            .and_then(|index| u8::try_from(index).ok())
+            .map(ListenerId)
+    }
+
+    /// The listener of an id that we gave out.
+    #[must_use]
+    pub fn listener(&self, id: ListenerId) -> Option<&Listener> {
+        self.listeners.get(usize::from(id.0))
+    }
+}

@@ -1,0 +1,105 @@
+//! What the caller is told: the peer's answers carried over, and our own.
+
+use super::headers;
+use crate::context::Context;
+use crate::hop::Hop;
+use crate::outbox::Span;
+use crate::sip::dialog::write_contact;
+use crate::sip::message::Message;
+use crate::sip::reject::Cause;
+use crate::sip::token::{Kind, Text};
+use crate::sip::transaction::server::Servers;
+use crate::slots::Key;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Contact, Allow and Content-Length.
+const ADDED_MAX: usize = 256;
+
+/// Where a caller is answered: its INVITE's transaction, and our name in the dialog.
+#[derive(Clone, Copy)]
+pub(crate) struct Answering {
+    pub(crate) server: Key,
+    pub(crate) tag: Text,
+    pub(crate) hop: Hop,
+}
+
+/// Carries a peer's answer over to the caller's INVITE: status, reason, passing headers and body as they are.
+pub(crate) fn relay(
+    context: &mut Context,
+    servers: &mut Servers,
+    now: Instant,
+    to: Answering,
+    message: &Message<'_>,
+) -> Option<Span> {
+    let status = message.status();
+    let settings = Arc::clone(&context.settings);
+    servers.respond(
+        context,
+        now,
+        (to.server, status),
+        message.bytes().len() + ADDED_MAX,
+        |writer, head| {
+            writer.status_line(status, message.reason());
+            head.write(writer, Some(&to.tag));
+            // §12.1.1: what makes a dialog repeats the Record-Route and says where requests go.
+            if status < 300 {
+                head.write_record_route(writer);
+                write_contact(&settings, writer, &to.hop, &to.tag);
+                if status >= 200 {
+                    writer.put(headers::ALLOW);
+                }
+            }
+            writer.pass(message, |line| headers::passes_in_answer(line, status));
+            writer.body(message.body());
+        },
+    )
+}
+
+/// A short answer of our own to any request that has a transaction.
+pub(crate) fn own(
+    context: &mut Context,
+    servers: &mut Servers,
+    now: Instant,
+    (server, cause): (Key, Cause),
+    tag: &[u8],
+) {
+    let (status, reason) = cause.status();
+    let settings = Arc::clone(&context.settings);
+    let agent = settings
+        .listeners
+        .first()
+        .map_or("baton", |listener| listener.advertised.as_str());
+    servers.respond(context, now, (server, status), 128, |writer, head| {
+        writer.status_line(status, reason.as_bytes());
+        head.write(writer, Some(tag));
+        if let Some(warning) = cause.warning() {
+            writer.put(b"Warning: 399 ");
+            writer.put(agent.as_bytes());
+            writer.put(b" \"");
+            writer.put(warning.as_bytes());
+            writer.put(b"\"\r\n");
+        }
+        writer.body(b"");
+    });
+}
+
+/// 200 to a BYE or CANCEL.
+pub(crate) fn accept(
+    context: &mut Context,
+    servers: &mut Servers,
+    now: Instant,
+    server: Key,
+    tag: &[u8],
+) {
+    servers.respond(context, now, (server, 200), 0, |writer, head| {
+        writer.status_line(200, b"OK");
+        head.write(writer, Some(tag));
+        writer.body(b"");
+    });
+}
+
+/// Our tag and Contact user towards the caller of a call.
+pub(crate) fn caller_tag(context: &Context, call: Key) -> Text {
+    context.token(Kind::CallerLeg, call)
+}

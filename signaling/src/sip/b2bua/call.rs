@@ -1,0 +1,521 @@
+//! A call: two legs, and the carrying out of what their machines ask for.
+
+use super::answer::{self, Answering};
+use super::offer::{Offer, PeerNames};
+use super::{caller_leg, peer_leg, request};
+use crate::context::Alarm;
+use crate::core::Core;
+use crate::hop::Hop;
+use crate::outbox::Span;
+use crate::output::{Choice, Ending, Output, Refusal};
+use crate::pool::Buffer;
+use crate::sip::dialog::Dialog;
+use crate::sip::message::{Message, Method};
+use crate::sip::reject::Cause;
+use crate::sip::token::Kind;
+use crate::sip::transaction::client::Purpose;
+use crate::slots::Key;
+use crate::wheel::TimerHandle;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One call.
+pub(crate) struct Call {
+    pub(crate) caller: Caller,
+    pub(crate) peer: Peer,
+    /// Released when the caller has its final answer.
+    pub(crate) offer: Offer,
+    pub(crate) source: Hop,
+    /// What the caller is told when there is no answer to be had.
+    cause: Cause,
+}
+
+/// The caller leg.
+pub(crate) struct Caller {
+    pub(crate) state: caller_leg::State,
+    pub(crate) dialog: Dialog,
+    /// CSeq of the INVITE, which its ACK repeats.
+    pub(crate) invite_cseq: u32,
+    server: Key,
+    reply: Hop,
+    /// The 2xx as it was sent, while it is repeated.
+    success: Buffer,
+    interval: Duration,
+    gives_up_at: Option<Instant>,
+    alarm: Option<TimerHandle>,
+    /// Whether a 2xx was sent.
+    answered: bool,
+}
+
+/// The peer leg.
+pub(crate) struct Peer {
+    pub(crate) state: peer_leg::State,
+    pub(crate) dialog: Option<Dialog>,
+    client: Option<Key>,
+    hop: Option<Hop>,
+    alarm: Option<TimerHandle>,
+}
+
+/// What an input comes with.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct With<'a> {
+    /// The message that it is about.
+    pub(crate) message: Option<&'a Message<'a>>,
+    /// The server transaction of that message, if it is a request that wants an answer.
+    pub(crate) server: Option<Key>,
+}
+
+impl Call {
+    /// The call of a new INVITE, in its server transaction.
+    pub(crate) fn new(caller: (Key, Dialog), offer: Offer, source: Hop, reply: Hop) -> Self {
+        let (server, dialog) = caller;
+        Self {
+            caller: Caller {
+                state: caller_leg::State::Inviting,
+                invite_cseq: dialog.cseq_remote,
+                dialog,
+                server,
+                reply,
+                success: Buffer::default(),
+                interval: Duration::ZERO,
+                gives_up_at: None,
+                alarm: None,
+                answered: false,
+            },
+            peer: Peer {
+                state: peer_leg::State::Idle,
+                dialog: None,
+                client: None,
+                hop: None,
+                alarm: None,
+            },
+            offer,
+            source,
+            cause: Cause::NoPeerAnswered,
+        }
+    }
+}
+
+impl Core {
+    /// The owner's answer to [`Output::Choose`]: the INVITE goes to this peer, or the caller is refused.
+    pub(crate) fn choose(&mut self, now: Instant, key: Key, choice: Result<Choice, Refusal>) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        if call.peer.state != peer_leg::State::Idle {
+            return;
+        }
+        let refused = match choice {
+            Ok(choice) => self.invite(now, key, choice).err(),
+            Err(Refusal::NoCapacity) => Some(Cause::NoCapacity),
+            Err(Refusal::NoRoute) => Some(Cause::NoRoute),
+        };
+        match refused {
+            None => self.peer_input(now, key, peer_leg::Input::Invited, With::default()),
+            Some(cause) => {
+                self.set_cause(key, cause);
+                self.peer_input(now, key, peer_leg::Input::NoAnswer, With::default());
+                self.caller_input(now, key, caller_leg::Input::NoAnswer, With::default());
+            }
+        }
+    }
+
+    /// Sends the INVITE of the peer leg.
+    fn invite(&mut self, now: Instant, key: Key, choice: Choice) -> Result<(), Cause> {
+        let settings = Arc::clone(&self.context.settings);
+        let listener = settings
+            .listener_for(choice.transport, &choice.remote)
+            .ok_or(Cause::NoRoute)?;
+        let hop = Hop {
+            transport: choice.transport,
+            listener,
+            remote: choice.remote,
+            connection: None,
+        };
+        let tag = self.context.token(Kind::PeerLeg, key);
+        let call_id = self.context.token(Kind::CallId, key);
+        let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
+        let offer = &call.offer;
+        let client = self
+            .clients
+            .send(
+                &mut self.context,
+                now,
+                (Purpose::Invite(key), hop),
+                offer.room(),
+                |writer, branch| {
+                    offer.write(
+                        &settings,
+                        writer,
+                        &hop,
+                        &PeerNames {
+                            branch: *branch,
+                            tag,
+                            call_id,
+                        },
+                    );
+                },
+            )
+            .ok_or(Cause::Overloaded)?;
+        call.peer.client = Some(client);
+        call.peer.hop = Some(hop);
+        Ok(())
+    }
+
+    /// Something happened to the caller leg.
+    pub(crate) fn caller_input(
+        &mut self,
+        now: Instant,
+        key: Key,
+        input: caller_leg::Input,
+        with: With<'_>,
+    ) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        let (next, actions) = caller_leg::step(call.caller.state, input);
+        let was_inviting = call.caller.state == caller_leg::State::Inviting;
+        call.caller.state = next;
+        if was_inviting && next == caller_leg::State::Answered {
+            call.caller.answered = true;
+            self.context.counters.calls_answered.add_one();
+        } else if was_inviting && next == caller_leg::State::Ended {
+            self.context.counters.calls_failed.add_one();
+        }
+        for action in actions {
+            self.do_for_caller(now, key, *action, with);
+        }
+        self.end_if_over(key);
+    }
+
+    /// Something happened to the peer leg.
+    pub(crate) fn peer_input(
+        &mut self,
+        now: Instant,
+        key: Key,
+        input: peer_leg::Input,
+        with: With<'_>,
+    ) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        if input == peer_leg::Input::Success
+            && call.peer.dialog.is_none()
+            && let (Some(message), Some(hop)) = (with.message, call.peer.hop)
+        {
+            call.peer.dialog = Some(Dialog::of_success(&self.context.settings, message, hop));
+        }
+        if input == peer_leg::Input::TooLong {
+            call.cause = Cause::RangTooLong;
+        }
+        let (next, actions) = peer_leg::step(call.peer.state, input);
+        call.peer.state = next;
+        for action in actions {
+            self.do_for_peer(now, key, *action, with);
+        }
+        self.end_if_over(key);
+    }
+
+    fn do_for_caller(
+        &mut self,
+        now: Instant,
+        key: Key,
+        action: caller_leg::Action,
+        with: With<'_>,
+    ) {
+        use caller_leg::Action;
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        let server = call.caller.server;
+        match action {
+            Action::AcceptBye => self.accept(now, key, Kind::CallerLeg, with),
+            Action::RefuseBye => self.refuse(now, key, Kind::CallerLeg, with),
+            Action::HangUpPeer => self.peer_input(now, key, peer_leg::Input::CallerHangup, with),
+            Action::PassAck => self.peer_input(now, key, peer_leg::Input::CallerAck, with),
+            Action::RefuseInvite => {
+                let cause = call.cause;
+                self.refuse_invite(now, key, server, cause);
+            }
+            Action::RefuseCancelled => self.refuse_invite(now, key, server, Cause::Cancelled),
+            Action::RelayProvisional => {
+                self.relay(now, key, with);
+            }
+            Action::RelayFailure => {
+                self.relay(now, key, with);
+                self.release_offer(key);
+            }
+            Action::RelaySuccess => self.relay_success(now, key, with),
+            Action::SendBye => self.bye_to_caller(now, key, with),
+            Action::StopRepeating => self.stop_repeating(key),
+        }
+    }
+
+    fn do_for_peer(&mut self, now: Instant, key: Key, action: peer_leg::Action, with: With<'_>) {
+        use peer_leg::Action;
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        let client = call.peer.client;
+        match action {
+            Action::AcceptBye => self.accept(now, key, Kind::PeerLeg, with),
+            Action::RefuseBye => self.refuse(now, key, Kind::PeerLeg, with),
+            Action::AbandonInvite => {
+                if let Some(client) = client {
+                    self.clients.terminate(&mut self.context, client);
+                }
+            }
+            Action::HangUpCaller => {
+                self.caller_input(now, key, caller_leg::Input::PeerHangup, with);
+            }
+            Action::RelayProvisional => {
+                // A 100 is for this hop alone (§16.7 step 5).
+                if with.message.is_some_and(|message| message.status() > 100) {
+                    self.caller_input(now, key, caller_leg::Input::PeerProvisional, with);
+                }
+            }
+            Action::RelaySuccess => {
+                self.caller_input(now, key, caller_leg::Input::PeerSuccess, with);
+            }
+            Action::RelayFailure => {
+                self.caller_input(now, key, caller_leg::Input::PeerFailure, with);
+            }
+            Action::TellNoAnswer => self.caller_input(now, key, caller_leg::Input::NoAnswer, with),
+            Action::SendAck => self.ack_to_peer(key, with.message),
+            Action::SendOwnAck => self.ack_to_peer(key, None),
+            Action::RepeatAck => {
+                if let Some(client) = client {
+                    self.clients.repeat_ack(&mut self.context, client);
+                }
+            }
+            Action::SendBye => self.bye_to_peer(now, key, with),
+            Action::SendCancel => {
+                if let Some(client) = client {
+                    self.clients.cancel(&mut self.context, now, client);
+                }
+                let wait = self.context.settings.timers.t1_64();
+                self.wait_for_peer(key, now + wait);
+            }
+            Action::StartRinging => {
+                let ring = self.context.settings.timers.ring;
+                self.wait_for_peer(key, now + ring);
+            }
+            Action::StopWaiting => self.stop_waiting_for_peer(key),
+        }
+    }
+
+    fn accept(&mut self, now: Instant, key: Key, leg: Kind, with: With<'_>) {
+        let tag = self.context.token(leg, key);
+        if let Some(server) = with.server {
+            answer::accept(&mut self.context, &mut self.servers, now, server, &tag);
+        }
+    }
+
+    fn refuse(&mut self, now: Instant, key: Key, leg: Kind, with: With<'_>) {
+        let tag = self.context.token(leg, key);
+        if let Some(server) = with.server {
+            answer::own(
+                &mut self.context,
+                &mut self.servers,
+                now,
+                (server, Cause::NoDialog),
+                &tag,
+            );
+        }
+    }
+
+    fn refuse_invite(&mut self, now: Instant, key: Key, server: Key, cause: Cause) {
+        let tag = answer::caller_tag(&self.context, key);
+        answer::own(
+            &mut self.context,
+            &mut self.servers,
+            now,
+            (server, cause),
+            &tag,
+        );
+        self.release_offer(key);
+    }
+
+    fn relay(&mut self, now: Instant, key: Key, with: With<'_>) -> Option<Span> {
+        let (call, message) = (self.calls.get(key)?, with.message?);
+        let tag = answer::caller_tag(&self.context, key);
+        let to = Answering {
+            server: call.caller.server,
+            tag,
+            hop: call.caller.reply,
+        };
+        answer::relay(&mut self.context, &mut self.servers, now, to, message)
+    }
+
+    fn relay_success(&mut self, now: Instant, key: Key, with: With<'_>) {
+        let span = self.relay(now, key, with);
+        self.release_offer(key);
+        let timers = self.context.settings.timers;
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        if let Some(span) = span {
+            call.caller.success = self.context.pool.copy(self.context.outbox.bytes(span));
+        }
+        // §13.3.1.4: repeated by the user over any transport, since a hop behind this one may be UDP.
+        call.caller.interval = timers.t1;
+        call.caller.gives_up_at = Some(now + timers.t1_64());
+        call.caller.alarm = Some(self.context.wheel.arm(now + timers.t1, Alarm::Caller(key)));
+    }
+
+    /// The caller leg's timer: repeat the 2xx, or give up.
+    pub(crate) fn caller_alarm(&mut self, now: Instant, key: Key) {
+        let timers = self.context.settings.timers;
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        call.caller.alarm = None;
+        let Some(gives_up_at) = call.caller.gives_up_at else {
+            return;
+        };
+        if now >= gives_up_at {
+            self.caller_input(now, key, caller_leg::Input::AckTimeout, With::default());
+            return;
+        }
+        call.caller.interval = (call.caller.interval * 2).min(timers.t2);
+        let next = (now + call.caller.interval).min(gives_up_at);
+        call.caller.alarm = Some(self.context.wheel.arm(next, Alarm::Caller(key)));
+        self.context.counters.retransmissions_out.add_one();
+        self.servers.repeat_success(
+            &mut self.context,
+            call.caller.server,
+            call.caller.success.as_slice(),
+        );
+    }
+
+    fn stop_repeating(&mut self, key: Key) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        call.caller.gives_up_at = None;
+        if let Some(alarm) = call.caller.alarm.take() {
+            self.context.wheel.cancel(alarm);
+        }
+        self.context
+            .pool
+            .put(std::mem::take(&mut call.caller.success));
+    }
+
+    fn bye_to_caller(&mut self, now: Instant, key: Key, with: With<'_>) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        let dialog = (Purpose::ByeToCaller(key), &mut call.caller.dialog);
+        if request::bye(
+            &mut self.context,
+            &mut self.clients,
+            now,
+            dialog,
+            with.bye(),
+        )
+        .is_none()
+        {
+            self.caller_input(now, key, caller_leg::Input::ByeDone, With::default());
+        }
+    }
+
+    fn bye_to_peer(&mut self, now: Instant, key: Key, with: With<'_>) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        let sent = call.peer.dialog.as_mut().and_then(|dialog| {
+            let dialog = (Purpose::ByeToPeer(key), dialog);
+            request::bye(
+                &mut self.context,
+                &mut self.clients,
+                now,
+                dialog,
+                with.bye(),
+            )
+        });
+        if sent.is_none() {
+            self.peer_input(now, key, peer_leg::Input::ByeDone, With::default());
+        }
+    }
+
+    fn ack_to_peer(&mut self, key: Key, from: Option<&Message<'_>>) {
+        let Some(call) = self.calls.get(key) else {
+            return;
+        };
+        let (Some(dialog), Some(client)) = (&call.peer.dialog, call.peer.client) else {
+            return;
+        };
+        if let Some(span) = request::ack(&mut self.context, dialog, from) {
+            self.clients
+                .keep_ack(&mut self.context, client, span, dialog.hop);
+        }
+    }
+
+    fn wait_for_peer(&mut self, key: Key, until: Instant) {
+        self.stop_waiting_for_peer(key);
+        if let Some(call) = self.calls.get_mut(key) {
+            call.peer.alarm = Some(self.context.wheel.arm(until, Alarm::Peer(key)));
+        }
+    }
+
+    /// The peer leg's timer: timer C, or the wait after a CANCEL.
+    pub(crate) fn peer_alarm(&mut self, now: Instant, key: Key) {
+        if let Some(call) = self.calls.get_mut(key) {
+            call.peer.alarm = None;
+            self.peer_input(now, key, peer_leg::Input::TooLong, With::default());
+        }
+    }
+
+    fn stop_waiting_for_peer(&mut self, key: Key) {
+        if let Some(alarm) = self
+            .calls
+            .get_mut(key)
+            .and_then(|call| call.peer.alarm.take())
+        {
+            self.context.wheel.cancel(alarm);
+        }
+    }
+
+    fn release_offer(&mut self, key: Key) {
+        if let Some(call) = self.calls.get_mut(key) {
+            call.offer.release(&mut self.context.pool);
+        }
+    }
+
+    fn set_cause(&mut self, key: Key, cause: Cause) {
+        if let Some(call) = self.calls.get_mut(key) {
+            call.cause = cause;
+        }
+    }
+
+    /// A call whose legs are both over is forgotten; its INVITE transactions may linger.
+    fn end_if_over(&mut self, key: Key) {
+        let Some(call) = self.calls.get(key) else {
+            return;
+        };
+        if call.caller.state != caller_leg::State::Ended
+            || call.peer.state != peer_leg::State::Ended
+        {
+            return;
+        }
+        self.stop_repeating(key);
+        self.stop_waiting_for_peer(key);
+        self.release_offer(key);
+        if let Some(call) = self.calls.remove(key) {
+            self.context.counters.calls_ended.add_one();
+            let answered = call.caller.answered;
+            self.context.outputs.push_back(Output::Ended(Ending {
+                call: key,
+                answered,
+            }));
+        }
+    }
+}
+
+impl<'a> With<'a> {
+    /// The message, if it is a BYE that lends its body and Reason to the BYE of the other leg.
+    fn bye(&self) -> Option<&'a Message<'a>> {
+        self.message
+            .filter(|message| message.is_request() && message.method() == Method::Bye)
+    }
+}

@@ -1,0 +1,77 @@
+//! What happens to each header on its way from one leg to the other: one table.
+//!
+//! Names were made canonical when the message was indexed (compact forms, case, a space before the colon), so that no
+//! spelling passes by this table. What it does not name passes byte for byte.
+
+use crate::sip::message::{HeaderName, Line};
+
+/// What becomes of a header line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rule {
+    /// The line passes byte for byte.
+    Pass,
+    /// The leg writes its own, or has none.
+    Own,
+}
+
+/// In an INVITE from the caller to the peer.
+pub(crate) fn passes_in_invite(line: &Line<'_>) -> bool {
+    rule(line.name) == Rule::Pass
+}
+
+/// In an answer from the peer to the caller. The Contacts of a redirection are its content, not the leg's address.
+pub(crate) fn passes_in_answer(line: &Line<'_>, status: u16) -> bool {
+    rule(line.name) == Rule::Pass
+        || (line.name == HeaderName::Contact && (300..400).contains(&status))
+}
+
+/// In the ACK of a 2xx, or a BYE: only what describes the body and who sent it.
+pub(crate) fn passes_with_body(line: &Line<'_>) -> bool {
+    matches!(
+        line.name,
+        HeaderName::ContentType
+            | HeaderName::ContentEncoding
+            | HeaderName::ContentDisposition
+            | HeaderName::ContentLanguage
+            | HeaderName::MimeVersion
+            | HeaderName::UserAgent
+            | HeaderName::Reason
+    )
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "unknown and informative headers pass: that is the rule"
+)]
+fn rule(name: HeaderName) -> Rule {
+    match name {
+        // Each leg's own: its dialog, its hops, its body's length.
+        HeaderName::CallId
+        | HeaderName::Contact
+        | HeaderName::ContentLength
+        | HeaderName::Cseq
+        | HeaderName::From
+        | HeaderName::MaxForwards
+        | HeaderName::RecordRoute
+        | HeaderName::Route
+        | HeaderName::Timestamp
+        | HeaderName::To
+        | HeaderName::Via
+        // What we can carry across is less than what the other side may offer: Allow is ours, and no extension is
+        // offered until it is built (100rel, timer, replaces: docs/rfc/3261.md).
+        | HeaderName::Allow
+        | HeaderName::MinSe
+        | HeaderName::ProxyRequire
+        | HeaderName::Rack
+        | HeaderName::Replaces
+        | HeaderName::Require
+        | HeaderName::Rseq
+        | HeaderName::SessionExpires
+        | HeaderName::Supported
+        | HeaderName::TargetDialog => Rule::Own,
+        _ => Rule::Pass,
+    }
+}
+
+/// What we can carry across, as an Allow line.
+pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n";

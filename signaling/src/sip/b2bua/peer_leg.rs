@@ -1,0 +1,215 @@
+//! The peer leg: we are the user agent client (RFC 3261 §13.2, §9.1, §15).
+//!
+//! Every pair of state and input stands in [`step`]. Only the 2xx that won comes here; 2xx of other forks are answered with
+//! ACK and BYE beside the call (§13.2.2.4).
+
+/// Where the peer leg stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A 2xx came; its ACK waits for the caller's.
+    Answered,
+    /// The INVITE was sent and nothing came back.
+    Calling,
+    /// The caller is gone, but a CANCEL must wait for a provisional (§9.1).
+    CancelPending,
+    /// The CANCEL was sent, the INVITE's final is awaited.
+    Cancelling,
+    /// Nothing more to do for this leg.
+    Ended,
+    /// Our BYE was sent and not yet answered.
+    Ending,
+    /// The ACK was sent.
+    Established,
+    /// No peer is chosen yet.
+    Idle,
+    /// A provisional came.
+    Proceeding,
+}
+
+/// What can happen to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// BYE from the peer, in the dialog of its 2xx.
+    Bye,
+    /// Our BYE was answered, or nobody answers it.
+    ByeDone,
+    /// The ACK of the caller.
+    CallerAck,
+    /// The caller leg is over.
+    CallerHangup,
+    /// 300 to 699.
+    Failure,
+    /// The INVITE was sent.
+    Invited,
+    /// Timer B, or the transport failed.
+    NoAnswer,
+    /// 1xx.
+    Provisional,
+    /// The first 2xx.
+    Success,
+    /// The 2xx once more.
+    SuccessAgain,
+    /// Timer C while ringing; while cancelling, 64*T1 without a final.
+    TooLong,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// 200 to the BYE.
+    AcceptBye,
+    /// Stop waiting for the INVITE's final.
+    AbandonInvite,
+    /// Tell the caller leg that the peer is gone.
+    HangUpCaller,
+    /// 481 to the BYE.
+    RefuseBye,
+    /// Relay the non-2xx final.
+    RelayFailure,
+    /// Relay the 1xx.
+    RelayProvisional,
+    /// Relay the 2xx.
+    RelaySuccess,
+    /// Send the ACK once more.
+    RepeatAck,
+    /// Send the ACK with what the caller's has.
+    SendAck,
+    /// Send BYE.
+    SendBye,
+    /// Send CANCEL, and wait 64*T1 for the final.
+    SendCancel,
+    /// Send an ACK of our own, without a body.
+    SendOwnAck,
+    /// (Re)start timer C.
+    StartRinging,
+    /// Stop timer C or the wait for the final.
+    StopWaiting,
+    /// Tell the caller leg that there is no answer.
+    TellNoAnswer,
+}
+
+/// The next state, and what to do on the way.
+#[must_use]
+#[expect(clippy::too_many_lines, reason = "a table with every pair written")]
+pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
+    use Action::{
+        AbandonInvite, AcceptBye, HangUpCaller, RefuseBye, RelayFailure, RelayProvisional,
+        RelaySuccess, RepeatAck, SendAck, SendBye, SendCancel, SendOwnAck, StartRinging,
+        StopWaiting, TellNoAnswer,
+    };
+    match (state, input) {
+        (State::Idle, Input::Invited) => (State::Calling, &[]),
+        (State::Idle, Input::CallerHangup | Input::NoAnswer) => (State::Ended, &[]),
+
+        (State::Calling | State::Proceeding, Input::Provisional) => {
+            (State::Proceeding, &[RelayProvisional, StartRinging])
+        }
+        (State::Calling | State::Proceeding, Input::Success) => {
+            (State::Answered, &[StopWaiting, RelaySuccess])
+        }
+        (State::Calling | State::Proceeding, Input::Failure) => {
+            (State::Ended, &[StopWaiting, RelayFailure])
+        }
+        (State::Calling | State::Proceeding, Input::NoAnswer) => {
+            (State::Ended, &[StopWaiting, TellNoAnswer])
+        }
+        (State::Calling, Input::CallerHangup) => (State::CancelPending, &[]),
+        (State::Proceeding, Input::CallerHangup) => (State::Cancelling, &[SendCancel]),
+        // §16.8: after timer C a CANCEL goes out, and the caller is not kept waiting for what comes of it.
+        (State::Proceeding, Input::TooLong) => (State::Cancelling, &[SendCancel, TellNoAnswer]),
+
+        (State::CancelPending, Input::Provisional) => (State::Cancelling, &[SendCancel]),
+        (State::CancelPending | State::Cancelling, Input::Success) => {
+            (State::Ending, &[StopWaiting, SendOwnAck, SendBye])
+        }
+        (State::CancelPending | State::Cancelling, Input::Failure | Input::NoAnswer) => {
+            (State::Ended, &[StopWaiting])
+        }
+        // §9.1: no final within 64*T1 of the CANCEL: the INVITE is over.
+        (State::Cancelling, Input::TooLong) => (State::Ended, &[AbandonInvite]),
+
+        (State::Answered, Input::CallerAck) => (State::Established, &[SendAck]),
+        (State::Answered, Input::CallerHangup) => (State::Ending, &[SendOwnAck, SendBye]),
+        (State::Answered, Input::Bye) => (State::Ended, &[AcceptBye, HangUpCaller]),
+
+        (State::Established, Input::SuccessAgain) => (State::Established, &[RepeatAck]),
+        (State::Established, Input::CallerHangup) => (State::Ending, &[SendBye]),
+        (State::Established, Input::Bye) => (State::Ended, &[AcceptBye, HangUpCaller]),
+
+        // Both sides hang up at once: each BYE gets its 200.
+        (State::Ending, Input::Bye) => (State::Ending, &[AcceptBye]),
+        (State::Ending, Input::ByeDone) => (State::Ended, &[]),
+        (State::Ending | State::Ended, Input::SuccessAgain) => (state, &[RepeatAck]),
+
+        // A BYE needs the dialog that a 2xx makes; ours is not made, or already gone.
+        (
+            State::Idle
+            | State::Calling
+            | State::Proceeding
+            | State::CancelPending
+            | State::Cancelling
+            | State::Ended,
+            Input::Bye,
+        ) => (state, &[RefuseBye]),
+
+        (
+            State::Idle,
+            Input::ByeDone
+            | Input::CallerAck
+            | Input::Failure
+            | Input::Provisional
+            | Input::Success
+            | Input::SuccessAgain
+            | Input::TooLong,
+        )
+        | (State::Calling, Input::TooLong)
+        | (
+            State::Calling | State::Proceeding,
+            Input::ByeDone | Input::CallerAck | Input::Invited | Input::SuccessAgain,
+        )
+        | (State::CancelPending, Input::TooLong)
+        | (State::Cancelling, Input::Provisional)
+        | (
+            State::CancelPending | State::Cancelling,
+            Input::ByeDone
+            | Input::CallerAck
+            | Input::CallerHangup
+            | Input::Invited
+            | Input::SuccessAgain,
+        )
+        | (
+            State::Answered,
+            Input::ByeDone
+            | Input::Failure
+            | Input::Invited
+            | Input::NoAnswer
+            | Input::Provisional
+            | Input::Success
+            | Input::SuccessAgain
+            | Input::TooLong,
+        )
+        | (
+            State::Established,
+            Input::ByeDone
+            | Input::CallerAck
+            | Input::Failure
+            | Input::Invited
+            | Input::NoAnswer
+            | Input::Provisional
+            | Input::Success
+            | Input::TooLong,
+        )
+        | (
+            State::Ending | State::Ended,
+            Input::CallerAck
+            | Input::CallerHangup
+            | Input::Failure
+            | Input::Invited
+            | Input::NoAnswer
+            | Input::Provisional
+            | Input::Success
+            | Input::TooLong,
+        )
+        | (State::Ended, Input::ByeDone) => (state, &[]),
+    }
+}

@@ -1,0 +1,206 @@
+//! Dialogs (RFC 3261 §12): what one leg must know to send requests and to recognise them.
+//!
+//! The text of a dialog (Call-ID, both sides' header values, target, route set) is one allocation, made when the dialog
+//! is made. Our own tag is not kept: it is a token, and stands in the local value already.
+
+pub(crate) mod target;
+mod text;
+
+pub(crate) use text::Parts;
+
+use crate::hop::Hop;
+use crate::settings::Settings;
+use crate::sip::message::{HeaderName, Message, NameAddr, Writer};
+use target::next_hop;
+
+/// The parts of a dialog's text.
+#[derive(Clone, Copy)]
+enum Part {
+    CallId,
+    Local,
+    Remote,
+    RemoteTag,
+    Target,
+    Routes,
+}
+
+/// One leg's dialog.
+#[derive(Debug)]
+pub(crate) struct Dialog {
+    text: Parts<6>,
+    /// CSeq of the last request we sent.
+    pub(crate) cseq_local: u32,
+    /// CSeq of the last request we got, 0 before the first.
+    pub(crate) cseq_remote: u32,
+    /// Where requests go.
+    pub(crate) hop: Hop,
+}
+
+impl Dialog {
+    /// The dialog of an INVITE that we got, seen from us (§12.1.1); `tag` is ours.
+    ///
+    /// A missing or unreadable Contact leaves the From URI as target: the call is served, and its BYE goes where it
+    /// came from.
+    pub(crate) fn of_invite(
+        settings: &Settings,
+        message: &Message<'_>,
+        tag: &[u8],
+        reply: Hop,
+    ) -> Self {
+        let mut local = message.to().to_vec();
+        if message.to_tag().is_none() {
+            local.extend_from_slice(b";tag=");
+            local.extend_from_slice(tag);
+        }
+        let routes = joined(message.values(HeaderName::RecordRoute));
+        let target = contact_uri(message)
+            .or_else(|| uri_of(message.from()))
+            .unwrap_or(b"sip:invalid");
+        let text = Parts::new([
+            message.call_id(),
+            &local,
+            message.from(),
+            message.from_tag().unwrap_or(&[]),
+            target,
+            &routes,
+        ]);
+        let hop = next_hop(settings, target, &routes, reply);
+        Self {
+            text,
+            cseq_local: 0,
+            cseq_remote: message.cseq(),
+            hop,
+        }
+    }
+
+    /// The dialog of an INVITE that we sent, made by this answer (§12.1.2). `hop` is where the INVITE went.
+    pub(crate) fn of_success(settings: &Settings, message: &Message<'_>, hop: Hop) -> Self {
+        let mut routes: Vec<&[u8]> = message.values(HeaderName::RecordRoute).collect();
+        routes.reverse();
+        let routes = joined(routes.into_iter());
+        let target = contact_uri(message)
+            .or_else(|| uri_of(message.to()))
+            .unwrap_or(b"sip:invalid");
+        let text = Parts::new([
+            message.call_id(),
+            message.from(),
+            message.to(),
+            message.to_tag().unwrap_or(&[]),
+            target,
+            &routes,
+        ]);
+        let hop = next_hop(settings, target, &routes, hop);
+        Self {
+            text,
+            cseq_local: message.cseq(),
+            cseq_remote: 0,
+            hop,
+        }
+    }
+
+    /// Whether a request with our tag is of this dialog: Call-ID and the other side's tag must be right too (§12.2.2).
+    pub(crate) fn matches(&self, message: &Message<'_>) -> bool {
+        self.part(Part::CallId) == message.call_id()
+            && self
+                .part(Part::RemoteTag)
+                .eq_ignore_ascii_case(message.from_tag().unwrap_or(&[]))
+    }
+
+    /// Octets that [`Dialog::write_start`] may write.
+    pub(crate) fn room(&self) -> usize {
+        self.text.len() + 320
+    }
+
+    /// Writes a request of this dialog up to and including CSeq (§12.2.1.1). The branch is without its cookie.
+    pub(crate) fn write_start(
+        &self,
+        settings: &Settings,
+        writer: &mut Writer<'_>,
+        method: &[u8],
+        cseq: u32,
+        branch: &[u8],
+    ) {
+        let target = self.part(Part::Target);
+        let routes = self.part(Part::Routes);
+        let strict = target::strict_first_route(routes);
+        writer.request_line(method, strict.map_or(target, |route| route.uri));
+        write_via(settings, writer, &self.hop, branch);
+        writer.put(b"Max-Forwards: 70\r\n");
+        match strict {
+            // §12.2.1.1: a first route without `lr` wants itself in the Request-URI and the target at the end.
+            Some(route) => {
+                writer.put(b"Route: ");
+                if !route.rest.is_empty() {
+                    writer.put(route.rest);
+                    writer.put(b", ");
+                }
+                writer.put(b"<");
+                writer.put(target);
+                writer.put(b">\r\n");
+            }
+            None if !routes.is_empty() => writer.header(b"Route", routes),
+            None => {}
+        }
+        writer.header(b"From", self.part(Part::Local));
+        writer.header(b"To", self.part(Part::Remote));
+        writer.header(b"Call-ID", self.part(Part::CallId));
+        writer.put(b"CSeq: ");
+        writer.number(cseq);
+        writer.put(b" ");
+        writer.put(method);
+        writer.put(b"\r\n");
+    }
+
+    fn part(&self, part: Part) -> &[u8] {
+        self.text.part(part as usize)
+    }
+}
+
+/// Our Via on a message to `hop`.
+pub(crate) fn write_via(settings: &Settings, writer: &mut Writer<'_>, hop: &Hop, branch: &[u8]) {
+    let advertised = settings
+        .listener(hop.listener)
+        .map_or("invalid", |listener| listener.advertised.as_str());
+    writer.put(b"Via: SIP/2.0/");
+    writer.put(hop.transport.as_str().as_bytes());
+    writer.put(b" ");
+    writer.put(advertised.as_bytes());
+    writer.put(b";branch=z9hG4bK");
+    writer.put(branch);
+    writer.put(b";rport\r\n");
+}
+
+/// Our Contact on a message to `hop`; the user part is the leg's token.
+pub(crate) fn write_contact(settings: &Settings, writer: &mut Writer<'_>, hop: &Hop, token: &[u8]) {
+    let advertised = settings
+        .listener(hop.listener)
+        .map_or("invalid", |listener| listener.advertised.as_str());
+    writer.put(b"Contact: <sip:");
+    writer.put(token);
+    writer.put(b"@");
+    writer.put(advertised.as_bytes());
+    if hop.transport.is_reliable() {
+        writer.put(b";transport=tcp");
+    }
+    writer.put(b">\r\n");
+}
+
+/// The URI of the first Contact.
+fn contact_uri<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+    uri_of(message.values(HeaderName::Contact).next()?)
+}
+
+fn uri_of(value: &[u8]) -> Option<&[u8]> {
+    NameAddr::parse(value).ok().map(|name_addr| name_addr.uri)
+}
+
+fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
+    let mut text = Vec::new();
+    for value in values {
+        if !text.is_empty() {
+            text.extend_from_slice(b", ");
+        }
+        text.extend_from_slice(value);
+    }
+    text
+}

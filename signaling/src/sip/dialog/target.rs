@@ -1,0 +1,137 @@
+//! Where the requests of a dialog go (RFC 3261 §12.2.1.1 and §8.1.2), and what a peer is called in its Request-URI.
+
+use crate::hop::{Hop, Transport};
+use crate::settings::Settings;
+use crate::sip::message::{NameAddr, Scheme, Uri, Writer};
+use crate::sip::transaction::head::write_ip;
+use std::net::SocketAddr;
+
+const DEFAULT_PORT: u16 = 5060;
+
+/// A first route that is a strict router's, and the routes behind it.
+#[derive(Clone, Copy)]
+pub(crate) struct StrictRoute<'a> {
+    pub(crate) uri: &'a [u8],
+    pub(crate) rest: &'a [u8],
+}
+
+/// The first route, if it lacks `lr`.
+pub(crate) fn strict_first_route(routes: &[u8]) -> Option<StrictRoute<'_>> {
+    let first = first_route(routes)?;
+    let name_addr = NameAddr::parse(first).ok()?;
+    let uri = Uri::parse(name_addr.uri).ok()?;
+    if uri.param("lr").is_some() {
+        return None;
+    }
+    let rest = routes.get(first.len()..).unwrap_or(&[]);
+    Some(StrictRoute {
+        uri: name_addr.uri,
+        rest: rest.strip_prefix(b", ").unwrap_or(rest),
+    })
+}
+
+/// The hop for requests with this target and route set. `known` is how the other side was reached or came.
+///
+/// Only literal addresses are followed: a name, or an address family without a listener, means the hop that is known to
+/// work. A `transport` parameter decides; without one the dialog's own transport stays, because many TCP user agents
+/// write Contacts without it (docs/decisions/0004).
+pub(crate) fn next_hop(settings: &Settings, target: &[u8], routes: &[u8], known: Hop) -> Hop {
+    let uri = first_route(routes)
+        .and_then(|route| NameAddr::parse(route).ok())
+        .map_or(target, |route| route.uri);
+    let Ok(uri) = Uri::parse(uri) else {
+        return known;
+    };
+    let Some(ip) = uri.ip() else { return known };
+    let remote = SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT));
+    let transport = match uri.param("transport") {
+        Some(Some(name)) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+        Some(Some(name)) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+        Some(_) | None => known.transport,
+    };
+    if transport == known.transport && remote.is_ipv4() == known.remote.is_ipv4() {
+        return Hop { remote, ..known };
+    }
+    match settings.listener_for(transport, &remote) {
+        Some(listener) => Hop {
+            transport,
+            listener,
+            remote,
+            connection: None,
+        },
+        None => known,
+    }
+}
+
+/// Writes the Request-URI for a peer: the user and parameters as dialled, the peer's address as host
+/// (docs/decisions/0004). A `tel:` URI stays as it is.
+pub(crate) fn write_peer_uri(writer: &mut Writer<'_>, dialled: &[u8], hop: &Hop) {
+    let Ok(uri) = Uri::parse(dialled) else {
+        writer.put(dialled);
+        return;
+    };
+    if uri.scheme == Scheme::Tel {
+        writer.put(dialled);
+        return;
+    }
+    writer.put(b"sip:");
+    if let Some(user) = uri.user {
+        writer.put(user);
+        if let Some(password) = uri.password {
+            writer.put(b":");
+            writer.put(password);
+        }
+        writer.put(b"@");
+    }
+    write_address(writer, &hop.remote);
+    for param in uri.params {
+        // What the caller wrote to reach us does not hold for the peer.
+        let ours = [&b"transport"[..], b"maddr", b"ttl", b"lr"];
+        if !ours
+            .iter()
+            .any(|name| param.name.eq_ignore_ascii_case(name))
+        {
+            writer.put(b";");
+            writer.put(param.name);
+            if let Some(value) = param.value {
+                writer.put(b"=");
+                writer.put(value);
+            }
+        }
+    }
+    if hop.transport.is_reliable() {
+        writer.put(b";transport=tcp");
+    }
+}
+
+fn write_address(writer: &mut Writer<'_>, address: &SocketAddr) {
+    let v6 = address.is_ipv6();
+    writer.put(if v6 { b"[" } else { b"" });
+    write_ip(writer, address.ip());
+    writer.put(if v6 { b"]:" } else { b":" });
+    writer.number(u32::from(address.port()));
+}
+
+/// The first of a comma list; commas inside `<>` and quotes do not count.
+fn first_route(routes: &[u8]) -> Option<&[u8]> {
+    if routes.is_empty() {
+        return None;
+    }
+    let (mut quoted, mut angled, mut escaped) = (false, false, false);
+    let end = routes.iter().position(|octet| {
+        if escaped {
+            escaped = false;
+            return false;
+        }
+        match octet {
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'<' if !quoted => angled = true,
+            b'>' if !quoted => angled = false,
+            b',' => return !quoted && !angled,
+            _ => {}
+        }
+        false
+    });
+    routes.get(..end.unwrap_or(routes.len()))
+}

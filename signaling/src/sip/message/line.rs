@@ -1,0 +1,153 @@
+//! Where lines end.
+//!
+//! Sixty-four bytes are looked at in one step, so that the header block is read at the speed of
+//! the memory and not byte by byte. A CR or LF alone also ends a line here: whoever asks learns
+//! that it was alone, and refuses the message (RFC 3261 §7: lines end in CRLF), but can still read
+//! the fields that an answer is made of.
+
+const BLOCK: usize = 64;
+
+/// One line as it stands, folds not joined.
+#[derive(Clone, Copy)]
+pub(super) struct PhysicalLine {
+    /// Where its CR or LF stands.
+    pub(super) end: usize,
+    /// Where the next line starts.
+    pub(super) next: usize,
+    /// Whether it ends in CR or LF alone.
+    pub(super) is_bare: bool,
+}
+
+/// The line ends of some bytes, in order.
+pub(super) struct LineEnds<'a> {
+    bytes: &'a [u8],
+    base: usize,
+    mask: u64,
+}
+
+impl<'a> LineEnds<'a> {
+    /// Starts at `from`, the start of a line.
+    pub(super) fn new(bytes: &'a [u8], from: usize) -> Self {
+        let mut ends = Self {
+            bytes,
+            base: from,
+            mask: 0,
+        };
+        ends.load();
+        ends
+    }
+
+    /// The end of the current line; `None` if it does not end within the bytes.
+    #[inline]
+    pub(super) fn next_line(&mut self) -> Option<PhysicalLine> {
+        let end = self.pop()?;
+        let next = end.saturating_add(1);
+        if self.bytes.get(end) == Some(&b'\r') && self.bytes.get(next) == Some(&b'\n') {
+            self.pop();
+            return Some(PhysicalLine {
+                end,
+                next: next.saturating_add(1),
+                is_bare: false,
+            });
+        }
+        Some(PhysicalLine {
+            end,
+            next,
+            is_bare: true,
+        })
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<usize> {
+        while self.mask == 0 {
+            self.base = self.base.saturating_add(BLOCK);
+            if self.base >= self.bytes.len() {
+                return None;
+            }
+            self.load();
+        }
+        let at = self.mask.trailing_zeros() as usize;
+        self.mask &= self.mask.wrapping_sub(1);
+        Some(self.base.saturating_add(at))
+    }
+
+    #[inline]
+    fn load(&mut self) {
+        let rest = self.bytes.get(self.base..).unwrap_or_default();
+        self.mask = match rest.first_chunk::<BLOCK>() {
+            Some(block) => line_ends(block),
+            None => {
+                let mut block = [0; BLOCK];
+                for (to, from) in block.iter_mut().zip(rest) {
+                    *to = *from;
+                }
+                line_ends(&block)
+            }
+        };
+    }
+}
+
+/// One bit for each CR and LF of the block, the first byte in the lowest bit.
+///
+/// The comparison is written so that the compiler does it in vector registers; the product then
+/// gathers the lowest bit of eight bytes in the top byte of a word.
+#[inline]
+fn line_ends(block: &[u8; BLOCK]) -> u64 {
+    let hits = block.map(|byte| u8::from(byte == b'\r') | u8::from(byte == b'\n'));
+    let (words, _) = hits.as_chunks::<8>();
+    words.iter().rev().fold(0, |mask, word| {
+        let word = u64::from_le_bytes(*word);
+        mask << 8 | word.wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_end_is_a_bit() {
+        let mut block = [b'a'; BLOCK];
+        let mut seed = 1_u32;
+        for _ in 0..2_000 {
+            for byte in &mut block {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                *byte = [b'\r', b'\n', b'a', 0, 0x8d, 0x8a, 0x0c, 0x0e][(seed >> 24) as usize % 8];
+            }
+            let slow = (0..BLOCK).fold(0, |mask, at| {
+                mask | u64::from(matches!(block[at], b'\r' | b'\n')) << at
+            });
+            assert_eq!(line_ends(&block), slow);
+        }
+    }
+
+    #[test]
+    fn lines_end_where_they_end() {
+        for padding in 0..200 {
+            let text = format!("{}\r\nb\nc\rd\r\r\n\r\n\ne", "a".repeat(padding));
+            let mut ends = LineEnds::new(text.as_bytes(), 0);
+            let mut start = 0;
+            let mut lines = Vec::new();
+            while let Some(line) = ends.next_line() {
+                lines.push((text.as_bytes()[start..line.end].to_vec(), line.is_bare));
+                start = line.next;
+            }
+            let expected = [
+                (&text.as_bytes()[..padding], false),
+                (b"b", true),
+                (b"c", true),
+                (b"d", true),
+                (b"", false),
+                (b"", false),
+                (b"", true),
+            ];
+            assert!(
+                lines
+                    .iter()
+                    .map(|(text, bare)| (text.as_slice(), *bare))
+                    .eq(expected)
+            );
+            assert_eq!(&text.as_bytes()[start..], b"e");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The one map from cause to status: whose fault it was, whether the next peer may be tried, and the stateless answer.
+
+use super::b2bua::headers;
+use super::b2bua::offer::required;
+use super::message::{Fault, HeaderName, Message, Via, Writer};
+use super::token::Kind;
+use super::transaction::head::Head;
+use super::transaction::key;
+use crate::context::Context;
+use crate::hop::{Hop, Transport};
+use crate::slots::Key;
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// CANCEL or an early BYE ended the INVITE.
+    Cancelled,
+    /// This node begins no more calls.
+    Draining,
+    /// A re-INVITE cannot be carried across yet: the session stays as it is.
+    NoChange,
+    /// No peer has a session free.
+    NoCapacity,
+    /// An in-dialog request, or a CANCEL, for nothing that we know.
+    NoDialog,
+    /// No candidate answered.
+    NoPeerAnswered,
+    /// No peer can be reached over a transport that we have.
+    NoRoute,
+    /// The message is broken.
+    Malformed(Fault),
+    /// A method of RFC 3261's family that this server does not serve here.
+    MethodNotAllowed,
+    /// A method that nobody here has heard of.
+    MethodUnknown,
+    /// This worker's tables are full.
+    Overloaded,
+    /// The peer rang without a final answer until timer C.
+    RangTooLong,
+    /// Max-Forwards is used up.
+    TooManyHops,
+    /// Require or Proxy-Require names what we do not support.
+    UnsupportedExtension,
+    /// The Request-URI is neither `sip:` nor `tel:`.
+    UnsupportedScheme,
+}
+
+/// Whose fault it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The caller's.
+    Caller,
+    /// The peer's.
+    Peer,
+    /// Ours.
+    Us,
+}
+
+impl Cause {
+    /// Status and reason phrase (TRUNK.md section 12).
+    #[must_use]
+    pub fn status(self) -> (u16, &'static str) {
+        match self {
+            Self::Cancelled => (487, "Request Terminated"),
+            Self::Draining | Self::Overloaded => (503, "Service Unavailable"),
+            Self::NoChange => (488, "Not Acceptable Here"),
+            // Never 503 for "full": RFC 3263 §4.3 would send the caller to every sibling in turn.
+            Self::NoCapacity | Self::NoRoute => (480, "Temporarily Unavailable"),
+            Self::NoDialog => (481, "Call/Transaction Does Not Exist"),
+            Self::NoPeerAnswered => (504, "Server Time-out"),
+            Self::Malformed(fault) => of_fault(fault),
+            Self::MethodNotAllowed => (405, "Method Not Allowed"),
+            Self::MethodUnknown => (501, "Not Implemented"),
+            Self::RangTooLong => (408, "Request Timeout"),
+            Self::TooManyHops => (483, "Too Many Hops"),
+            Self::UnsupportedExtension => (420, "Bad Extension"),
+            Self::UnsupportedScheme => (416, "Unsupported URI Scheme"),
+        }
+    }
+
+    /// Whose fault it was.
+    #[must_use]
+    pub fn blame(self) -> Blame {
+        match self {
+            Self::Draining
+            | Self::NoCapacity
+            | Self::NoChange
+            | Self::NoRoute
+            | Self::Overloaded => Blame::Us,
+            Self::NoPeerAnswered | Self::RangTooLong => Blame::Peer,
+            Self::Cancelled
+            | Self::NoDialog
+            | Self::Malformed(_)
+            | Self::MethodNotAllowed
+            | Self::MethodUnknown
+            | Self::TooManyHops
+            | Self::UnsupportedExtension
+            | Self::UnsupportedScheme => Blame::Caller,
+        }
+    }
+
+    /// Whether the same INVITE may be tried at another peer.
+    #[must_use]
+    pub fn may_try_next_peer(self) -> bool {
+        match self {
+            Self::NoPeerAnswered => true,
+            Self::Cancelled
+            | Self::Draining
+            | Self::NoCapacity
+            | Self::NoChange
+            | Self::NoDialog
+            | Self::NoRoute
+            | Self::Malformed(_)
+            | Self::MethodNotAllowed
+            | Self::MethodUnknown
+            | Self::Overloaded
+            | Self::RangTooLong
+            | Self::TooManyHops
+            | Self::UnsupportedExtension
+            | Self::UnsupportedScheme => false,
+        }
+    }
+
+    /// The text of a Warning, where the status alone says too little.
+    #[must_use]
+    pub fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::NoCapacity => Some("no capacity in any pool"),
+            Self::NoPeerAnswered => Some("no peer answered"),
+            Self::NoRoute => Some("no transport to any peer"),
+            Self::Cancelled
+            | Self::Draining
+            | Self::NoChange
+            | Self::NoDialog
+            | Self::Malformed(_)
+            | Self::MethodNotAllowed
+            | Self::MethodUnknown
+            | Self::Overloaded
+            | Self::RangTooLong
+            | Self::TooManyHops
+            | Self::UnsupportedExtension
+            | Self::UnsupportedScheme => None,
+        }
+    }
+
+    /// Whether the sender may come back later.
+    fn has_retry_after(self) -> bool {
+        matches!(self, Self::Draining | Self::Overloaded)
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else is wrong with a message is 400"
+)]
+fn of_fault(fault: Fault) -> (u16, &'static str) {
+    match fault {
+        Fault::BadVersion => (505, "Version Not Supported"),
+        Fault::TooLarge => (513, "Message Too Large"),
+        _ => (400, "Bad Request"),
+    }
+}
+
+/// An answer over UDP is at most this much larger than its request, in tenths (RELIABILITY.md R18).
+const AMPLIFICATION_TENTHS_MAX: usize = 12;
+/// Room for what is added to the request's own head.
+const ADDED_MAX: usize = 768;
+/// Retry-After lies between 5 and 14 seconds: sent to many at once, they do not come back at once.
+const RETRY_AFTER_MIN: u32 = 5;
+
+/// Answers a request without keeping anything (RFC 3261 §8.2.7): a repeat of the request gets the same answer again.
+///
+/// The To tag is a hash of the request, so that it is the same each time.
+pub(crate) fn answer_stateless(
+    context: &mut Context,
+    message: &Message<'_>,
+    source: Hop,
+    cause: Cause,
+) {
+    if message.header(HeaderName::Via).is_none() {
+        context.counters.dropped_malformed.add_one();
+        return;
+    }
+    context.counters.rejected.add_one();
+    let answer = Stateless::of(context, message, source);
+    let retry_after = cause
+        .has_retry_after()
+        .then(|| RETRY_AFTER_MIN + u32::try_from(answer.hash % 10).unwrap_or(0));
+    let details = if let Cause::Malformed(fault) = cause {
+        fault.to_string()
+    } else {
+        String::new()
+    };
+    answer.send(context, cause.status(), |writer, is_wordy| {
+        if let Some(seconds) = retry_after {
+            writer.put(b"Retry-After: ");
+            writer.number(seconds);
+            writer.put(b"\r\n");
+        }
+        if cause == Cause::UnsupportedExtension {
+            for tag in required(message) {
+                writer.header(b"Unsupported", tag);
+            }
+        }
+        // §21.4.6: a 405 must say what is allowed.
+        if matches!(cause, Cause::MethodNotAllowed | Cause::MethodUnknown) {
+            writer.put(headers::ALLOW);
+        }
+        if is_wordy && !details.is_empty() {
+            writer.put(b"Warning: 399 baton \"");
+            writer.put(details.as_bytes());
+            writer.put(b"\"\r\n");
+        }
+    });
+}
+
+/// 200 to an OPTIONS that asks whether we live (§11.2).
+pub(crate) fn answer_options(context: &mut Context, message: &Message<'_>, source: Hop) {
+    Stateless::of(context, message, source).send(context, (200, "OK"), |writer, is_wordy| {
+        if is_wordy {
+            writer.put(headers::ALLOW);
+            writer.put(b"Accept: application/sdp\r\n");
+        }
+    });
+}
+
+/// An answer that leaves nothing behind.
+struct Stateless {
+    head: Head,
+    hop: Hop,
+    /// Of what makes the request itself: the same for each repeat of it.
+    hash: u64,
+    room: usize,
+    /// Octets that may be sent, where the sender's address may be a lie.
+    length_max: usize,
+}
+
+impl Stateless {
+    fn of(context: &mut Context, message: &Message<'_>, source: Hop) -> Self {
+        let hash = context.mint.hash(&[
+            message.call_id(),
+            message.from(),
+            &message.cseq().to_be_bytes(),
+        ]);
+        // A Via that cannot be read names no port: then the source is the best guess.
+        let hop = Via::parse(message.top_via()).map_or(source, |via| key::reply_hop(&via, source));
+        let length = message.bytes().len();
+        Self {
+            head: Head::of(message, &source, &mut context.pool),
+            hop,
+            hash,
+            room: 2 * length + ADDED_MAX,
+            length_max: match source.transport {
+                Transport::Udp => length * AMPLIFICATION_TENTHS_MAX / 10,
+                Transport::Tcp => usize::MAX,
+            },
+        }
+    }
+
+    /// Sends it with all words if that is not too long, else with the fewest, else not at all.
+    fn send(
+        mut self,
+        context: &mut Context,
+        (status, reason): (u16, &str),
+        more: impl Fn(&mut Writer<'_>, bool),
+    ) {
+        let generation = u32::try_from(self.hash >> 32).expect("32 bits");
+        let slot = u32::try_from(self.hash & 0xff_ffff).expect("24 bits");
+        let tag = context.token(Kind::Stateless, Key { slot, generation });
+        let length_of = |is_wordy: bool| {
+            let mut space = vec![0; self.room];
+            let mut writer = Writer::new(&mut space);
+            self.write(&mut writer, (status, reason), &tag, |writer| {
+                more(writer, is_wordy);
+            });
+            writer.finish().unwrap_or(usize::MAX)
+        };
+        let is_wordy = length_of(true) <= self.length_max;
+        if is_wordy || length_of(false) <= self.length_max {
+            context.send(self.hop, None, self.room, |writer| {
+                self.write(writer, (status, reason), &tag, |writer| {
+                    more(writer, is_wordy);
+                });
+            });
+        } else {
+            context.counters.dropped_amplification.add_one();
+        }
+        self.head.release(&mut context.pool);
+    }
+
+    fn write(
+        &self,
+        writer: &mut Writer<'_>,
+        (status, reason): (u16, &str),
+        tag: &[u8],
+        more: impl Fn(&mut Writer<'_>),
+    ) {
+        writer.status_line(status, reason.as_bytes());
+        self.head.write(writer, Some(tag));
+        more(writer);
+        writer.body(b"");
+    }
+}

@@ -1,0 +1,566 @@
+//! The table of client transactions: requests we sent and the answers that belong to them (RFC 3261 §17.1).
+
+use super::{Action, Clocks, Timer, invite_client, key::MAGIC_COOKIE, non_invite_client};
+use crate::context::{Alarm, Context};
+use crate::hop::Hop;
+use crate::outbox::Span;
+use crate::output::Ticket;
+use crate::pool::Buffer;
+use crate::sip::message::{Message, Method, Writer};
+use crate::sip::token::{self, Kind, Text};
+use crate::slots::{Key, Slots};
+use crate::wheel::TimerHandle;
+use std::time::Instant;
+
+/// Why a request was sent: who is told of its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// BYE to the caller of this call.
+    ByeToCaller(Key),
+    /// BYE to the peer of this call.
+    ByeToPeer(Key),
+    /// Nobody waits: a CANCEL, or the BYE of a dialog that a fork made.
+    Forgotten,
+    /// The INVITE of this call's peer leg.
+    Invite(Key),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Machine {
+    Invite(invite_client::State),
+    Other(non_invite_client::State),
+}
+
+/// One transaction.
+pub(crate) struct Client {
+    machine: Machine,
+    purpose: Purpose,
+    hop: Hop,
+    clocks: Clocks,
+    alarm: Option<TimerHandle>,
+    /// What is repeated: the request until it is answered, then an INVITE's ACK.
+    message: Buffer,
+    /// The transaction of the CANCEL that went after this INVITE; it shares the branch.
+    cancel: Option<Key>,
+    /// Hash of the tag of the 2xx that won, and of the last other one that was sent a BYE.
+    winner: Option<u64>,
+    stray: Option<u64>,
+}
+
+/// What the transaction user is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// This answer is for you.
+    Response,
+    /// Nobody answered: to the user it is a 408 (§8.1.3.1).
+    Timeout,
+    /// It could not be sent: to the user it is a 503 (§8.1.3.1).
+    TransportError,
+}
+
+/// What became of a response.
+pub(crate) enum Matched {
+    /// Absorbed, or nobody's: counted.
+    Absorbed,
+    /// The user hears of it.
+    Tell(Key, Purpose),
+}
+
+/// Which 2xx of an INVITE this is (§13.2.2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TwoHundred {
+    /// The one that wins.
+    First,
+    /// The winner's once more.
+    Again,
+    /// Another fork's.
+    Stray {
+        /// Where the INVITE went.
+        hop: Hop,
+        /// Whether its BYE has not been sent yet.
+        with_bye: bool,
+    },
+}
+
+pub(crate) struct Clients {
+    slots: Slots<Client>,
+}
+
+impl Clients {
+    pub(crate) fn new(limit: usize, first_generation: u32) -> Self {
+        Self {
+            slots: Slots::new(limit, first_generation),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Sends a request in a new transaction. `write` is given the branch (without the cookie). `None`: the table is
+    /// full or the message too large, and nothing was sent.
+    pub(crate) fn send(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        (purpose, hop): (Purpose, Hop),
+        room: usize,
+        write: impl FnOnce(&mut Writer<'_>, &Text),
+    ) -> Option<Key> {
+        let is_invite = matches!(purpose, Purpose::Invite(_));
+        let machine = if is_invite {
+            Machine::Invite(invite_client::State::Calling)
+        } else {
+            Machine::Other(non_invite_client::State::Trying)
+        };
+        let client = Client {
+            machine,
+            purpose,
+            hop,
+            clocks: Clocks::default(),
+            alarm: None,
+            message: Buffer::default(),
+            cancel: None,
+            winner: None,
+            stray: None,
+        };
+        let Some(key) = self.slots.insert(client) else {
+            context.counters.dropped_limit.add_one();
+            return None;
+        };
+        let branch = context.token(Kind::Branch, key);
+        let Some(transmit) = context.send(hop, Some(Ticket(key)), room, |writer| {
+            write(writer, &branch);
+        }) else {
+            self.slots.remove(key);
+            return None;
+        };
+        let reliable = hop.transport.is_reliable();
+        let client = self.slots.get_mut(key)?;
+        // A stream repeats nothing, but an INVITE's first lines are wanted again for its ACK (§17.1.1.3).
+        if !reliable || is_invite {
+            client.message = context.pool.copy(context.outbox.bytes(transmit.span));
+        }
+        let start = match (is_invite, reliable) {
+            (true, false) => invite_client::START,
+            (true, true) => invite_client::START_RELIABLE,
+            (false, false) => non_invite_client::START,
+            (false, true) => non_invite_client::START_RELIABLE,
+        };
+        for action in start {
+            client
+                .clocks
+                .apply(*action, now, &context.settings.timers, reliable);
+        }
+        arm(client, key, context);
+        Some(key)
+    }
+
+    /// Finds the transaction of a response (§17.1.3) and takes it one step on.
+    pub(crate) fn handle_response(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        message: &Message<'_>,
+    ) -> Matched {
+        let Some(mut key) = find(context, message) else {
+            return Matched::Absorbed;
+        };
+        // §17.1.3: the method in CSeq decides between an INVITE and its CANCEL.
+        if message.cseq_method() == Method::Cancel
+            && let Some(cancel) = self.cancel_of(key)
+        {
+            key = cancel;
+        }
+        let Some(client) = self.slots.get_mut(key) else {
+            context.counters.dropped_stale_token.add_one();
+            return Matched::Absorbed;
+        };
+        let status = message.status();
+        let event = match client.machine {
+            Machine::Invite(_) if message.cseq_method() == Method::Invite => {
+                let input = match status {
+                    100..=199 => invite_client::Input::Provisional,
+                    200..=299 => invite_client::Input::Success,
+                    _ => invite_client::Input::Failure,
+                };
+                self.step_invite(context, now, key, input, Some(message))
+            }
+            Machine::Invite(_) => {
+                context.counters.dropped_unmatched_response.add_one();
+                None
+            }
+            Machine::Other(_) => {
+                let input = match status {
+                    100..=199 => non_invite_client::Input::Provisional,
+                    _ => non_invite_client::Input::Final,
+                };
+                self.step_other(context, now, key, input)
+            }
+        };
+        match event {
+            Some((purpose, Event::Response)) => Matched::Tell(key, purpose),
+            Some((_, Event::Timeout | Event::TransportError)) | None => Matched::Absorbed,
+        }
+    }
+
+    /// Tells the 2xx of forks apart, by a hash of their To tags. The first one wins.
+    pub(crate) fn two_hundred(&mut self, key: Key, tag: u64) -> Option<TwoHundred> {
+        let client = self.slots.get_mut(key)?;
+        match client.winner {
+            None => {
+                client.winner = Some(tag);
+                Some(TwoHundred::First)
+            }
+            Some(winner) if winner == tag => Some(TwoHundred::Again),
+            Some(_) => {
+                let with_bye = client.stray != Some(tag);
+                client.stray = Some(tag);
+                Some(TwoHundred::Stray {
+                    hop: client.hop,
+                    with_bye,
+                })
+            }
+        }
+    }
+
+    /// A timer of this transaction went off.
+    pub(crate) fn handle_alarm(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        key: Key,
+    ) -> Option<(Purpose, Event)> {
+        let client = self.slots.get_mut(key)?;
+        client.alarm = None;
+        let Some(timer) = client.clocks.due(now) else {
+            arm(client, key, context);
+            return None;
+        };
+        match client.machine {
+            Machine::Invite(_) => {
+                let input = match timer {
+                    Timer::A => invite_client::Input::TimerA,
+                    Timer::B => invite_client::Input::TimerB,
+                    Timer::D => invite_client::Input::TimerD,
+                    Timer::M => invite_client::Input::TimerM,
+                    Timer::E
+                    | Timer::F
+                    | Timer::G
+                    | Timer::H
+                    | Timer::I
+                    | Timer::J
+                    | Timer::K
+                    | Timer::L => return None,
+                };
+                self.step_invite(context, now, key, input, None)
+            }
+            Machine::Other(_) => {
+                let input = match timer {
+                    Timer::E => non_invite_client::Input::TimerE,
+                    Timer::F => non_invite_client::Input::TimerF,
+                    Timer::K => non_invite_client::Input::TimerK,
+                    Timer::A
+                    | Timer::B
+                    | Timer::D
+                    | Timer::G
+                    | Timer::H
+                    | Timer::I
+                    | Timer::J
+                    | Timer::L
+                    | Timer::M => {
+                        return None;
+                    }
+                };
+                self.step_other(context, now, key, input)
+            }
+        }
+    }
+
+    /// The shell could not send a message of this transaction.
+    pub(crate) fn handle_transport_error(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        key: Key,
+    ) -> Option<(Purpose, Event)> {
+        match self.slots.get(key)?.machine {
+            Machine::Invite(_) => self.step_invite(
+                context,
+                now,
+                key,
+                invite_client::Input::TransportError,
+                None,
+            ),
+            Machine::Other(_) => {
+                self.step_other(context, now, key, non_invite_client::Input::TransportError)
+            }
+        }
+    }
+
+    /// Ends a transaction whose user has given up (§9.1: no final within 64*T1 of the CANCEL).
+    pub(crate) fn terminate(&mut self, context: &mut Context, key: Key) {
+        let Some(mut client) = self.slots.remove(key) else {
+            return;
+        };
+        disarm(&mut client, context);
+        context.pool.put(std::mem::take(&mut client.message));
+    }
+
+    /// Keeps the ACK of a 2xx and where it goes, to be sent again when the 2xx comes again (§13.2.2.4).
+    pub(crate) fn keep_ack(&mut self, context: &mut Context, key: Key, ack: Span, hop: Hop) {
+        let Some(client) = self.slots.get_mut(key) else {
+            return;
+        };
+        let kept = context.pool.copy(context.outbox.bytes(ack));
+        context
+            .pool
+            .put(std::mem::replace(&mut client.message, kept));
+        client.hop = hop;
+    }
+
+    /// Sends the kept ACK of a 2xx again, if there is one yet.
+    pub(crate) fn repeat_ack(&self, context: &mut Context, key: Key) {
+        let Some(client) = self.slots.get(key) else {
+            return;
+        };
+        if !client.message.is_empty() {
+            context.counters.retransmissions_out.add_one();
+            context.resend(client.hop, None, client.message.as_slice());
+        }
+    }
+
+    /// Sends the CANCEL of an INVITE (§9.1): the same Request-URI, Via, From, To, Call-ID and CSeq number.
+    pub(crate) fn cancel(&mut self, context: &mut Context, now: Instant, key: Key) {
+        let Some(client) = self.slots.get_mut(key) else {
+            return;
+        };
+        let invite = std::mem::take(&mut client.message);
+        let hop = client.hop;
+        let bytes = invite.as_slice();
+        let cancel = self.send(
+            context,
+            now,
+            (Purpose::Forgotten, hop),
+            bytes.len() + 64,
+            |writer, _| {
+                write_cancel(writer, bytes);
+            },
+        );
+        if let Some(client) = self.slots.get_mut(key) {
+            client.message = invite;
+            client.cancel = cancel;
+        }
+    }
+
+    /// What the answer to a CANCEL belongs to: its branch is the INVITE's.
+    fn cancel_of(&self, invite: Key) -> Option<Key> {
+        self.slots.get(invite)?.cancel
+    }
+
+    fn step_invite(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        key: Key,
+        input: invite_client::Input,
+        response: Option<&Message<'_>>,
+    ) -> Option<(Purpose, Event)> {
+        let client = self.slots.get_mut(key)?;
+        let Machine::Invite(state) = client.machine else {
+            return None;
+        };
+        let (next, actions) = invite_client::step(state, input);
+        client.machine = Machine::Invite(next);
+        if next != state
+            && matches!(
+                next,
+                invite_client::State::Accepted | invite_client::State::Completed
+            )
+        {
+            // The request is not repeated any more; the place is for its ACK.
+            let request = std::mem::take(&mut client.message);
+            if next == invite_client::State::Completed {
+                acknowledge(client, context, response, request.as_slice());
+            }
+            context.pool.put(request);
+        } else if actions.contains(&Action::Acknowledge) {
+            context.resend(client.hop, None, client.message.as_slice());
+        }
+        let event = perform(client, context, now, key, actions);
+        self.settle(
+            context,
+            now,
+            key,
+            event,
+            next == invite_client::State::Terminated,
+        )
+    }
+
+    fn step_other(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        key: Key,
+        input: non_invite_client::Input,
+    ) -> Option<(Purpose, Event)> {
+        let client = self.slots.get_mut(key)?;
+        let Machine::Other(state) = client.machine else {
+            return None;
+        };
+        let (next, actions) = non_invite_client::step(state, input);
+        client.machine = Machine::Other(next);
+        if next == non_invite_client::State::Completed {
+            context.pool.put(std::mem::take(&mut client.message));
+        }
+        let event = perform(client, context, now, key, actions);
+        self.settle(
+            context,
+            now,
+            key,
+            event,
+            next == non_invite_client::State::Terminated,
+        )
+    }
+
+    /// After a step: the timer that may have a value of zero, the end, or the next alarm.
+    fn settle(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        key: Key,
+        (event, at_once): (Option<Event>, bool),
+        over: bool,
+    ) -> Option<(Purpose, Event)> {
+        let client = self.slots.get_mut(key)?;
+        let told = event.map(|event| (client.purpose, event));
+        if over {
+            self.terminate(context, key);
+        } else if at_once {
+            disarm(client, context);
+            let silent = self.handle_alarm(context, now, key);
+            debug_assert!(
+                silent.is_none(),
+                "timers D and K end a transaction that has reported"
+            );
+        } else {
+            arm(client, key, context);
+        }
+        told
+    }
+}
+
+/// The transaction that a response's top Via names, if the name is ours.
+fn find(context: &Context, message: &Message<'_>) -> Option<Key> {
+    let branch = message.branch().unwrap_or(&[]);
+    let text = branch.strip_prefix(MAGIC_COOKIE).unwrap_or(branch);
+    let Some(token) = context.mint.read(Kind::Branch, text) else {
+        if token::looks_like_one(text) && context.mint.read(Kind::AckBranch, text).is_none() {
+            context.counters.dropped_forged_token.add_one();
+        } else {
+            context.counters.dropped_unmatched_response.add_one();
+        }
+        return None;
+    };
+    Some(token.key)
+}
+
+fn perform(
+    client: &mut Client,
+    context: &mut Context,
+    now: Instant,
+    key: Key,
+    actions: &[Action],
+) -> (Option<Event>, bool) {
+    let reliable = client.hop.transport.is_reliable();
+    let mut event = None;
+    let mut at_once = false;
+    for action in actions {
+        at_once |= client
+            .clocks
+            .apply(*action, now, &context.settings.timers, reliable);
+        match action {
+            Action::Repeat => {
+                context.counters.retransmissions_out.add_one();
+                context.resend(client.hop, Some(Ticket(key)), client.message.as_slice());
+            }
+            Action::Pass => event = Some(Event::Response),
+            Action::InformTimeout => event = Some(Event::Timeout),
+            Action::InformTransportError => event = Some(Event::TransportError),
+            // Done by the caller, who has the response.
+            Action::Acknowledge => {}
+            Action::Lengthen(_)
+            | Action::LengthenToT2(_)
+            | Action::Start(_)
+            | Action::StopRepeating => {}
+        }
+    }
+    (event, at_once)
+}
+
+/// The ACK of a non-2xx final (§17.1.1.3): Request-URI and Via of the INVITE, the rest as the answer has it.
+fn acknowledge(
+    client: &mut Client,
+    context: &mut Context,
+    response: Option<&Message<'_>>,
+    invite: &[u8],
+) {
+    let Some(response) = response else { return };
+    let mut lines = invite.split_inclusive(|octet| *octet == b'\n');
+    let (Some(start), Some(via)) = (lines.next(), lines.next()) else {
+        return;
+    };
+    let uri = start.split(|octet| *octet == b' ').nth(1).unwrap_or(&[]);
+    let room = uri.len()
+        + via.len()
+        + response.from().len()
+        + response.to().len()
+        + response.call_id().len()
+        + 128;
+    let sent = context.send(client.hop, None, room, |writer| {
+        writer.request_line(b"ACK", uri);
+        writer.put(via);
+        writer.put(b"Max-Forwards: 70\r\n");
+        writer.header(b"From", response.from());
+        writer.header(b"To", response.to());
+        writer.header(b"Call-ID", response.call_id());
+        writer.put(b"CSeq: ");
+        writer.number(response.cseq());
+        writer.put(b" ACK\r\n");
+        writer.body(b"");
+    });
+    if let Some(transmit) = sent {
+        client.message = context.pool.copy(context.outbox.bytes(transmit.span));
+    }
+}
+
+/// Our INVITE begins with request line, Via, Max-Forwards, From, To, Call-ID, CSeq, in this order ([`Offer::write`]).
+///
+/// [`Offer::write`]: crate::sip::b2bua
+fn write_cancel(writer: &mut Writer<'_>, invite: &[u8]) {
+    let mut lines = invite.split_inclusive(|octet| *octet == b'\n');
+    let start = lines.next().unwrap_or(&[]);
+    writer.put(b"CANCEL");
+    writer.put(start.strip_prefix(b"INVITE").unwrap_or(start));
+    for line in lines.by_ref().take(5) {
+        writer.put(line);
+    }
+    let cseq = lines.next().unwrap_or(&[]);
+    writer.put(cseq.strip_suffix(b"INVITE\r\n").unwrap_or(cseq));
+    writer.put(b"CANCEL\r\n");
+    writer.body(b"");
+}
+
+fn arm(client: &mut Client, key: Key, context: &mut Context) {
+    disarm(client, context);
+    client.alarm = client
+        .clocks
+        .next()
+        .map(|at| context.wheel.arm(at, Alarm::Client(key)));
+}
+
+fn disarm(client: &mut Client, context: &mut Context) {
+    if let Some(handle) = client.alarm.take() {
+        context.wheel.cancel(handle);
+    }
+}

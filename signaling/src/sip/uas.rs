@@ -1,0 +1,323 @@
+//! What becomes of a request that comes in (RFC 3261 §8.2): repeats, CANCEL and ACK to their INVITE, in-dialog requests to their
+//! leg, new ones inspected in the RFC's order and then begun or refused.
+
+use super::b2bua::call::{Call, With};
+use super::b2bua::offer::{Offer, has_hops_left, required};
+use super::b2bua::{answer, caller_leg, peer_leg};
+use super::dialog::Dialog;
+use super::message::{Fault, Message, Method, NameAddr, Scheme, Uri, Via};
+use super::reject::{self, Cause};
+use super::token::{self, Kind, Token};
+use super::transaction::key;
+use crate::core::Core;
+use crate::hop::Hop;
+use crate::output::Output;
+use crate::slots::Key;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Core {
+    pub(crate) fn handle_request(&mut self, now: Instant, source: Hop, message: &Message<'_>) {
+        if let Some(fault) = message.fault() {
+            return self.refuse_malformed(source, message, fault);
+        }
+        let Ok(via) = Via::parse(message.top_via()) else {
+            return self.refuse_malformed(source, message, Fault::BadVia);
+        };
+        let reply = key::reply_hop(&via, source);
+        match message.method() {
+            Method::Ack => self.handle_ack(now, message),
+            Method::Cancel => self.handle_cancel(now, source, reply, message),
+            Method::Bye
+            | Method::Info
+            | Method::Invite
+            | Method::Message
+            | Method::Notify
+            | Method::Options
+            | Method::Other
+            | Method::Prack
+            | Method::Publish
+            | Method::Refer
+            | Method::Register
+            | Method::Subscribe
+            | Method::Update => {
+                let index = key::of_request(&self.context.mint, message);
+                match self.servers.find(index) {
+                    Some(server) => {
+                        self.servers
+                            .handle_request_again(&mut self.context, now, server);
+                    }
+                    None => self.handle_new_request(now, (source, reply), message, index),
+                }
+            }
+        }
+    }
+
+    /// The leg that a tag of ours names.
+    pub(crate) fn leg_of(&self, tag: &[u8]) -> Option<Token> {
+        self.context
+            .mint
+            .read(Kind::CallerLeg, tag)
+            .or_else(|| self.context.mint.read(Kind::PeerLeg, tag))
+    }
+
+    fn refuse_malformed(&mut self, source: Hop, message: &Message<'_>, fault: Fault) {
+        // §17: an ACK is never answered.
+        if message.method() == Method::Ack {
+            self.context.counters.dropped_malformed.add_one();
+        } else {
+            reject::answer_stateless(&mut self.context, message, source, Cause::Malformed(fault));
+        }
+    }
+
+    fn handle_ack(&mut self, now: Instant, message: &Message<'_>) {
+        if let Some(server) = self
+            .servers
+            .find(key::of_invite(&self.context.mint, message))
+            && !self.servers.is_accepted(server)
+        {
+            self.servers.handle_ack(&mut self.context, now, server);
+            return;
+        }
+        let Some(tag) = message.to_tag() else {
+            self.context.counters.dropped_unmatched_request.add_one();
+            return;
+        };
+        // The ACK of an answer that we gave without keeping anything.
+        if self.context.mint.read(Kind::Stateless, tag).is_some() {
+            return;
+        }
+        match self.find_leg(message, tag) {
+            Some((Kind::CallerLeg, call)) => {
+                // §13.3.1.4: the ACK has its INVITE's CSeq; another one is of a re-INVITE that we refused.
+                let is_of_invite = self
+                    .calls
+                    .get(call)
+                    .is_some_and(|call| call.caller.invite_cseq == message.cseq());
+                if is_of_invite {
+                    let with = With {
+                        message: Some(message),
+                        server: None,
+                    };
+                    self.caller_input(now, call, caller_leg::Input::Ack, with);
+                }
+            }
+            Some(_) => {}
+            None => self.context.counters.dropped_unmatched_request.add_one(),
+        }
+    }
+
+    fn handle_cancel(&mut self, now: Instant, source: Hop, reply: Hop, message: &Message<'_>) {
+        let own = key::of_request(&self.context.mint, message);
+        if let Some(server) = self.servers.find(own) {
+            self.servers
+                .handle_request_again(&mut self.context, now, server);
+            return;
+        }
+        let invite = self
+            .servers
+            .find(key::of_invite(&self.context.mint, message));
+        let call = invite.and_then(|invite| self.servers.call_of(invite));
+        let opened = call.and_then(|call| {
+            let server = self
+                .servers
+                .open(&mut self.context, message, (source, reply), own)?;
+            Some((server, call))
+        });
+        // §9.2: an INVITE that is gone, or was refused without a trace, is one that does not exist.
+        let Some((server, call)) = opened else {
+            reject::answer_stateless(&mut self.context, message, source, Cause::NoDialog);
+            return;
+        };
+        let tag = answer::caller_tag(&self.context, call);
+        answer::accept(&mut self.context, &mut self.servers, now, server, &tag);
+        self.caller_input(now, call, caller_leg::Input::Cancel, With::default());
+    }
+
+    fn handle_new_request(
+        &mut self,
+        now: Instant,
+        hops: (Hop, Hop),
+        message: &Message<'_>,
+        index: u64,
+    ) {
+        let (source, _) = hops;
+        let refused = match message.to_tag() {
+            Some(tag) => self
+                .handle_in_dialog(now, hops, (message, tag), index)
+                .err(),
+            None => match inspect(message) {
+                Err(cause) => Some(cause),
+                Ok(()) if self.is_draining => Some(Cause::Draining),
+                Ok(()) if message.method() == Method::Options => {
+                    reject::answer_options(&mut self.context, message, source);
+                    None
+                }
+                Ok(()) => self.begin_call(hops, message, index).err(),
+            },
+        };
+        if let Some(cause) = refused {
+            if cause == Cause::Overloaded {
+                self.context.counters.dropped_limit.add_one();
+            }
+            reject::answer_stateless(&mut self.context, message, source, cause);
+        }
+    }
+
+    /// A new INVITE: 100 at once, and the owner is asked for a peer.
+    fn begin_call(
+        &mut self,
+        (source, reply): (Hop, Hop),
+        message: &Message<'_>,
+        index: u64,
+    ) -> Result<(), Cause> {
+        if !self.calls.has_room() {
+            return Err(Cause::Overloaded);
+        }
+        let server = self
+            .servers
+            .open(&mut self.context, message, (source, reply), index)
+            .ok_or(Cause::Overloaded)?;
+        let offer = Offer::of(message, &mut self.context.pool);
+        let settings = Arc::clone(&self.context.settings);
+        let mint = self.context.mint;
+        let worker = settings.worker;
+        let call = self
+            .calls
+            .insert_with(|key| {
+                let tag = mint.write(Token {
+                    kind: Kind::CallerLeg,
+                    worker,
+                    key,
+                });
+                let dialog = Dialog::of_invite(&settings, message, &tag, reply);
+                Call::new((server, dialog), offer, source, reply)
+            })
+            .ok_or(Cause::Overloaded)?;
+        self.servers.set_call(server, call);
+        self.context.counters.calls_begun.add_one();
+        self.servers.send_trying(&mut self.context, server);
+        self.context.outputs.push_back(Output::Choose(call));
+        Ok(())
+    }
+
+    /// A request with a To tag (§12.2.2).
+    fn handle_in_dialog(
+        &mut self,
+        now: Instant,
+        (source, reply): (Hop, Hop),
+        (message, tag): (&Message<'_>, &[u8]),
+        index: u64,
+    ) -> Result<(), Cause> {
+        let (leg, call) = self.find_leg(message, tag).ok_or(Cause::NoDialog)?;
+        match message.method() {
+            Method::Bye => {
+                let server = self
+                    .servers
+                    .open(&mut self.context, message, (source, reply), index)
+                    .ok_or(Cause::Overloaded)?;
+                let with = With {
+                    message: Some(message),
+                    server: Some(server),
+                };
+                if leg == Kind::CallerLeg {
+                    self.caller_input(now, call, caller_leg::Input::Bye, with);
+                } else {
+                    self.peer_input(now, call, peer_leg::Input::Bye, with);
+                }
+                Ok(())
+            }
+            Method::Options => {
+                reject::answer_options(&mut self.context, message, source);
+                Ok(())
+            }
+            Method::Invite => Err(Cause::NoChange),
+            Method::Other => Err(Cause::MethodUnknown),
+            Method::Ack
+            | Method::Cancel
+            | Method::Info
+            | Method::Message
+            | Method::Notify
+            | Method::Prack
+            | Method::Publish
+            | Method::Refer
+            | Method::Register
+            | Method::Subscribe
+            | Method::Update => Err(Cause::MethodNotAllowed),
+        }
+    }
+
+    /// The leg that a request's To tag names, if Call-ID and the other tag are right as well.
+    fn find_leg(&self, message: &Message<'_>, tag: &[u8]) -> Option<(Kind, Key)> {
+        let counters = &self.context.counters;
+        let Some(token) = self.leg_of(tag) else {
+            if token::looks_like_one(tag) && self.context.mint.read(Kind::Stateless, tag).is_none()
+            {
+                counters.dropped_forged_token.add_one();
+            }
+            return None;
+        };
+        let Some(call) = self.calls.get(token.key) else {
+            counters.dropped_stale_token.add_one();
+            return None;
+        };
+        let dialog = match token.kind {
+            Kind::CallerLeg => Some(&call.caller.dialog),
+            Kind::PeerLeg => call.peer.dialog.as_ref(),
+            Kind::AckBranch | Kind::Branch | Kind::CallId | Kind::Stateless => None,
+        };
+        dialog
+            .is_some_and(|dialog| dialog.matches(message))
+            .then_some((token.kind, token.key))
+    }
+}
+
+/// The inspections of a request outside a dialog, in the order of §8.2 and §16.3.
+fn inspect(message: &Message<'_>) -> Result<(), Cause> {
+    match message.method() {
+        Method::Invite | Method::Options => {}
+        Method::Other => return Err(Cause::MethodUnknown),
+        // These belong into a dialog, and name none.
+        Method::Ack
+        | Method::Bye
+        | Method::Cancel
+        | Method::Info
+        | Method::Prack
+        | Method::Update => {
+            return Err(Cause::NoDialog);
+        }
+        // RFC 4475 §3.3.4: an address of record in a scheme that cannot be registered is 400, even where nothing is.
+        Method::Register if has_foreign_address(message) => {
+            return Err(Cause::Malformed(Fault::BadTo));
+        }
+        Method::Message
+        | Method::Notify
+        | Method::Publish
+        | Method::Refer
+        | Method::Register
+        | Method::Subscribe => {
+            return Err(Cause::MethodNotAllowed);
+        }
+    }
+    let uri =
+        Uri::parse(message.request_uri()).map_err(|_| Cause::Malformed(Fault::BadRequestUri))?;
+    match uri.scheme {
+        Scheme::Sip | Scheme::Tel => {}
+        // RFC 5630 §5.3: without TLS a `sips:` cannot be honoured.
+        Scheme::Sips | Scheme::Other => return Err(Cause::UnsupportedScheme),
+    }
+    if !has_hops_left(message) {
+        return Err(Cause::TooManyHops);
+    }
+    if required(message).next().is_some() {
+        return Err(Cause::UnsupportedExtension);
+    }
+    Ok(())
+}
+
+/// Whether the To of a REGISTER is neither `sip:`, `sips:` nor `tel:`.
+fn has_foreign_address(message: &Message<'_>) -> bool {
+    NameAddr::parse(message.to())
+        .and_then(|to| Uri::parse(to.uri))
+        .is_ok_and(|uri| uri.scheme == Scheme::Other)
+}

@@ -1,0 +1,50 @@
+//! Call flows as text: every file in `ladders/` is a script and the ladder that came of it.
+//!
+//! Lines at the left margin are commands (what the caller or the peer sends, or how long nothing happens); indented lines
+//! are what passed. `BATON_REWRITE=1 cargo test -p signaling --test ladders` writes the ladders anew; a person reviews the
+//! difference. Every message that Baton sends is also indexed and held against the rules that hold for all flows.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a broken ladder fails its test"
+)]
+
+#[path = "support/stage.rs"]
+mod stage;
+
+use std::fs;
+use std::path::Path;
+
+#[test]
+fn every_ladder_is_as_it_was_reviewed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ladders");
+    let mut files: Vec<_> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+    files.sort();
+    assert!(files.len() >= 20, "the ladders are there");
+    let mut wrong = Vec::new();
+    for path in files {
+        let before = fs::read_to_string(&path).unwrap();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let after = stage::play(&name, &before);
+        if before == after {
+            continue;
+        }
+        if std::env::var_os("BATON_REWRITE").is_some() {
+            fs::write(&path, after).unwrap();
+        } else {
+            wrong.push(format!("{name} differs; it would be:\n{after}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_wrong_ladder_is_noticed() {
+    let script = "caller INVITE\n    nothing like this ever passed\n";
+    assert_ne!(stage::play("made up", script), script);
+}

@@ -1,0 +1,520 @@
+//! The stage of the ladders: a core between a scripted caller and a scripted peer, under a clock that the script moves.
+
+use signaling::counters::Counters;
+use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
+use signaling::{
+    Choice, Core, Hop, Listener, ListenerId, Output, Refusal, Settings, Timers, Transmit, Transport,
+};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const OFFER: &str = "v=0\r\no=caller 1 1 IN IP4 192.0.2.1\r\ns=-\r\n";
+const ANSWER: &str = "v=0\r\no=peer 1 1 IN IP4 192.0.2.9\r\ns=-\r\n";
+
+/// Plays the commands of a ladder file and returns the file as it should be.
+pub(crate) fn play(name: &str, text: &str) -> String {
+    let mut stage = Stage::new(text.contains("over TCP"));
+    let mut out = String::new();
+    for line in text.lines().filter(|line| !line.starts_with("    ")) {
+        out.push_str(line);
+        out.push('\n');
+        if !line.is_empty() && !line.starts_with('#') {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            stage
+                .command(&words)
+                .unwrap_or_else(|why| panic!("{name}: `{line}`: {why}"));
+        }
+        out.push_str(&std::mem::take(&mut stage.ladder));
+    }
+    out
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Side {
+    Caller,
+    Peer,
+}
+
+struct Stage {
+    core: Core,
+    counters: Arc<Counters>,
+    base: Instant,
+    now: Instant,
+    ladder: String,
+    transport: Transport,
+    /// The last message of each kind that came to a side, such as "INVITE" or "BYE".
+    got: HashMap<(u8, String), Vec<u8>>,
+    /// What each side sent last, for `again`.
+    sent: HashMap<u8, Vec<u8>>,
+    choice: Result<Choice, Refusal>,
+    branches: u32,
+    caller_cseq: u32,
+    leaks: Vec<String>,
+}
+
+impl Stage {
+    fn new(tcp: bool) -> Self {
+        let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+        let settings = Settings {
+            worker: 0,
+            workers: 1,
+            secret: [11, 22],
+            timers: Timers::default(),
+            calls_max: 10,
+            transactions_max: 100,
+            listeners: vec![Listener {
+                transport,
+                local: "192.0.2.5:5060".parse().unwrap(),
+                advertised: "192.0.2.5:5060".into(),
+            }],
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the stage needs one real instant to start from"
+        )]
+        let base = Instant::now();
+        let counters = Arc::new(Counters::default());
+        Self {
+            core: Core::new(Arc::new(settings), Arc::clone(&counters), base, 7),
+            counters,
+            base,
+            now: base,
+            ladder: String::new(),
+            transport,
+            got: HashMap::new(),
+            sent: HashMap::new(),
+            choice: Ok(Choice {
+                transport,
+                remote: "192.0.2.9:5080".parse().unwrap(),
+            }),
+            branches: 0,
+            caller_cseq: 1,
+            leaks: Vec::new(),
+        }
+    }
+
+    fn command(&mut self, words: &[&str]) -> Result<(), String> {
+        match words {
+            ["wait", time] => self.wait(duration(time)?),
+            ["no", "peer"] => self.choice = Err(Refusal::NoCapacity),
+            ["drain"] => self.core.drain(),
+            ["unreachable", "peer"] => self.unreachable()?,
+            ["quiet"] => {
+                let occupancy = self.core.occupancy();
+                if occupancy != [0; 4] {
+                    return Err(format!(
+                        "not quiet: calls, clients, servers, timers = {occupancy:?}"
+                    ));
+                }
+                self.note("quiet: nothing is left");
+            }
+            ["counted", name] => {
+                let value = self
+                    .counters
+                    .each()
+                    .find(|(counter, _)| counter == name)
+                    .ok_or("no such counter")?
+                    .1;
+                self.note(&format!("{name} = {value}"));
+            }
+            ["caller", "again"] => self.again(Side::Caller)?,
+            ["peer", "again"] => self.again(Side::Peer)?,
+            ["caller", what, details @ ..] => {
+                let bytes = self.from_caller(what, details)?;
+                self.deliver(Side::Caller, &bytes);
+            }
+            ["peer", what, details @ ..] => {
+                let bytes = self.from_peer(what, details)?;
+                self.deliver(Side::Peer, &bytes);
+            }
+            _ => return Err("no such command".into()),
+        }
+        if self.leaks.is_empty() {
+            Ok(())
+        } else {
+            Err(self.leaks.join("; "))
+        }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(at) = self.core.poll_timeout().filter(|at| *at <= until) {
+            self.now = at.max(self.now);
+            self.core.handle_timeout(self.now);
+            self.drain_outputs();
+        }
+        self.now = until;
+        self.core.handle_timeout(self.now);
+        self.drain_outputs();
+    }
+
+    fn unreachable(&mut self) -> Result<(), String> {
+        let ticket = self.got.get(&(1, "ticket".into())).cloned();
+        let ticket = ticket
+            .and_then(|bytes| bytes.first().copied())
+            .ok_or("nothing was sent to the peer")?;
+        let ticket = self
+            .tickets()
+            .get(usize::from(ticket))
+            .copied()
+            .ok_or("no ticket")?;
+        self.core.handle_transport_error(self.now, ticket);
+        self.drain_outputs();
+        Ok(())
+    }
+
+    fn again(&mut self, side: Side) -> Result<(), String> {
+        let bytes = self
+            .sent
+            .get(&(side as u8))
+            .cloned()
+            .ok_or("nothing was sent")?;
+        self.deliver(side, &bytes);
+        Ok(())
+    }
+
+    fn deliver(&mut self, side: Side, bytes: &[u8]) {
+        self.sent.insert(side as u8, bytes.to_vec());
+        let mut index = Index::new(Limits::default());
+        let message = index.read(bytes, Framing::Datagram);
+        assert_eq!(message.fault(), None, "{}", String::from_utf8_lossy(bytes));
+        let arrow = arrow(&message);
+        self.draw(side, true, &arrow);
+        let remote = match side {
+            Side::Caller => "192.0.2.1:5060",
+            Side::Peer => "192.0.2.9:5080",
+        };
+        let source = Hop {
+            transport: self.transport,
+            listener: ListenerId(0),
+            remote: remote.parse().unwrap(),
+            connection: None,
+        };
+        self.core.handle_message(self.now, source, &message);
+        self.drain_outputs();
+    }
+
+    fn drain_outputs(&mut self) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Choose(call) => self.core.handle_choice(self.now, call, self.choice),
+                Output::Ended(ending) => {
+                    self.note(&format!(
+                        "call over, {}",
+                        if ending.answered {
+                            "answered"
+                        } else {
+                            "not answered"
+                        }
+                    ));
+                }
+                Output::Send(transmit) => self.transmitted(transmit),
+            }
+        }
+        self.core.sent();
+    }
+
+    fn transmitted(&mut self, transmit: Transmit) {
+        let bytes = self.core.bytes(transmit.span).to_vec();
+        let mut index = Index::new(Limits::default());
+        let message = index.read(&bytes, Framing::Datagram);
+        let side = match transmit.hop.remote.to_string().as_str() {
+            "192.0.2.1:5060" => Side::Caller,
+            "192.0.2.9:5080" => Side::Peer,
+            other => panic!(
+                "a message went to {other}:\n{}",
+                String::from_utf8_lossy(&bytes)
+            ),
+        };
+        self.leaks.extend(check(side, &message));
+        let arrow = arrow(&message);
+        self.draw(side, false, &arrow);
+        if let Some(ticket) = transmit.ticket {
+            TICKETS.with_borrow_mut(|tickets| tickets.push(ticket));
+            let index = u8::try_from(self.tickets().len() - 1).unwrap();
+            self.got.insert((side as u8, "ticket".into()), vec![index]);
+        }
+        let kind = if message.is_request() {
+            String::from_utf8_lossy(message.method_text()).into_owned()
+        } else {
+            format!(
+                "{} {}",
+                message.status(),
+                String::from_utf8_lossy(message.cseq_method_text())
+            )
+        };
+        if message.is_response()
+            && message.cseq_method() == Method::Invite
+            && (101..300).contains(&message.status())
+        {
+            self.got
+                .insert((side as u8, "dialog".into()), bytes.clone());
+        }
+        self.got.insert((side as u8, kind), bytes);
+    }
+
+    fn tickets(&self) -> Vec<signaling::Ticket> {
+        TICKETS.with_borrow(Clone::clone)
+    }
+
+    fn draw(&mut self, side: Side, towards_baton: bool, arrow: &str) {
+        let at = self.now.duration_since(self.base).as_millis();
+        let (seconds, millis) = (at / 1000, at % 1000);
+        let line = match (side, towards_baton) {
+            (Side::Caller, true) => format!("caller --{arrow:-<32}> baton"),
+            (Side::Caller, false) => format!("caller <{arrow:-<32}-- baton"),
+            (Side::Peer, false) => format!("{:41} baton --{arrow:-<32}> peer", ""),
+            (Side::Peer, true) => format!("{:41} baton <{arrow:-<32}-- peer", ""),
+        };
+        writeln!(self.ladder, "    {seconds:>3}.{millis:03}  {line}").unwrap();
+    }
+
+    fn note(&mut self, text: &str) {
+        writeln!(self.ladder, "             * {text}").unwrap();
+    }
+
+    fn branch(&mut self, side: Side) -> String {
+        self.branches += 1;
+        let letter = if side == Side::Caller { 'c' } else { 'p' };
+        format!("z9hG4bK{letter}{}", self.branches)
+    }
+
+    /// What the caller sends. `to=` of a dialog is the tag of Baton's last answer.
+    fn from_caller(&mut self, what: &str, details: &[&str]) -> Result<Vec<u8>, String> {
+        if let Ok(status) = what.parse::<u16>() {
+            return self.answer(Side::Caller, status, details);
+        }
+        let tag = self
+            .got
+            .get(&(0, "dialog".into()))
+            .map(|bytes| to_tag(bytes))
+            .unwrap_or_default();
+        let forged = details.contains(&"forged");
+        let tag = if forged {
+            tag.replace(|c: char| c.is_ascii_digit(), "q")
+        } else {
+            tag
+        };
+        let in_dialog =
+            matches!(what, "ACK" | "BYE" | "INFO" | "UPDATE") || details.contains(&"re-INVITE");
+        let to = if in_dialog && !tag.is_empty() {
+            format!(";tag={tag}")
+        } else {
+            String::new()
+        };
+        let of_invite = what == "CANCEL" || details.contains(&"of-refusal");
+        let branch = if of_invite {
+            "z9hG4bKc1".to_owned()
+        } else {
+            self.branch(Side::Caller)
+        };
+        let cseq = match what {
+            "INVITE" if !details.contains(&"re-INVITE") => 1,
+            "ACK" | "CANCEL" => 1,
+            _ => {
+                self.caller_cseq += 1;
+                self.caller_cseq
+            }
+        };
+        let body = match what {
+            "INVITE" if !details.contains(&"delayed") => OFFER,
+            "ACK" if details.contains(&"answer") => OFFER,
+            _ => "",
+        };
+        let uri = if in_dialog {
+            "sip:x@192.0.2.5:5060"
+        } else {
+            "sip:meet.room@example.com"
+        };
+        let extra: String = details
+            .iter()
+            .filter(|detail| detail.contains(':'))
+            .map(|line| format!("{}\r\n", line.replace('~', " ")))
+            .collect();
+        let kind = if body.is_empty() {
+            ""
+        } else {
+            "Content-Type: application/sdp\r\n"
+        };
+        let transport = self.transport;
+        Ok(format!(
+            "{what} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} 192.0.2.1:5060;branch={branch};rport\r\nMax-Forwards: 15\r\n\
+             From: \"Room 1\" <sip:room@example.com>;tag=callertag\r\nTo: <sip:meet.room@example.com>{to}\r\n\
+             Call-ID: callers-call-id\r\nCSeq: {cseq} {what}\r\nContact: <sip:room@192.0.2.1:5060>\r\n{extra}{kind}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes())
+    }
+
+    /// What the peer sends.
+    fn from_peer(&mut self, what: &str, details: &[&str]) -> Result<Vec<u8>, String> {
+        if let Ok(status) = what.parse::<u16>() {
+            return self.answer(Side::Peer, status, details);
+        }
+        let invite = self
+            .got
+            .get(&(1, "INVITE".into()))
+            .cloned()
+            .ok_or("the peer got no INVITE")?;
+        let mut index = Index::new(Limits::default());
+        let invite = index.read(&invite, Framing::Datagram);
+        let branch = self.branch(Side::Peer);
+        Ok(format!(
+            "{what} sip:x@192.0.2.5:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5080;branch={branch}\r\nMax-Forwards: 70\r\n\
+             From: {};tag=peertag\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 {what}\r\nContent-Length: 0\r\n\r\n",
+            text(invite.to()),
+            text(invite.from()),
+            text(invite.call_id())
+        )
+        .into_bytes())
+    }
+
+    /// An answer to the last request that Baton sent to this side; `to BYE` names another one.
+    fn answer(&mut self, side: Side, status: u16, details: &[&str]) -> Result<Vec<u8>, String> {
+        let method = match details {
+            ["to", method, ..] => *method,
+            _ => "INVITE",
+        };
+        let request = self
+            .got
+            .get(&(side as u8, method.into()))
+            .cloned()
+            .ok_or("no such request came")?;
+        let mut index = Index::new(Limits::default());
+        let request = index.read(&request, Framing::Datagram);
+        let tag = details
+            .iter()
+            .find_map(|detail| detail.strip_prefix("tag="))
+            .unwrap_or("peertag");
+        let to = match request.to_tag() {
+            Some(_) => text(request.to()),
+            None if status == 100 => text(request.to()),
+            None => format!("{};tag={tag}", text(request.to())),
+        };
+        let has_body = method == "INVITE" && (200..300).contains(&status);
+        let body = if has_body { ANSWER } else { "" };
+        let vias: String = request
+            .headers(HeaderName::Via)
+            .map(|via| format!("Via: {}\r\n", text(via)))
+            .collect();
+        let contact = if method == "INVITE" && status < 300 {
+            "Contact: <sip:bridge@192.0.2.9:5080>\r\n"
+        } else {
+            ""
+        };
+        let kind = if has_body {
+            "Content-Type: application/sdp\r\n"
+        } else {
+            ""
+        };
+        Ok(format!(
+            "SIP/2.0 {status} Reason {status}\r\n{vias}From: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {} {}\r\n{contact}{kind}\
+             Content-Length: {}\r\n\r\n{body}",
+            text(request.from()),
+            text(request.call_id()),
+            request.cseq(),
+            text(request.cseq_method_text()),
+            body.len()
+        )
+        .into_bytes())
+    }
+}
+
+thread_local! {
+    static TICKETS: std::cell::RefCell<Vec<signaling::Ticket>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn to_tag(bytes: &[u8]) -> String {
+    let mut index = Index::new(Limits::default());
+    text(
+        index
+            .read(bytes, Framing::Datagram)
+            .to_tag()
+            .unwrap_or_default(),
+    )
+}
+
+fn duration(word: &str) -> Result<Duration, String> {
+    let millis = word
+        .strip_suffix("ms")
+        .and_then(|number| number.parse().ok())
+        .map(Duration::from_millis);
+    millis
+        .or_else(|| {
+            word.strip_suffix('s')?
+                .parse()
+                .ok()
+                .map(Duration::from_secs)
+        })
+        .ok_or_else(|| "a time is 500ms or 32s".into())
+}
+
+/// What stands on an arrow: method or status with the method it answers, CSeq, and what kind of body.
+fn arrow(message: &Message<'_>) -> String {
+    let body = match message.body() {
+        b"" => "",
+        body if body == OFFER.as_bytes() => "+caller's-SDP",
+        body if body == ANSWER.as_bytes() => "+peer's-SDP",
+        _ => "+another-body",
+    };
+    if message.is_request() {
+        format!("{}({}){body}", text(message.method_text()), message.cseq())
+    } else {
+        format!(
+            "{}({}-{}){body}",
+            message.status(),
+            message.cseq(),
+            text(message.cseq_method_text())
+        )
+    }
+}
+
+/// What holds for every message that Baton sends.
+fn check(side: Side, message: &Message<'_>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if let Some(fault) = message.fault() {
+        wrong.push(format!("it sent a message with a fault: {fault}"));
+    }
+    let all = text(message.bytes());
+    let mut require = |holds: bool, what: &str| {
+        if !holds {
+            wrong.push(format!("{what}:\n{all}"));
+        }
+    };
+    let foreign = match side {
+        Side::Caller => ["peertag", "192.0.2.9:5080;branch", "bridge@"],
+        Side::Peer => ["callertag", "callers-call-id", "z9hG4bKc"],
+    };
+    for text in foreign {
+        require(!all.contains(text), "the other leg shows");
+    }
+    if message.is_request() {
+        require(
+            message.headers(HeaderName::Via).count() == 1,
+            "a request of ours has one Via",
+        );
+        require(
+            message.max_forwards().is_some_and(|hops| hops > 0),
+            "Max-Forwards is there",
+        );
+    }
+    if message.method() == Method::Invite
+        && (message.is_request() || (101..300).contains(&message.status()))
+    {
+        require(
+            message.header(HeaderName::Contact).is_some(),
+            "what makes a dialog has a Contact",
+        );
+    }
+    if message.is_response() && message.status() > 100 {
+        require(message.to_tag().is_some(), "an answer has a To tag");
+    }
+    wrong
+}

@@ -1,0 +1,149 @@
+//! The command line: `baton run`, `baton check`, `baton demo`.
+//!
+//! Answers go to standard output, complaints to standard error. Exit codes: 0 success; 1 the
+//! operation failed or the configuration has mistakes; 2 the command line is wrong or the
+//! configuration cannot be read. What the commands do stands elsewhere: this is the dispatch.
+
+mod check;
+
+use crate::config::Config;
+use check::Unusable;
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The operation failed, or the configuration has mistakes.
+const FAILURE: u8 = 1;
+/// The command line is wrong, or the configuration cannot be read.
+const USAGE: u8 = 2;
+
+/// A signalling front end for clusters of conference bridges.
+#[derive(Debug, Parser)]
+#[command(name = "baton", version, about, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the node in the foreground until SIGTERM
+    Run {
+        /// The configuration, such as configs/lab-trunk.toml
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Tell every mistake in a configuration; open no port
+    Check {
+        /// The configuration, such as configs/lab-trunk.toml
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Watch real SIP calls pass through a node, all on this machine
+    Demo(DemoArgs),
+}
+
+/// What `baton demo` takes.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DemoArgs {
+    /// How many calls begin each second
+    #[arg(
+        long = "calls-per-second",
+        value_name = "N",
+        default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub rate: u32,
+    /// For how many seconds calls begin
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=86_400)
+    )]
+    pub seconds: u32,
+}
+
+/// The whole program: reads the command line, does what it says, gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    // An error here means that standard output or error was closed: nobody is left to tell.
+    ExitCode::from(dispatch().unwrap_or(FAILURE))
+}
+
+fn dispatch() -> io::Result<u8> {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        Err(refusal) => {
+            refusal.print()?;
+            return Ok(if refusal.use_stderr() { USAGE } else { 0 });
+        }
+    };
+    match command {
+        Command::Check { file } => {
+            check::check(&file, &mut io::stdout().lock(), &mut io::stderr().lock())
+        }
+        Command::Run { config } => match load(&config, &mut io::stderr().lock())? {
+            Ok(config) => report(crate::shell::run(config)),
+            Err(code) => Ok(code),
+        },
+        Command::Demo(arguments) => report(crate::demo::run(arguments)),
+    }
+}
+
+/// The configuration of a node that is about to start, or the exit code when there is none.
+fn load(file: &Path, err: &mut dyn Write) -> io::Result<Result<Config, u8>> {
+    match check::read(file) {
+        Ok(config) => Ok(Ok(config)),
+        Err(Unusable::Mistakes(mistakes)) => {
+            for mistake in &mistakes {
+                writeln!(err, "{mistake}")?;
+            }
+            Ok(Err(FAILURE))
+        }
+        Err(Unusable::Unreadable(why)) => {
+            writeln!(err, "baton: {}: {why}", file.display())?;
+            Ok(Err(USAGE))
+        }
+    }
+}
+
+fn report(outcome: anyhow::Result<()>) -> io::Result<u8> {
+    match outcome {
+        Ok(()) => Ok(0),
+        Err(error) => {
+            writeln!(io::stderr(), "baton: {error:#}")?;
+            Ok(FAILURE)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn demo_has_defaults_and_bounds() {
+        let demo = |arguments: &[&str]| match Arguments::try_parse_from(arguments) {
+            Ok(Arguments {
+                command: Command::Demo(demo),
+            }) => Some((demo.rate, demo.seconds)),
+            Ok(_) | Err(_) => None,
+        };
+        assert_eq!(demo(&["baton", "demo"]), Some((100, 5)));
+        let given = ["baton", "demo", "--calls-per-second", "7", "--seconds", "2"];
+        assert_eq!(demo(&given), Some((7, 2)));
+        assert_eq!(demo(&["baton", "demo", "--seconds", "0"]), None);
+        assert_eq!(
+            demo(&["baton", "demo", "--calls-per-second", "1000000"]),
+            None
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Checks between parts of the file that are each right by themselves.
+//!
+//! What could not be read (`None`) is noted already; checks that it might have satisfied are left
+//! out, so that one slip makes one mistake.
+
+use super::mistake::Findings;
+use super::section::Root;
+use super::{Listen, ListenTransport, Peer, PeerTransport, Placed, peer};
+
+/// There is a listener, and no two are the same.
+pub(super) fn listens(
+    root: &Root<'_>,
+    listens: &[Option<Placed<Listen>>],
+    findings: &mut Findings<'_>,
+) {
+    if listens.is_empty() {
+        let message =
+            "there is no listener; write `listen = [\"udp:127.0.0.1:5060\"]` under `[sip]`";
+        findings.add_absent(root.at("sip"), message);
+    }
+    let mut earlier: Vec<&Listen> = Vec::new();
+    for placed in listens.iter().flatten() {
+        let listen = &placed.value;
+        let same = |other: &&Listen| {
+            other.transport == listen.transport && other.address == listen.address
+        };
+        // Port 0 is a new port each time.
+        if listen.address.port() != 0 && earlier.iter().any(same) {
+            findings.add(
+                placed.at,
+                format!("`{listen}` is listened on already; take one of the two out"),
+            );
+        }
+        earlier.push(listen);
+    }
+}
+
+/// There is a peer, no two are the same, and each can be called from some listener.
+pub(super) fn peers(
+    root: &Root<'_>,
+    peers: &[Option<Placed<Peer>>],
+    listens: &[Option<Placed<Listen>>],
+    findings: &mut Findings<'_>,
+) {
+    if peers.is_empty() {
+        let message = format!(
+            "there is no peer; add `[[peer]]` with `name = \"bridge-1\"`, `at = \"{}\"` and \
+             `sessions_max = 100`",
+            peer::EXAMPLE
+        );
+        findings.add_absent(root.at("peer"), message);
+    }
+    let mut earlier: Vec<&Peer> = Vec::new();
+    for placed in peers.iter().flatten() {
+        let peer = &placed.value;
+        if earlier.iter().any(|other| other.name == peer.name) {
+            let message = format!(
+                "two peers are called `{}`; give each its own name",
+                peer.name
+            );
+            findings.add(placed.at, message);
+        }
+        if let Some(other) = earlier.iter().find(|other| other.address == peer.address) {
+            let message = format!(
+                "peers `{}` and `{}` are both at {}, so its sessions would count twice; take one \
+                 of the two out",
+                other.name, peer.name, peer.address
+            );
+            findings.add(placed.at, message);
+        }
+        earlier.push(peer);
+        reachable(placed, listens, findings);
+    }
+}
+
+/// A peer needs a listener of its transport and address family, and must not be Baton itself.
+fn reachable(
+    placed: &Placed<Peer>,
+    listens: &[Option<Placed<Listen>>],
+    findings: &mut Findings<'_>,
+) {
+    let peer = &placed.value;
+    let known = || listens.iter().flatten().map(|listen| &listen.value);
+    let serves = |listen: &Listen| match peer.transport {
+        PeerTransport::Same => true,
+        PeerTransport::Tcp => listen.transport == ListenTransport::Tcp,
+        PeerTransport::Udp => listen.transport == ListenTransport::Udp,
+    };
+    if known().any(|listen| serves(listen) && listen.address == peer.address) {
+        let message = format!(
+            "peer `{}` is at {}, where Baton itself listens: every call would come back; write \
+             the peer's own address",
+            peer.name, peer.address
+        );
+        findings.add(placed.at, message);
+    }
+    let family = |v6: bool| if v6 { "IPv6" } else { "IPv4" };
+    let fits =
+        |listen: &Listen| serves(listen) && listen.address.is_ipv6() == peer.address.is_ipv6();
+    if listens.is_empty() || listens.iter().any(Option::is_none) || known().any(fits) {
+        return;
+    }
+    let (transport, example) = match peer.transport {
+        PeerTransport::Same => ("", "udp"),
+        PeerTransport::Tcp => ("tcp ", "tcp"),
+        PeerTransport::Udp => ("udp ", "udp"),
+    };
+    let own = if peer.address.is_ipv6() {
+        "[2001:db8::1]"
+    } else {
+        "192.0.2.1"
+    };
+    let message = format!(
+        "peer `{}` is called over {transport}{}, and there is no such listener; add \
+         `\"{example}:{own}:5060\"` (with an address of this host) to `listen`",
+        peer.name,
+        family(peer.address.is_ipv6()),
+    );
+    findings.add(placed.at, message);
+}

@@ -1,0 +1,338 @@
+//! One table of the file, read key by key.
+//!
+//! A [`Section`] is opened with the list of keys that it may hold; every other key is a mistake at
+//! once. Each reading method gives a usable value whatever the file holds (the default, or none)
+//! and notes what was wrong, so that reading always goes on to the end of the file.
+
+use super::mistake::Findings;
+use super::suggest::{either, nearest};
+use super::{Placed, ROOT_KEYS, TABLES};
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// The tables at the top of the file.
+pub(super) struct Root<'t> {
+    table: &'t DeTable<'t>,
+}
+
+/// One table and the findings of the whole file.
+pub(super) struct Section<'t, 'f, 'x> {
+    /// As written in a heading, without the brackets.
+    name: &'static str,
+    /// Where the heading stands; the start of the file when the table is absent.
+    at: usize,
+    table: Option<&'t DeTable<'t>>,
+    keys: &'static [&'static str],
+    findings: &'f mut Findings<'x>,
+}
+
+impl<'t> Root<'t> {
+    /// The table `[name]`; an absent one holds nothing.
+    pub(super) fn table<'f, 'x>(
+        &self,
+        name: &'static str,
+        keys: &'static [&'static str],
+        findings: &'f mut Findings<'x>,
+    ) -> Section<'t, 'f, 'x> {
+        match self.value(name) {
+            None => Section {
+                name,
+                at: 0,
+                table: None,
+                keys,
+                findings,
+            },
+            Some(value) => {
+                let at = value.span().start;
+                if let DeValue::Table(table) = value.get_ref() {
+                    Section::open(name, Placed { at, value: table }, keys, findings)
+                } else {
+                    let found = kind(value.get_ref());
+                    findings.add(at, format!("`{name}` is {found}; write `[{name}]`"));
+                    Section {
+                        name,
+                        at,
+                        table: None,
+                        keys,
+                        findings,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where `[name]` or the first `[[name]]` stands; the start of the file when it is absent.
+    pub(super) fn at(&self, name: &str) -> usize {
+        self.value(name).map_or(0, |value| value.span().start)
+    }
+
+    /// The value under a top-level name, unless the parser made it up after a syntax error.
+    pub(super) fn value(&self, name: &str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.table.get(name).filter(|value| is_written(value))
+    }
+}
+
+impl<'t, 'f, 'x> Section<'t, 'f, 'x> {
+    /// The top of the file; notes what does not belong there.
+    pub(super) fn root(table: &'t DeTable<'t>, findings: &mut Findings<'x>) -> Root<'t> {
+        for (key, _) in table
+            .iter()
+            .filter(|(key, _)| !ROOT_KEYS.contains(&key.get_ref().as_ref()))
+        {
+            let word = key.get_ref();
+            let message = match (home_of(word), nearest(word, ROOT_KEYS.iter().copied())) {
+                (Some(home), _) => format!("unknown key `{word}` here; it belongs in {home}"),
+                (None, Some(near)) => {
+                    format!("unknown table `{word}`; did you mean {}?", heading(near))
+                }
+                (None, None) => {
+                    let known = either(ROOT_KEYS.iter().copied());
+                    format!("unknown table `{word}`; there are {known}")
+                }
+            };
+            findings.add(key.span().start, message);
+        }
+        Root { table }
+    }
+
+    /// A table found somewhere; notes the keys that do not belong there.
+    pub(super) fn open(
+        name: &'static str,
+        table: Placed<&'t DeTable<'t>>,
+        keys: &'static [&'static str],
+        findings: &'f mut Findings<'x>,
+    ) -> Self {
+        for (key, _) in table
+            .value
+            .iter()
+            .filter(|(key, _)| !keys.contains(&key.get_ref().as_ref()))
+        {
+            let word = key.get_ref();
+            let message = match (nearest(word, keys.iter().copied()), home_of(word)) {
+                (Some(near), _) => format!("unknown key `{word}`; did you mean `{near}`?"),
+                (None, Some(home)) => format!("unknown key `{word}` here; it belongs in {home}"),
+                (None, None) => {
+                    let known = either(keys.iter().copied());
+                    format!("unknown key `{word}`; {} takes {known}", heading(name))
+                }
+            };
+            findings.add(key.span().start, message);
+        }
+        Self {
+            name,
+            at: table.at,
+            table: Some(table.value),
+            keys,
+            findings,
+        }
+    }
+
+    /// Where this table begins.
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// The findings, for checks of the caller's own.
+    pub(super) fn findings(&mut self) -> &mut Findings<'x> {
+        self.findings
+    }
+
+    /// Whatever stands under `key`.
+    pub(super) fn value(&self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        debug_assert!(
+            self.keys.contains(&key),
+            "`{key}` is read but not listed in `KEYS`"
+        );
+        self.table?.get(key).filter(|value| is_written(value))
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number<T>(&mut self, key: &'static str, range: RangeInclusive<T>, default: T) -> T
+    where
+        T: Copy + Display + PartialOrd + TryFrom<i128>,
+    {
+        self.number_found(key, range, default).unwrap_or(default)
+    }
+
+    /// A whole number within `range` that has no default; absent or wrong, it is noted.
+    pub(super) fn number_required<T>(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<T>,
+        example: T,
+    ) -> Option<T>
+    where
+        T: Copy + Display + PartialOrd + TryFrom<i128>,
+    {
+        if self.value(key).is_none() {
+            self.absent(key, &example.to_string());
+        }
+        self.number_found(key, range, example)
+    }
+
+    /// A time written as a whole number of milliseconds.
+    pub(super) fn milliseconds(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        default: Duration,
+    ) -> Duration {
+        let default = u64::try_from(default.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(self.number(key, range, default))
+    }
+
+    /// A time written as a whole number of seconds.
+    pub(super) fn seconds(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+        default: Duration,
+    ) -> Duration {
+        Duration::from_secs(self.number(key, range, default.as_secs()))
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&'static str, T)],
+        default: T,
+    ) -> T {
+        let words = || choices.iter().map(|(word, _)| *word);
+        let example = words().next().unwrap_or_default();
+        let Some(text) = self.text(key, example) else {
+            return default;
+        };
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text.value) {
+            return *choice;
+        }
+        let message = match nearest(text.value, words()) {
+            Some(near) => format!("`{key}` cannot be `{}`; did you mean `{near}`?", text.value),
+            None => format!(
+                "`{key}` cannot be `{}`; write {}",
+                text.value,
+                either(words())
+            ),
+        };
+        self.findings.add(text.at, message);
+        default
+    }
+
+    /// A text that has no default; absent or wrong, it is noted.
+    pub(super) fn text_required(
+        &mut self,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Placed<&'t str>> {
+        if self.value(key).is_none() {
+            self.absent(key, &format!("\"{example}\""));
+        }
+        self.text(key, example)
+    }
+
+    /// A text, if it is there.
+    pub(super) fn text(&mut self, key: &'static str, example: &str) -> Option<Placed<&'t str>> {
+        let value = self.value(key)?;
+        let at = value.span().start;
+        let text = value
+            .get_ref()
+            .as_str()
+            .map(|text| Placed { at, value: text });
+        if text.is_none() {
+            let found = kind(value.get_ref());
+            let message =
+                format!("`{key}` is {found}; it takes a text such as `{key} = \"{example}\"`");
+            self.findings.add(at, message);
+        }
+        text
+    }
+
+    /// A short text of letters, digits, `.`, `-` and `_`: fit for a log line and a metric's label.
+    pub(super) fn name(&mut self, key: &'static str, text: &Placed<&'t str>) -> bool {
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let good = (1..=64).contains(&text.value.len()) && text.value.chars().all(fits);
+        if !good {
+            let message = format!(
+                "`{key}` is {:?}; it takes 1 to 64 letters, digits, `.`, `-` or `_`, such as \
+                 `{key} = \"bridge-1\"`",
+                text.value
+            );
+            self.findings.add(text.at, message);
+        }
+        good
+    }
+
+    fn number_found<T>(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<T>,
+        example: T,
+    ) -> Option<T>
+    where
+        T: Copy + Display + PartialOrd + TryFrom<i128>,
+    {
+        let value = self.value(key)?;
+        let (least, most) = (range.start(), range.end());
+        let wants = format!("a whole number from {least} to {most}, such as `{key} = {example}`");
+        let found = if let Some(integer) = value.get_ref().as_integer() {
+            let number = i128::from_str_radix(integer.as_str(), integer.radix()).ok();
+            let number = number.and_then(|number| T::try_from(number).ok());
+            if let Some(number) = number.filter(|number| range.contains(number)) {
+                return Some(number);
+            }
+            integer.to_string()
+        } else {
+            kind(value.get_ref()).to_owned()
+        };
+        self.findings.add(
+            value.span().start,
+            format!("`{key}` is {found}; it takes {wants}"),
+        );
+        None
+    }
+
+    fn absent(&mut self, key: &'static str, example: &str) {
+        let heading = heading(self.name);
+        let message = format!("{heading} needs `{key}`, such as `{key} = {example}`");
+        self.findings.add_absent(self.at, message);
+    }
+}
+
+/// What a value is, in the words of somebody who does not read TOML every day.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a decimal point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// A table's name as it is written in the file.
+fn heading(name: &str) -> String {
+    match name {
+        "peer" => "`[[peer]]`".to_owned(),
+        "sip.listen" => "an entry of `listen`".to_owned(),
+        name => format!("`[{name}]`"),
+    }
+}
+
+/// The table that a misplaced key belongs to.
+fn home_of(key: &str) -> Option<String> {
+    // A key that several tables have says nothing about where it was meant to stand.
+    let mut homes = TABLES.iter().filter(|(_, keys)| keys.contains(&key));
+    let (name, _) = homes.next()?;
+    homes.next().is_none().then(|| heading(name))
+}
+
+/// Whether a value stands in the file. After a syntax error the parser fills in the number 0 with
+/// an empty span, which is nothing that anybody wrote.
+pub(super) fn is_written(value: &Spanned<DeValue<'_>>) -> bool {
+    !value.span().is_empty()
+}

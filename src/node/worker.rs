@@ -1,0 +1,178 @@
+//! One worker: its SIP core asks for peers, the balancer answers, and only messages to send come out.
+
+use balancer::{Balancer, Permit};
+use signaling::counters::Counters;
+use signaling::outbox::Span;
+use signaling::sip::message::{Framing, Index, Limits};
+use signaling::slots::Key;
+use signaling::{Choice, Core, Hop, Output, Owner, Refusal, Settings, Ticket, Transmit, Transport};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What one thread owns.
+pub struct Worker {
+    core: Core,
+    index: Index,
+    balancer: Arc<Balancer>,
+    /// The session that each call holds, by the call's slot.
+    permits: Vec<Option<(Key, Permit)>>,
+}
+
+impl Worker {
+    /// A worker without calls. `limits` are those of its listeners' messages.
+    #[must_use]
+    pub fn new(
+        settings: Arc<Settings>,
+        limits: Limits,
+        balancer: Arc<Balancer>,
+        counters: Arc<Counters>,
+        now: Instant,
+    ) -> Self {
+        let [seed, _] = settings.secret;
+        let generation = u32::try_from(seed & 0xffff_ffff).expect("32 bits");
+        Self {
+            core: Core::new(settings, counters, now, generation),
+            index: Index::new(limits),
+            balancer,
+            permits: Vec::new(),
+        }
+    }
+
+    /// A message came. `Some(worker)`: it belongs to that one, and nothing was done with it.
+    pub fn handle_message(
+        &mut self,
+        now: Instant,
+        source: Hop,
+        bytes: &[u8],
+        framing: Framing,
+    ) -> Option<u8> {
+        let message = self.index.read(bytes, framing);
+        match self.core.owner(&message) {
+            Owner::Worker(worker) => Some(worker),
+            Owner::Here => {
+                self.core.handle_message(now, source, &message);
+                None
+            }
+        }
+    }
+
+    /// A message that another worker handed over.
+    pub fn handle_handover(&mut self, now: Instant, source: Hop, bytes: &[u8], framing: Framing) {
+        let message = self.index.read(bytes, framing);
+        self.core.handle_message(now, source, &message);
+    }
+
+    /// The head of a stream's message that cannot be read to its end: it is answered before the stream is closed.
+    pub fn handle_stream_fault(&mut self, now: Instant, source: Hop, head: &[u8]) {
+        let message = self.index.read(head, Framing::Stream);
+        // Without its body the message has a fault, so that the core refuses it.
+        self.core.handle_message(now, source, &message);
+    }
+
+    /// The message with this ticket could not be sent.
+    pub fn handle_transport_error(&mut self, now: Instant, ticket: Ticket) {
+        self.core.handle_transport_error(now, ticket);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.core.handle_timeout(now);
+    }
+
+    /// When [`Worker::handle_timeout`] is wanted.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.core.poll_timeout()
+    }
+
+    /// The next message to send; questions of the core are answered on the way.
+    pub fn poll_output(&mut self, now: Instant) -> Option<Transmit> {
+        loop {
+            match self.core.poll_output()? {
+                Output::Send(transmit) => return Some(transmit),
+                Output::Choose(call) => self.choose(now, call),
+                Output::Ended(ending) => self.release(ending.call),
+            }
+        }
+    }
+
+    /// The bytes of a [`Transmit`].
+    #[must_use]
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        self.core.bytes(span)
+    }
+
+    /// All transmits taken are sent or copied.
+    pub fn sent(&mut self) {
+        self.core.sent();
+    }
+
+    /// No new calls from now on.
+    pub fn drain(&mut self) {
+        self.core.drain();
+    }
+
+    /// Calls that live.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.core.calls()
+    }
+
+    /// Calls, client and server transactions and timers that live, and permits held: all zero when all is quiet.
+    #[must_use]
+    pub fn occupancy(&self) -> [usize; 5] {
+        let [calls, clients, servers, timers] = self.core.occupancy();
+        [
+            calls,
+            clients,
+            servers,
+            timers,
+            self.permits.iter().flatten().count(),
+        ]
+    }
+
+    fn choose(&mut self, now: Instant, call: Key) {
+        let Some(question) = self.core.question(call) else {
+            return;
+        };
+        let source = question.source;
+        let choice = match self.balancer.place() {
+            Ok(placement) => {
+                let transport = match placement.transport {
+                    balancer::Transport::Same => source.transport,
+                    balancer::Transport::Tcp => Transport::Tcp,
+                    balancer::Transport::Udp => Transport::Udp,
+                };
+                self.hold(call, placement.permit);
+                Ok(Choice {
+                    transport,
+                    remote: placement.remote,
+                })
+            }
+            Err(balancer::NoPlace::NoCapacity) => Err(Refusal::NoCapacity),
+        };
+        self.core.handle_choice(now, call, choice);
+    }
+
+    fn hold(&mut self, call: Key, permit: Permit) {
+        let slot = call.slot as usize;
+        if self.permits.len() <= slot {
+            self.permits.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = self.permits.get_mut(slot) {
+            debug_assert!(
+                place.is_none(),
+                "a call has one permit, and gave it back when it ended"
+            );
+            *place = Some((call, permit));
+        }
+    }
+
+    fn release(&mut self, call: Key) {
+        if let Some(place) = self.permits.get_mut(call.slot as usize)
+            && place.as_ref().is_some_and(|(holder, _)| *holder == call)
+        {
+            *place = None;
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! How far a node is on its way out: one word that all workers read once a turn.
+
+use super::inbox::Inbox;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+/// What the workers are to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// Take calls.
+    Running,
+    /// Take no new calls; leave when the last one ends.
+    Draining,
+    /// Leave now.
+    Stopping,
+}
+
+/// Shared by the workers and the handle.
+pub(super) struct Control {
+    phase: AtomicU8,
+    /// Workers that still have calls or something to send.
+    busy: AtomicUsize,
+    inboxes: Vec<Arc<Inbox>>,
+}
+
+impl Control {
+    pub(super) fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
+        Self {
+            phase: AtomicU8::new(Phase::Running as u8),
+            busy: AtomicUsize::new(inboxes.len()),
+            inboxes,
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        // Relaxed: the word alone matters, and whoever changed it rings every worker.
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Running,
+            1 => Phase::Draining,
+            _ => Phase::Stopping,
+        }
+    }
+
+    /// Goes on to a later phase; there is no way back.
+    pub(super) fn advance(&self, phase: Phase) {
+        // Relaxed: see `phase`.
+        self.phase.fetch_max(phase as u8, Ordering::Relaxed);
+        for inbox in &self.inboxes {
+            inbox.wake();
+        }
+    }
+
+    /// A draining worker has nothing left. It goes on serving the others' messages until they all say so.
+    pub(super) fn finished(&self) {
+        // Relaxed: only the count matters.
+        if self.busy.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.advance(Phase::Stopping);
+        }
+    }
+
+    pub(super) fn inbox(&self, worker: u8) -> Option<&Inbox> {
+        self.inboxes.get(usize::from(worker)).map(Arc::as_ref)
+    }
+}

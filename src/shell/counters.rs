@@ -1,0 +1,84 @@
+//! What the shell of one worker counts: figures of the sockets, beside those that the core counts of the messages.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One figure, written by its owner alone and read by anybody. Relaxed: nothing is ordered by it.
+#[derive(Debug, Default)]
+pub struct Figure(AtomicU64);
+
+impl Figure {
+    /// The figure.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, count: usize) {
+        self.set(self.value().wrapping_add(count as u64));
+    }
+
+    pub(super) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+}
+
+macro_rules! figures {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Figures of one worker's sockets.
+        #[derive(Debug, Default)]
+        #[repr(align(128))]
+        pub struct Counters { $($(#[$doc])* pub $name: Figure,)* }
+
+        impl Counters {
+            /// Every figure by name, in the order of their declaration.
+            pub fn each(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name.value()),)*].into_iter()
+            }
+        }
+    };
+}
+
+figures! {
+    /// Rounds of the worker's loop: each is one wake-up.
+    turns,
+    /// Rounds that first waited a moment for more datagrams.
+    turns_gathered,
+    /// Calls that live now.
+    calls,
+    /// Datagrams received.
+    datagrams_in,
+    /// Datagrams given to the kernel.
+    datagrams_out,
+    /// Datagrams that the kernel dropped because the socket's buffer was full.
+    datagrams_dropped_by_kernel,
+    /// Datagrams dropped because the kernel would take no more for too long.
+    datagrams_dropped_at_sending,
+    /// Datagrams that the kernel refused to send: too large, or no way there.
+    datagrams_refused,
+    /// Messages handed to the worker that owns their call.
+    handed_over,
+    /// Messages lost because that worker's ring was full.
+    dropped_ring_full,
+    /// TCP connections that are open now.
+    connections,
+    /// TCP connections accepted.
+    connections_accepted,
+    /// TCP connections made.
+    connections_made,
+    /// TCP connections that could not be made.
+    connections_failed,
+    /// TCP connections refused because a limit was reached.
+    connections_refused,
+    /// TCP connections closed to make room for others.
+    connections_reclaimed,
+    /// TCP connections closed because a message took too long to arrive.
+    connections_too_slow,
+    /// TCP connections closed because nothing came for long.
+    connections_idle,
+    /// TCP connections closed because they carried no SIP, or too much of it.
+    connections_faulty,
+    /// TCP connections closed because the other side did not read.
+    connections_congested,
+    /// Times that a listener paused because the process had no descriptors left.
+    accepts_paused,
+}

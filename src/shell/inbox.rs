@@ -1,0 +1,120 @@
+//! What workers hand to each other: a bounded ring a worker, its buffers used again, a wake-up only when it is needed.
+//!
+//! A message belongs to the worker whose token it carries or to which its Call-ID hashes, and the kernel does not know
+//! which that is. A full ring drops: the sender of a datagram repeats it.
+
+use super::intake::Sender;
+use super::kernel::eventfd::EventFd;
+use crossbeam_queue::ArrayQueue;
+use signaling::sip::message::Framing;
+use signaling::{Hop, Ticket};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Buffers that are kept for the next parcels; those of larger messages are let go.
+const EMPTIES: usize = 256;
+const EMPTY_BYTES_MAX: usize = 8 * 1024;
+
+/// One thing handed over.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    /// A message that came to another worker's socket.
+    Message {
+        source: Hop,
+        framing: Framing,
+        bytes: Vec<u8>,
+    },
+    /// A message to send on a connection that the receiving worker has.
+    Write {
+        hop: Hop,
+        sender: Option<Sender>,
+        bytes: Vec<u8>,
+    },
+    /// The message of this ticket could not be sent by the worker that had the connection.
+    Failed { ticket: Ticket },
+}
+
+/// The ring of one worker.
+pub(super) struct Inbox {
+    parcels: ArrayQueue<Parcel>,
+    empties: ArrayQueue<Vec<u8>>,
+    asleep: AtomicBool,
+    bell: EventFd,
+}
+
+impl Inbox {
+    pub(super) fn new(parcels: usize) -> io::Result<Self> {
+        Ok(Self {
+            parcels: ArrayQueue::new(parcels),
+            empties: ArrayQueue::new(EMPTIES),
+            asleep: AtomicBool::new(false),
+            bell: EventFd::new()?,
+        })
+    }
+
+    /// A copy of `bytes` in a buffer that this worker's parcels used before.
+    pub(super) fn copy(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut buffer = self.empties.pop().unwrap_or_default();
+        buffer.clear();
+        buffer.extend_from_slice(bytes);
+        buffer
+    }
+
+    /// Puts a parcel in; gives it back when the ring is full. Follow the last one of a turn with [`Inbox::wake`].
+    pub(super) fn put(&self, parcel: Parcel) -> Result<(), Parcel> {
+        self.parcels.push(parcel)
+    }
+
+    /// Wakes the worker if it sleeps or is about to.
+    pub(super) fn wake(&self) {
+        // AcqRel on both sides: of this swap and the one in `sleep`, the later sees the earlier. Either we see `true` here
+        // and ring, or the worker's swap comes after ours, sees the parcels before it, and does not sleep.
+        if self.asleep.swap(false, Ordering::AcqRel) {
+            self.bell.signal();
+        }
+    }
+
+    /// Takes the oldest parcel.
+    pub(super) fn take(&self) -> Option<Parcel> {
+        self.parcels.pop()
+    }
+
+    /// Keeps the buffer of a parcel that was dealt with.
+    pub(super) fn put_back(&self, parcel: Parcel) {
+        let buffer = match parcel {
+            Parcel::Message { bytes, .. } | Parcel::Write { bytes, .. } => bytes,
+            Parcel::Failed { .. } => return,
+        };
+        if buffer.capacity() <= EMPTY_BYTES_MAX {
+            // When there are enough of them it is freed.
+            drop(self.empties.push(buffer));
+        }
+    }
+
+    /// The worker is about to wait; `false` when it must not, because a parcel is there.
+    pub(super) fn sleep(&self) -> bool {
+        self.asleep.swap(true, Ordering::AcqRel);
+        if self.parcels.is_empty() {
+            return true;
+        }
+        self.awake();
+        false
+    }
+
+    /// The worker does not wait any more. A bell that rang in between only costs one more turn.
+    pub(super) fn awake(&self) {
+        // Relaxed: nobody is told anything by it; who saw `true` before has rung the bell.
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+
+    /// Silences the bell once it was heard.
+    pub(super) fn heard(&self) {
+        self.bell.clear();
+    }
+
+    /// What becomes readable when the bell rings.
+    pub(super) fn bell(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}

@@ -1,0 +1,145 @@
+//! The way of a message from whichever socket it came to, to the worker that owns its call, and of failures back.
+
+use super::control::Control;
+use super::counters::Counters;
+use super::inbox::Parcel;
+use crate::node::Worker;
+use signaling::sip::message::Framing;
+use signaling::{Hop, Ticket, Transmit};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Who sent a message off and wants to know when that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sender {
+    pub(super) worker: u8,
+    pub(super) ticket: Ticket,
+}
+
+/// One worker's core and its way to the others.
+pub(super) struct Intake {
+    pub(super) worker: Worker,
+    pub(super) counters: Arc<Counters>,
+    index: u8,
+    control: Arc<Control>,
+    /// The workers that got a parcel this turn, one bit each.
+    rung: u64,
+    /// Messages of this turn.
+    messages: usize,
+}
+
+impl Intake {
+    pub(super) fn new(
+        index: u8,
+        worker: Worker,
+        counters: Arc<Counters>,
+        control: Arc<Control>,
+    ) -> Self {
+        Self {
+            worker,
+            counters,
+            index,
+            control,
+            rung: 0,
+            messages: 0,
+        }
+    }
+
+    /// Which worker this is.
+    pub(super) fn index(&self) -> u8 {
+        self.index
+    }
+
+    /// A message from one of this worker's sockets.
+    pub(super) fn message(&mut self, now: Instant, source: Hop, bytes: &[u8], framing: Framing) {
+        self.messages += 1;
+        let Some(owner) = self.worker.handle_message(now, source, bytes, framing) else {
+            return;
+        };
+        self.counters.handed_over.add(1);
+        let bytes = self.copy_for(owner, bytes);
+        self.hand_over(
+            owner,
+            Parcel::Message {
+                source,
+                framing,
+                bytes,
+            },
+        );
+    }
+
+    /// What another worker handed over, if it concerns the core; else it is given back.
+    pub(super) fn parcel(&mut self, now: Instant, source: Hop, bytes: &[u8], framing: Framing) {
+        self.messages += 1;
+        self.worker.handle_handover(now, source, bytes, framing);
+    }
+
+    /// A message of ours goes out on a connection that another worker has.
+    pub(super) fn write_elsewhere(&mut self, owner: u8, transmit: Transmit) {
+        let bytes = self.copy_for(owner, self.worker.bytes(transmit.span));
+        let sender = self.sender(transmit.ticket);
+        self.hand_over(
+            owner,
+            Parcel::Write {
+                hop: transmit.hop,
+                sender,
+                bytes,
+            },
+        );
+    }
+
+    /// Who sends what this worker sends.
+    pub(super) fn sender(&self, ticket: Option<Ticket>) -> Option<Sender> {
+        ticket.map(|ticket| Sender {
+            worker: self.index,
+            ticket,
+        })
+    }
+
+    /// A message could not be sent.
+    pub(super) fn failure(&mut self, now: Instant, sender: Sender) {
+        if sender.worker == self.index {
+            self.worker.handle_transport_error(now, sender.ticket);
+        } else {
+            self.hand_over(
+                sender.worker,
+                Parcel::Failed {
+                    ticket: sender.ticket,
+                },
+            );
+        }
+    }
+
+    /// Wakes the workers that got something this turn, and tells how many messages the turn had.
+    pub(super) fn finish(&mut self) -> usize {
+        while self.rung != 0 {
+            let worker = u8::try_from(self.rung.trailing_zeros()).expect("below 64");
+            self.rung &= self.rung - 1;
+            if let Some(inbox) = self.control.inbox(worker) {
+                inbox.wake();
+            }
+        }
+        std::mem::take(&mut self.messages)
+    }
+
+    fn copy_for(&self, owner: u8, bytes: &[u8]) -> Vec<u8> {
+        self.control
+            .inbox(owner)
+            .map_or_else(Vec::new, |inbox| inbox.copy(bytes))
+    }
+
+    fn hand_over(&mut self, owner: u8, parcel: Parcel) {
+        debug_assert_ne!(owner, self.index, "nothing is handed to oneself");
+        let Some(inbox) = self.control.inbox(owner) else {
+            debug_assert!(false, "there is no worker {owner}");
+            return;
+        };
+        match inbox.put(parcel) {
+            Ok(()) => self.rung |= 1 << owner,
+            Err(parcel) => {
+                self.counters.dropped_ring_full.add(1);
+                inbox.put_back(parcel);
+            }
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Sockets, workers and signals: the only floor that does I/O.
+//!
+//! [`start`] opens every listener and starts the workers, each a thread with its own core, sockets and timers; the
+//! [`Handle`] that it gives tells what was bound and counted, and ends them. [`run`] is the whole life of the program:
+//! the same, until SIGTERM, then no new calls until the last one has ended.
+
+mod control;
+pub mod counters;
+mod gather;
+mod inbox;
+mod intake;
+mod kernel;
+mod listeners;
+mod settings;
+mod tcp;
+mod turn;
+mod udp;
+
+use crate::config::{Config, Gather as GatherMode, ListenTransport};
+use crate::node::Worker;
+use crate::observe::log;
+use anyhow::{Context, anyhow};
+use control::{Control, Phase};
+use counters::Counters;
+use gather::Gather;
+use inbox::Inbox;
+use intake::Intake;
+use listeners::{Bound, Listener};
+use signaling::ListenerId;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tcp::Tcp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+use turn::{Door, Doors, Turns};
+use udp::Udp;
+
+/// A node that runs. Dropping it stops it at once.
+pub struct Handle {
+    control: Arc<Control>,
+    addresses: Vec<(ListenTransport, SocketAddr)>,
+    figures: Vec<Figures>,
+    threads: Vec<JoinHandle<anyhow::Result<()>>>,
+}
+
+/// What one worker counts.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// What its core counts: messages and calls.
+    pub core: Arc<signaling::counters::Counters>,
+    /// What its sockets count.
+    pub shell: Arc<Counters>,
+}
+
+impl Handle {
+    /// What the listeners are bound to, in the order of the configuration.
+    #[must_use]
+    pub fn addresses(&self) -> &[(ListenTransport, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// What each worker counts.
+    #[must_use]
+    pub fn figures(&self) -> &[Figures] {
+        &self.figures
+    }
+
+    /// Takes no new calls from now on. The node ends by itself with the last call.
+    pub fn drain(&self) {
+        self.control.advance(Phase::Draining);
+    }
+
+    /// Ends the node now, whatever calls it has.
+    pub fn stop(&self) {
+        self.control.advance(Phase::Stopping);
+    }
+
+    /// Waits until the node has ended.
+    ///
+    /// # Errors
+    /// A worker that failed or panicked, which ends the node.
+    pub fn join(mut self) -> anyhow::Result<()> {
+        self.join_threads()
+    }
+
+    fn join_threads(&mut self) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        for thread in self.threads.drain(..) {
+            let ended = thread
+                .join()
+                .unwrap_or_else(|_| Err(anyhow!("a worker panicked")));
+            // The first failure explains the others.
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.stop();
+        // Who wants to know how it ended calls `join`.
+        drop(self.join_threads());
+    }
+}
+
+/// Runs a node until it is told to stop, by SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps the node from starting, such as an address in use, or a worker that failed.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    log::init(config.log);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(live(config))
+}
+
+/// The life of the program.
+async fn live(config: Config) -> anyhow::Result<()> {
+    let patience = config.node.shutdown_seconds_max;
+    // Before any port is open, so that no signal finds nobody.
+    let mut signals = Signals::new()?;
+    let handle = start(config)?;
+    let control = Arc::clone(&handle.control);
+    let mut ended = tokio::task::spawn_blocking(move || handle.join());
+    tokio::select! {
+        outcome = &mut ended => return outcome?,
+        () = signals.next() => {}
+    }
+    info!(
+        seconds_max = patience.as_secs(),
+        "stopping: no new calls, waiting for the last one to end"
+    );
+    control.advance(Phase::Draining);
+    tokio::select! {
+        outcome = &mut ended => return finish(outcome?),
+        () = signals.next() => warn!("stopping now: a second signal came"),
+        () = tokio::time::sleep(patience) => warn!("stopping now: calls still live after the time for shutting down"),
+    }
+    control.advance(Phase::Stopping);
+    finish(ended.await?)
+}
+
+fn finish(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+    if outcome.is_ok() {
+        info!("stopped");
+    }
+    outcome
+}
+
+/// The signals that ask the program to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Opens every listener and starts the workers.
+///
+/// # Errors
+/// What keeps the node from starting, such as an address in use; nothing is left open then.
+pub fn start(config: Config) -> anyhow::Result<Handle> {
+    if let Err(error) = kernel::option::raise_open_files() {
+        warn!(%error, "the limit of open files stays as it is");
+    }
+    let workers = settings::workers(&config)?;
+    let mut listeners = Vec::new();
+    for listen in &config.sip.listen {
+        let listener = listeners::open(
+            listen,
+            usize::from(workers),
+            config.limits.receive_buffer_bytes,
+        )?;
+        info!("listening on {}:{}", listener.transport, listener.local);
+        listeners.push(listener);
+    }
+    let inboxes: Result<Vec<Arc<Inbox>>, _> = (0..workers)
+        .map(|_| Inbox::new(config.limits.ring).map(Arc::new))
+        .collect();
+    let inboxes = inboxes.context("cannot make the rings between the workers")?;
+    let plan = Plan {
+        control: Arc::new(Control::new(inboxes.clone())),
+        settings: settings::settings(&config, workers, &listeners)?,
+        balancer: settings::balancer(&config),
+        connections: tcp::Shared::default(),
+        config,
+    };
+    let mut handle = Handle {
+        control: Arc::clone(&plan.control),
+        addresses: listeners
+            .iter()
+            .map(|listener| (listener.transport, listener.local))
+            .collect(),
+        figures: Vec::new(),
+        threads: Vec::new(),
+    };
+    for (worker, inbox) in (0..workers).zip(inboxes) {
+        plan.start_worker(worker, inbox, &mut listeners, &mut handle)?;
+    }
+    Ok(handle)
+}
+
+/// What all workers have in common.
+struct Plan {
+    config: Config,
+    control: Arc<Control>,
+    settings: signaling::Settings,
+    balancer: Arc<balancer::Balancer>,
+    connections: tcp::Shared,
+}
+
+impl Plan {
+    fn start_worker(
+        &self,
+        worker: u8,
+        inbox: Arc<Inbox>,
+        listeners: &mut [Listener],
+        handle: &mut Handle,
+    ) -> anyhow::Result<()> {
+        let figures = Figures {
+            core: Arc::default(),
+            shell: Arc::default(),
+        };
+        let settings = Arc::new(signaling::Settings {
+            worker,
+            ..self.settings.clone()
+        });
+        let sources = listeners
+            .iter()
+            .map(|listener| listener.local.ip())
+            .collect();
+        let doors = listeners.iter_mut().zip(0..).filter_map(|(listener, id)| {
+            Some(match listener.sockets.pop()? {
+                Bound::Tcp(socket) => Door::Tcp(socket),
+                Bound::Udp(socket) => Door::Udp(Udp::new(socket, ListenerId(id))),
+            })
+        });
+        let doors = Doors::new(doors.collect(), inbox).context("cannot watch the sockets")?;
+        let limits = settings::tcp_limits(&self.config);
+        let shell = Arc::clone(&figures.shell);
+        let tcp = Tcp::new(
+            worker,
+            sources,
+            Arc::clone(&self.connections),
+            limits,
+            doors.epoll(),
+            shell,
+        );
+        let moment = match self.config.node.gather {
+            GatherMode::Adaptive => Some(Duration::from_micros(
+                self.config.node.gather_microseconds.into(),
+            )),
+            GatherMode::Off => None,
+        };
+        let (balancer, control) = (Arc::clone(&self.balancer), Arc::clone(&self.control));
+        handle.figures.push(figures.clone());
+        let serve = move || {
+            // Whatever ends one worker ends the node: the others cannot answer for its calls.
+            let _guard = StopAtEnd(Arc::clone(&control));
+            let now = Instant::now();
+            let core = Worker::new(settings, limits.message, balancer, figures.core, now);
+            let intake = Intake::new(worker, core, figures.shell, Arc::clone(&control));
+            let turns = Turns::new(intake, doors, tcp, Gather::new(moment, now), control);
+            turns
+                .run()
+                .with_context(|| format!("worker {worker} failed"))
+        };
+        let thread = thread::Builder::new().name(format!("worker-{worker}"));
+        handle.threads.push(
+            thread
+                .spawn(serve)
+                .context("cannot start a worker's thread")?,
+        );
+        Ok(())
+    }
+}
+
+/// Stops the node when it goes.
+struct StopAtEnd(Arc<Control>);
+
+impl Drop for StopAtEnd {
+    fn drop(&mut self) {
+        self.0.advance(Phase::Stopping);
+    }
+}

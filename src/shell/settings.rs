@@ -1,0 +1,103 @@
+//! From the configuration to what the cores and the sockets of a node are told.
+
+use super::listeners::Listener;
+use super::tcp;
+use crate::config::{Config, ListenTransport, PeerTransport};
+use anyhow::Context;
+use balancer::{Balancer, Board, PeerSettings};
+use signaling::sip::message;
+use signaling::{Settings, Timers, Transport};
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+use std::thread;
+
+/// The name of a worker is a bit in one word.
+const WORKERS_MAX: usize = 64;
+
+/// How many workers share the node.
+pub(super) fn workers(config: &Config) -> anyhow::Result<u8> {
+    let workers = match config.node.workers {
+        Some(workers) => workers,
+        None => thread::available_parallelism()
+            .context("cannot tell how many cores there are")?
+            .get(),
+    };
+    Ok(u8::try_from(workers.clamp(1, WORKERS_MAX))?)
+}
+
+/// What every core is told; each worker changes its own number.
+pub(super) fn settings(
+    config: &Config,
+    workers: u8,
+    listeners: &[Listener],
+) -> anyhow::Result<Settings> {
+    let share = |limit: usize| limit.div_ceil(usize::from(workers));
+    let listeners = listeners.iter().map(|listener| signaling::Listener {
+        transport: match listener.transport {
+            ListenTransport::Tcp => Transport::Tcp,
+            ListenTransport::Udp => Transport::Udp,
+        },
+        local: listener.local,
+        advertised: listener.advertised.clone(),
+    });
+    Ok(Settings {
+        worker: 0,
+        workers,
+        secret: secret()?,
+        timers: Timers {
+            t1: config.timers.t1,
+            t2: config.timers.t2,
+            t4: config.timers.t4,
+            ring: config.timers.ring_seconds_max,
+        },
+        calls_max: share(config.limits.calls),
+        transactions_max: share(config.limits.transactions),
+        listeners: listeners.collect(),
+    })
+}
+
+/// What the TCP of each worker is told.
+pub(super) fn tcp_limits(config: &Config) -> tcp::Limits {
+    tcp::Limits {
+        connections: config.limits.connections,
+        connections_per_source: config.limits.connections_per_source,
+        idle: config.limits.idle_connection_seconds,
+        slow_sender: config.limits.slow_sender_seconds,
+        message: message_limits(config),
+    }
+}
+
+/// What a message may have.
+pub(super) fn message_limits(config: &Config) -> message::Limits {
+    message::Limits {
+        message_bytes: config.limits.message_bytes,
+        headers: config.limits.headers,
+        ..message::Limits::default()
+    }
+}
+
+/// Who decides where a call goes.
+pub(super) fn balancer(config: &Config) -> Arc<Balancer> {
+    let peers = config.peers.iter().map(|peer| PeerSettings {
+        name: peer.name.clone(),
+        transport: match peer.transport {
+            PeerTransport::Same => balancer::Transport::Same,
+            PeerTransport::Tcp => balancer::Transport::Tcp,
+            PeerTransport::Udp => balancer::Transport::Udp,
+        },
+        remote: peer.address,
+        sessions_max: peer.sessions_max,
+    });
+    Arc::new(Balancer::new(Board::new(peers.collect())))
+}
+
+/// 128 random bits: tokens of another run or node are not ours, and nobody guesses them.
+fn secret() -> anyhow::Result<[u64; 2]> {
+    let mut source = File::open("/dev/urandom").context("cannot open /dev/urandom")?;
+    let mut word = || {
+        let mut bytes = [0; 8];
+        source.read_exact(&mut bytes).map(|()| u64::from_ne_bytes(bytes))
+    };
+    word().and_then(|first| Ok([first, word()?])).context("cannot read /dev/urandom")
+}

@@ -1,0 +1,363 @@
+//! All TCP of one worker: accepting, connecting, reading, and one gathered write a connection and turn.
+//!
+//! A message goes to the connection that it names, else to one that already leads to its address, else over a new one.
+//! A connection that the other side has closed loses nothing that it did not acknowledge: that is sent once more over a
+//! new one. Whatever cannot be sent is told to the worker that sent it.
+
+mod connection;
+mod reading;
+mod table;
+mod unsent;
+
+pub(super) use table::{Shared, owner};
+
+use super::counters::Counters;
+use super::intake::{Intake, Sender};
+use super::kernel::epoll::{Epoll, Ready};
+use super::kernel::option;
+use connection::{Ends, Stage};
+use signaling::hop::{Hop, ListenerId};
+use signaling::sip::message::Limits as MessageLimits;
+use signaling::slots::Key;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use table::Table;
+
+/// How long a connection may take to be made.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a connection that we close may take to read our last answer, and one that the other side closed to
+/// acknowledge it.
+const LINGER: Duration = Duration::from_secs(1);
+/// How often all connections are looked at for being slow or idle.
+const SWEEP: Duration = Duration::from_millis(500);
+/// Connections accepted from one listener in one turn.
+const ACCEPTS_MAX: usize = 64;
+/// Octets read from one connection in one turn, so that none holds up the others.
+const READ_MAX: usize = 64 * 1024;
+
+/// What bounds the connections of a worker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Connections of the whole node.
+    pub(super) connections: usize,
+    /// Connections that one source may make to this worker.
+    pub(super) connections_per_source: usize,
+    /// How long nothing may go either way.
+    pub(super) idle: Duration,
+    /// How long a message may take to arrive whole.
+    pub(super) slow_sender: Duration,
+    pub(super) message: MessageLimits,
+}
+
+pub(super) struct Tcp {
+    table: Table,
+    limits: Limits,
+    epoll: Arc<Epoll>,
+    counters: Arc<Counters>,
+    /// Connections with something to write or to close at the end of the turn.
+    listed: Vec<Key>,
+    /// The address of each listener, which connections are made from.
+    sources: Vec<IpAddr>,
+    /// Connections being made, the oldest first.
+    connecting: VecDeque<(Instant, Key)>,
+    /// When all connections are looked at next.
+    sweep_at: Option<Instant>,
+    swept: Vec<Key>,
+    /// Listeners that wait for descriptors to come back.
+    paused: bool,
+    /// What could not be sent this turn.
+    failures: Vec<Sender>,
+    buffer: Vec<u8>,
+}
+
+impl Tcp {
+    pub(super) fn new(
+        worker: u8,
+        sources: Vec<IpAddr>,
+        connections: Shared,
+        limits: Limits,
+        epoll: Arc<Epoll>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            table: Table::new(worker, connections, limits.connections),
+            limits,
+            epoll,
+            counters,
+            listed: Vec::new(),
+            sources,
+            connecting: VecDeque::new(),
+            sweep_at: None,
+            swept: Vec::new(),
+            paused: false,
+            failures: Vec::new(),
+            buffer: vec![0; READ_MAX],
+        }
+    }
+
+    /// Takes the connections that wait at a listener. `false` when the process has no descriptors left: the listener is
+    /// not to be asked again before [`Tcp::may_accept_again`].
+    pub(super) fn accept(
+        &mut self,
+        now: Instant,
+        socket: &TcpListener,
+        listener: ListenerId,
+    ) -> bool {
+        for _ in 0..ACCEPTS_MAX {
+            match socket.accept() {
+                Ok((stream, remote)) => {
+                    let ends = Ends {
+                        listener,
+                        remote,
+                        accepted: true,
+                    };
+                    if self
+                        .make_room(remote.ip())
+                        .and_then(|()| self.admit(now, stream, ends).ok())
+                        .is_none()
+                    {
+                        self.counters.connections_refused.add(1);
+                    }
+                }
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                        self.counters.accepts_paused.add(1);
+                        self.paused = true;
+                        self.sweep_at.get_or_insert(now + SWEEP);
+                        return false;
+                    }
+                    _ if error.kind() == ErrorKind::WouldBlock => return true,
+                    // accept(2): errors of the one connection that was waiting; the next one may be well.
+                    _ => {}
+                },
+            }
+        }
+        true
+    }
+
+    /// Whether paused listeners are to be asked again; says so once.
+    pub(super) fn may_accept_again(&mut self, now: Instant) -> bool {
+        self.paused && self.sweep_at.is_none_or(|at| now >= at) && std::mem::take(&mut self.paused)
+    }
+
+    /// Serves a connection that is ready.
+    pub(super) fn ready(&mut self, now: Instant, intake: &mut Intake, ready: Ready) {
+        let Some(key) = table::key_of(ready.token) else {
+            return;
+        };
+        // What was closed earlier in this turn is not there any more.
+        let Some(connection) = self.table.get(key) else {
+            return;
+        };
+        match connection.stage {
+            Stage::Connecting => match connection.connected() {
+                Ok(()) if ready.writable => self.opened(key),
+                Ok(()) => {}
+                Err(_) => self.fail(key),
+            },
+            Stage::Open | Stage::Ended { .. } | Stage::Lingering { .. } => {
+                if ready.readable {
+                    self.read(now, intake, key);
+                }
+                if ready.writable {
+                    self.list(key);
+                }
+            }
+        }
+    }
+
+    /// Takes a message to send; it is written at the end of the turn.
+    pub(super) fn send(&mut self, now: Instant, hop: Hop, sender: Option<Sender>, bytes: &[u8]) {
+        self.send_again(now, hop, sender, bytes, false);
+    }
+
+    fn send_again(
+        &mut self,
+        now: Instant,
+        hop: Hop,
+        sender: Option<Sender>,
+        bytes: &[u8],
+        again: bool,
+    ) {
+        let is_request = sender.is_some();
+        let named = hop.connection.and_then(|id| self.table.key(id));
+        let takes = |key: &Key| {
+            self.table
+                .get(*key)
+                .is_some_and(|connection| connection.takes(is_request))
+        };
+        let known = named
+            .filter(takes)
+            .or_else(|| self.table.to(hop.listener, hop.remote).filter(takes));
+        let Some(key) = known.or_else(|| self.connect(now, hop.listener, hop.remote)) else {
+            self.counters.connections_failed.add(1);
+            self.failures.extend(sender);
+            return;
+        };
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        if connection.push(now, bytes, hop.remote, sender, again) {
+            self.list(key);
+        } else {
+            self.counters.connections_congested.add(1);
+            self.failures.extend(sender);
+            self.fail(key);
+        }
+    }
+
+    /// Writes what the turn has to send. What could not be sent is added to `failures`.
+    pub(super) fn flush(&mut self, now: Instant, failures: &mut Vec<Sender>) {
+        // A lost connection may list another, fresh one; that one is not lost before it is made.
+        let mut position = 0;
+        while let Some(key) = self.listed.get(position).copied() {
+            position += 1;
+            self.write(now, key);
+        }
+        self.listed.clear();
+        failures.append(&mut self.failures);
+    }
+
+    /// When [`Tcp::handle_timeout`] has something to do.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let connecting = self.connecting.front().map(|(deadline, _)| *deadline);
+        [connecting, self.sweep_at].into_iter().flatten().min()
+    }
+
+    /// Gives up on what took too long.
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        while let Some((_, key)) = self
+            .connecting
+            .pop_front_if(|(deadline, _)| *deadline <= now)
+        {
+            if self
+                .table
+                .get(key)
+                .is_some_and(|connection| connection.stage == Stage::Connecting)
+            {
+                self.fail(key);
+            }
+        }
+        if self.sweep_at.is_some_and(|at| at <= now) {
+            self.sweep(now);
+            self.sweep_at = (self.table.len() > 0).then_some(now + SWEEP);
+        }
+        self.counters.connections.set(self.table.len() as u64);
+    }
+
+    /// Whether nothing waits to be written.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.table.keys().all(|key| {
+            self.table
+                .get(key)
+                .is_none_or(|connection| !connection.has_unsent())
+        })
+    }
+
+    /// Room for one more connection from there, if need be by closing one that has not earned its place.
+    fn make_room(&mut self, source: IpAddr) -> Option<()> {
+        if self.table.accepted_from(source) >= self.limits.connections_per_source {
+            self.reclaim(Some(source))?;
+        }
+        if !self.table.has_room() {
+            self.reclaim(None)?;
+        }
+        Some(())
+    }
+
+    fn reclaim(&mut self, source: Option<IpAddr>) -> Option<()> {
+        let key = self.table.oldest_incomplete(source)?;
+        self.counters.connections_reclaimed.add(1);
+        self.table.remove(key).map(drop)
+    }
+
+    fn admit(&mut self, now: Instant, stream: TcpStream, ends: Ends) -> io::Result<Key> {
+        if ends.accepted {
+            stream.set_nonblocking(true)?;
+            self.counters.connections_accepted.add(1);
+        }
+        // Each turn writes once: there is nothing to wait for.
+        stream.set_nodelay(true)?;
+        let full = || io::Error::from(ErrorKind::QuotaExceeded);
+        let key = self
+            .table
+            .insert(stream, ends, self.limits.message, now)
+            .ok_or_else(full)?;
+        let connection = self.table.get(key).ok_or_else(full)?;
+        let watched = self.epoll.add(
+            connection.descriptor(),
+            table::token(key),
+            connection.interest,
+        );
+        if let Err(error) = watched {
+            self.table.remove(key);
+            return Err(error);
+        }
+        self.sweep_at.get_or_insert(now + SWEEP);
+        self.counters.connections.set(self.table.len() as u64);
+        Ok(key)
+    }
+
+    /// Begins a connection from the listener's address.
+    fn connect(&mut self, now: Instant, listener: ListenerId, remote: SocketAddr) -> Option<Key> {
+        if !self.table.has_room() {
+            self.reclaim(None)?;
+        }
+        let source = self.sources.get(usize::from(listener.0)).copied()?;
+        let stream = begin_connecting(source, remote).ok()?;
+        let key = self
+            .admit(
+                now,
+                stream,
+                Ends {
+                    listener,
+                    remote,
+                    accepted: false,
+                },
+            )
+            .ok()?;
+        self.connecting.push_back((now + CONNECT_PATIENCE, key));
+        Some(key)
+    }
+
+    fn opened(&mut self, key: Key) {
+        self.counters.connections_made.add(1);
+        if let Some(connection) = self.table.get_mut(key) {
+            connection.stage = Stage::Open;
+        }
+        self.list(key);
+    }
+
+    /// Puts a connection on the list of those to write to.
+    fn list(&mut self, key: Key) {
+        if let Some(connection) = self.table.get_mut(key)
+            && !std::mem::replace(&mut connection.listed, true)
+        {
+            self.listed.push(key);
+        }
+    }
+}
+
+/// Asks for a connection without waiting for it.
+fn begin_connecting(source: IpAddr, remote: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(
+        Domain::for_address(remote),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    if !source.is_unspecified() {
+        // The other side knows us by the address that it is told in Via and Contact.
+        option::bind_address_without_port(socket.as_fd())?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    match socket.connect(&remote.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
+        Ok(()) | Err(_) => Ok(socket.into()),
+    }
+}

@@ -1,0 +1,215 @@
+//! From octets to messages, and what is due when a connection falters: the second half of [`Tcp`].
+
+use super::connection::{Connection, Octets, Stage};
+use super::{LINGER, Tcp};
+use crate::shell::intake::Intake;
+use signaling::hop::{Hop, Transport};
+use signaling::sip::message::{Frame, Framing};
+use signaling::slots::Key;
+use std::time::Instant;
+
+/// The answer to a ping (RFC 5626 §4.4.1).
+const PONG: &[u8] = b"\r\n";
+
+/// What the octets of one read came to.
+enum Outcome {
+    /// So many whole messages; the rest is still coming.
+    Messages(usize),
+    /// The stream can be followed no further.
+    Faulty,
+    /// The other side asks and does not read the answers.
+    Congested,
+}
+
+impl Tcp {
+    /// Reads once from a connection and deals with every message that is complete.
+    pub(super) fn read(&mut self, now: Instant, intake: &mut Intake, key: Key) {
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        let count = match connection.read(&mut self.buffer) {
+            Ok(Octets::Some(count)) => count,
+            Ok(Octets::None) => return,
+            Ok(Octets::End) => return self.end(now, key),
+            Err(_) => return self.lose(now, key),
+        };
+        if connection.stage != Stage::Open {
+            // A connection that is being closed has nothing more to say.
+            return;
+        }
+        let octets = self.buffer.get(..count).unwrap_or(&[]);
+        match cut(now, intake, connection, octets) {
+            Outcome::Messages(count) => connection.note_progress(now, count),
+            Outcome::Faulty => {
+                self.counters.connections_faulty.add(1);
+                self.linger(now, key);
+            }
+            Outcome::Congested => {
+                self.counters.connections_congested.add(1);
+                self.fail(key);
+            }
+        }
+        if self.table.get(key).is_some_and(Connection::has_unsent) {
+            self.list(key);
+        }
+    }
+
+    /// Writes what waits on one connection and decides what it waits for next.
+    pub(super) fn write(&mut self, now: Instant, key: Key) {
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        connection.listed = false;
+        if connection.stage == Stage::Connecting {
+            return;
+        }
+        let Ok(is_done) = connection.write() else {
+            return self.lose(now, key);
+        };
+        if is_done {
+            connection.shut();
+        }
+        if is_done
+            && matches!(connection.stage, Stage::Ended { .. })
+            && connection.is_acknowledged()
+        {
+            self.table.remove(key);
+            return;
+        }
+        let wanted = connection.interest_wanted();
+        if wanted != std::mem::replace(&mut connection.interest, wanted)
+            && self
+                .epoll
+                .change(connection.descriptor(), super::table::token(key), wanted)
+                .is_err()
+        {
+            self.lose(now, key);
+        }
+    }
+
+    /// The other side has closed: answers of this turn are still written to it, and what it does not acknowledge is lost.
+    fn end(&mut self, now: Instant, key: Key) {
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        match connection.stage {
+            Stage::Lingering { shut: true, .. } => drop(self.table.remove(key)),
+            Stage::Connecting | Stage::Open | Stage::Lingering { .. } => {
+                connection.stage = Stage::Ended {
+                    until: now + LINGER,
+                };
+                self.table.retire(key);
+                self.list(key);
+            }
+            // Its end is not read again; this is a hang-up.
+            Stage::Ended { .. } => self.lose(now, key),
+        }
+    }
+
+    /// Closes once what waits is written, and takes no more messages from it.
+    fn linger(&mut self, now: Instant, key: Key) {
+        if let Some(connection) = self.table.get_mut(key) {
+            connection.stage = Stage::Lingering {
+                until: now + LINGER,
+                shut: false,
+            };
+            self.table.retire(key);
+            self.list(key);
+        }
+    }
+
+    /// A connection broke: what did not arrive is sent once more over a new one.
+    pub(super) fn lose(&mut self, now: Instant, key: Key) {
+        let Some(connection) = self.table.remove(key) else {
+            return;
+        };
+        for lost in connection.lost() {
+            if lost.whole {
+                let hop = Hop {
+                    transport: Transport::Tcp,
+                    listener: connection.listener,
+                    remote: lost.remote,
+                    connection: None,
+                };
+                self.send_again(now, hop, lost.sender, lost.bytes, true);
+            } else {
+                self.failures.extend(lost.sender);
+            }
+        }
+    }
+
+    /// A connection cannot be made, or its other side does not read: what was to go over it is told to have failed.
+    pub(super) fn fail(&mut self, key: Key) {
+        let Some(connection) = self.table.remove(key) else {
+            return;
+        };
+        if connection.stage == Stage::Connecting {
+            self.counters.connections_failed.add(1);
+        }
+        self.failures
+            .extend(connection.lost().filter_map(|lost| lost.sender));
+    }
+
+    /// Looks at all connections for what took too long.
+    pub(super) fn sweep(&mut self, now: Instant) {
+        let mut keys = std::mem::take(&mut self.swept);
+        keys.extend(self.table.keys());
+        for key in keys.drain(..) {
+            let Some(connection) = self.table.get(key) else {
+                continue;
+            };
+            match connection.stage {
+                Stage::Connecting => {}
+                Stage::Open if connection.is_too_slow(now, self.limits.slow_sender) => {
+                    self.counters.connections_too_slow.add(1);
+                    self.linger(now, key);
+                }
+                Stage::Open if connection.is_idle(now, self.limits.idle) => {
+                    self.counters.connections_idle.add(1);
+                    self.linger(now, key);
+                }
+                Stage::Open => {}
+                Stage::Ended { until } if until <= now => self.lose(now, key),
+                Stage::Ended { .. } => self.list(key),
+                Stage::Lingering { until, .. } if until <= now => drop(self.table.remove(key)),
+                Stage::Lingering { .. } => {}
+            }
+        }
+        self.swept = keys;
+    }
+}
+
+/// Cuts octets into messages and hands them in.
+fn cut(now: Instant, intake: &mut Intake, connection: &mut Connection, octets: &[u8]) -> Outcome {
+    let source = connection.hop();
+    if connection.framer.push(octets).is_err() {
+        return Outcome::Faulty;
+    }
+    let (mut messages, mut pings) = (0, 0);
+    let mut is_faulty = false;
+    while let Some(frame) = connection.framer.next_frame() {
+        match frame {
+            Frame::Message(bytes) => {
+                messages += 1;
+                intake.message(now, source, bytes, Framing::Stream);
+            }
+            Frame::Ping => pings += 1,
+            Frame::Pong => {}
+            Frame::Fault { bytes, fault: _ } => {
+                intake.worker.handle_stream_fault(now, source, bytes);
+                is_faulty = true;
+                break;
+            }
+        }
+    }
+    for _ in 0..pings {
+        if !connection.push(now, PONG, source.remote, None, false) {
+            return Outcome::Congested;
+        }
+    }
+    if is_faulty {
+        Outcome::Faulty
+    } else {
+        Outcome::Messages(messages)
+    }
+}

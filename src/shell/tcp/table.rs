@@ -1,0 +1,170 @@
+//! All TCP connections of one worker: by id, by the other side's address, and counted by source.
+
+use super::connection::{Connection, Ends};
+use signaling::sip::message::Limits;
+use signaling::slots::{Key, Slots};
+use signaling::{ConnectionId, ListenerId};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// How many connections the node has open, all its workers together. Relaxed: only the figure matters.
+pub(crate) type Shared = Arc<AtomicUsize>;
+
+pub(super) struct Table {
+    worker: u8,
+    slots: Slots<Connection>,
+    by_remote: HashMap<(ListenerId, SocketAddr), Key>,
+    /// Connections that others made, by their address.
+    accepted: HashMap<IpAddr, usize>,
+    connections: Shared,
+    connections_max: usize,
+}
+
+impl Table {
+    pub(super) fn new(worker: u8, connections: Shared, connections_max: usize) -> Self {
+        // Generations start at 1, so that no id is 0.
+        let slots = Slots::new(connections_max, 1);
+        Self {
+            worker,
+            slots,
+            by_remote: HashMap::new(),
+            accepted: HashMap::new(),
+            connections,
+            connections_max,
+        }
+    }
+
+    /// How many connections this worker has.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether the node may have one more.
+    pub(super) fn has_room(&self) -> bool {
+        self.slots.has_room() && self.connections.load(Ordering::Relaxed) < self.connections_max
+    }
+
+    /// How many connections from there this worker has accepted.
+    pub(super) fn accepted_from(&self, source: IpAddr) -> usize {
+        self.accepted.get(&source).copied().unwrap_or(0)
+    }
+
+    /// Takes a connection in; `None` when there is no room.
+    pub(super) fn insert(
+        &mut self,
+        stream: TcpStream,
+        ends: Ends,
+        limits: Limits,
+        now: Instant,
+    ) -> Option<Key> {
+        let key = self
+            .slots
+            .insert(Connection::new(stream, ends, limits, now))?;
+        let id = self.id(key);
+        if let Some(connection) = self.slots.get_mut(key) {
+            connection.id = id;
+        }
+        // The newest connection to an address is the one most likely to live.
+        self.by_remote.insert((ends.listener, ends.remote), key);
+        if ends.accepted {
+            *self.accepted.entry(ends.remote.ip()).or_default() += 1;
+        }
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Some(key)
+    }
+
+    /// Takes a connection out; dropping it closes it.
+    pub(super) fn remove(&mut self, key: Key) -> Option<Connection> {
+        let connection = self.slots.remove(key)?;
+        self.unlist(key, (connection.listener, connection.remote));
+        if connection.accepted {
+            let source = connection.remote.ip();
+            let left = self.accepted_from(source).saturating_sub(1);
+            if left == 0 {
+                self.accepted.remove(&source);
+            } else {
+                self.accepted.insert(source, left);
+            }
+        }
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        Some(connection)
+    }
+
+    /// From now on messages to its other side take another connection.
+    pub(super) fn retire(&mut self, key: Key) {
+        if let Some(connection) = self.slots.get(key) {
+            self.unlist(key, (connection.listener, connection.remote));
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Connection> {
+        self.slots.get_mut(key)
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Connection> {
+        self.slots.get(key)
+    }
+
+    /// The connection of an id that we gave out, if it lives and is ours.
+    pub(super) fn key(&self, id: ConnectionId) -> Option<Key> {
+        let key = key_of(id.0.get() & !(0xff << 56))?;
+        (owner(id) == self.worker && self.slots.get(key).is_some()).then_some(key)
+    }
+
+    /// A connection to this address.
+    pub(super) fn to(&self, listener: ListenerId, remote: SocketAddr) -> Option<Key> {
+        self.by_remote.get(&(listener, remote)).copied()
+    }
+
+    /// All connections, in no particular order.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        self.slots.keys()
+    }
+
+    /// The incomplete connection that is open the longest, of one source or of all.
+    pub(super) fn oldest_incomplete(&self, source: Option<IpAddr>) -> Option<Key> {
+        let candidates = self.slots.keys().filter_map(|key| {
+            let connection = self.slots.get(key)?;
+            let is_of_source = source.is_none_or(|source| source == connection.remote.ip());
+            (is_of_source && connection.is_incomplete()).then_some((connection.opened, key))
+        });
+        candidates
+            .min_by_key(|(opened, _)| *opened)
+            .map(|(_, key)| key)
+    }
+
+    fn unlist(&mut self, key: Key, ends: (ListenerId, SocketAddr)) {
+        if self.by_remote.get(&ends) == Some(&key) {
+            self.by_remote.remove(&ends);
+        }
+    }
+
+    fn id(&self, key: Key) -> ConnectionId {
+        let bits = u64::from(self.worker) << 56 | token(key);
+        // A generation that wrapped to 0 in worker 0's slot 0 would make a 0; no process opens 2^32 connections there.
+        ConnectionId(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MAX))
+    }
+}
+
+/// The word under which epoll watches a connection: its id without the worker, so that the upper byte is 0.
+pub(super) fn token(key: Key) -> u64 {
+    u64::from(key.slot & 0xff_ffff) << 32 | u64::from(key.generation)
+}
+
+/// The connection of such a word.
+pub(super) fn key_of(token: u64) -> Option<Key> {
+    let slot = u32::try_from(token >> 32)
+        .ok()
+        .filter(|slot| *slot <= 0xff_ffff)?;
+    let generation = u32::try_from(token & 0xffff_ffff).ok()?;
+    Some(Key { slot, generation })
+}
+
+/// The worker that has a connection.
+pub(crate) fn owner(id: ConnectionId) -> u8 {
+    u8::try_from(id.0.get() >> 56).expect("8 bits")
+}

@@ -1,0 +1,335 @@
+//! The loop of one worker: wait, take in, let time pass, send; over and over.
+//!
+//! The thread belongs to the worker alone. It sleeps in its own epoll and nowhere else, so a turn costs one wake-up, one
+//! `recvmmsg` for each socket with datagrams, one `sendmmsg` for each socket that sends and one write for each connection
+//! that does, whatever it carries (docs/decisions/0003-workers-and-wake-ups.md).
+
+use super::control::{Control, Phase};
+use super::gather::Gather;
+use super::inbox::{Inbox, Parcel};
+use super::intake::{Intake, Sender};
+use super::kernel::batch::{Inbound, Outbound};
+use super::kernel::epoll::{Epoll, Events, Interest};
+use super::tcp::{self, Tcp};
+use super::udp::Udp;
+use signaling::sip::message::Framing;
+use signaling::{ListenerId, Transport};
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Parcels taken in one turn, so that they do not hold up the sockets.
+const PARCELS_MAX: usize = 256;
+/// How often in one turn failures of sending may lead to new messages, whose sending may fail.
+const SENDINGS_MAX: usize = 8;
+
+/// Words under which epoll watches what is no connection.
+const BELL: u64 = u64::MAX;
+const LISTENERS: u64 = 0xff << 56;
+
+/// One worker's socket of one listener.
+pub(super) enum Door {
+    Tcp(TcpListener),
+    Udp(Udp),
+}
+
+/// What one worker waits for. It is put together before the worker's thread starts, because that may fail.
+pub(super) struct Doors {
+    epoll: Arc<Epoll>,
+    /// By [`ListenerId`].
+    doors: Vec<Door>,
+    inbox: Arc<Inbox>,
+}
+
+impl Doors {
+    pub(super) fn new(doors: Vec<Door>, inbox: Arc<Inbox>) -> io::Result<Self> {
+        let epoll = Epoll::new()?;
+        epoll.add(inbox.bell(), BELL, Interest::Read)?;
+        for (door, token) in doors.iter().zip(LISTENERS..) {
+            epoll.add(door.descriptor(), token, Interest::Read)?;
+        }
+        Ok(Self {
+            epoll: Arc::new(epoll),
+            doors,
+            inbox,
+        })
+    }
+
+    pub(super) fn epoll(&self) -> Arc<Epoll> {
+        Arc::clone(&self.epoll)
+    }
+}
+
+impl Door {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Udp(udp) => udp.descriptor(),
+        }
+    }
+}
+
+/// The loop and all that it owns.
+pub(super) struct Turns {
+    intake: Intake,
+    doors: Doors,
+    tcp: Tcp,
+    inbound: Inbound,
+    outbound: Outbound,
+    events: Events,
+    gather: Gather,
+    control: Arc<Control>,
+    phase: Phase,
+    /// Whether this worker said that it has nothing left to do.
+    finished: bool,
+    failures: Vec<Sender>,
+}
+
+impl Turns {
+    pub(super) fn new(
+        intake: Intake,
+        doors: Doors,
+        tcp: Tcp,
+        gather: Gather,
+        control: Arc<Control>,
+    ) -> Self {
+        Self {
+            intake,
+            doors,
+            tcp,
+            inbound: Inbound::new(),
+            outbound: Outbound::new(),
+            events: Events::new(),
+            gather,
+            control,
+            phase: Phase::Running,
+            finished: false,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Serves until the node stops.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        while self.phase != Phase::Stopping {
+            self.wait()?;
+            self.turn(Instant::now())?;
+        }
+        Ok(())
+    }
+
+    /// One turn, in the order of urgency.
+    fn turn(&mut self, now: Instant) -> io::Result<()> {
+        self.intake.counters.turns.add(1);
+        // 1. The way out: it must not wait for a lull.
+        self.follow_phase();
+        // 2. What other workers have already read.
+        self.take_parcels(now);
+        // 3. Timers, so that floods do not starve them.
+        self.let_time_pass(now);
+        // 4. Sockets and connections, as epoll lists them: a batch, an accept queue or one read each.
+        self.serve_ready(now)?;
+        // 5. Everything that the turn wants said.
+        self.send(now)?;
+        let messages = self.intake.finish();
+        self.gather.count(now, messages);
+        self.settle();
+        Ok(())
+    }
+
+    /// Sleeps until there is something to do.
+    fn wait(&mut self) -> io::Result<()> {
+        if let Some(moment) = self.gather.moment() {
+            thread::sleep(moment);
+            self.doors
+                .epoll
+                .wait(&mut self.events, Some(Duration::ZERO))?;
+            if !self.events.is_empty() {
+                self.intake.counters.turns_gathered.add(1);
+                return Ok(());
+            }
+        }
+        let inbox = Arc::clone(&self.doors.inbox);
+        // The phase is looked at after the inbox is told of our sleep: who changes it later rings.
+        let may_sleep =
+            inbox.sleep() && self.control.phase() == self.phase && self.failures.is_empty();
+        let patience = if may_sleep {
+            self.patience()
+        } else {
+            Some(Duration::ZERO)
+        };
+        let waited = self.doors.epoll.wait(&mut self.events, patience);
+        inbox.awake();
+        waited
+    }
+
+    /// How long there is nothing to do but to wait.
+    fn patience(&self) -> Option<Duration> {
+        let deadlines = [self.intake.worker.poll_timeout(), self.tcp.poll_timeout()];
+        let deadline = deadlines.into_iter().flatten().min()?;
+        Some(deadline.saturating_duration_since(Instant::now()))
+    }
+
+    fn follow_phase(&mut self) {
+        let phase = self.control.phase();
+        if self.phase == Phase::Running && phase != Phase::Running {
+            self.intake.worker.drain();
+        }
+        self.phase = phase;
+    }
+
+    fn take_parcels(&mut self, now: Instant) {
+        for _ in 0..PARCELS_MAX {
+            let Some(parcel) = self.doors.inbox.take() else {
+                break;
+            };
+            match &parcel {
+                Parcel::Message {
+                    source,
+                    framing,
+                    bytes,
+                } => self.intake.parcel(now, *source, bytes, *framing),
+                Parcel::Write { hop, sender, bytes } => self.tcp.send(now, *hop, *sender, bytes),
+                Parcel::Failed { ticket } => {
+                    self.intake.worker.handle_transport_error(now, *ticket);
+                }
+            }
+            self.doors.inbox.put_back(parcel);
+        }
+    }
+
+    fn let_time_pass(&mut self, now: Instant) {
+        if self
+            .intake
+            .worker
+            .poll_timeout()
+            .is_some_and(|at| at <= now)
+        {
+            self.intake.worker.handle_timeout(now);
+        }
+        if self.tcp.poll_timeout().is_some_and(|at| at <= now) {
+            let resume = self.tcp.may_accept_again(now);
+            self.tcp.handle_timeout(now);
+            if resume {
+                self.watch_tcp_listeners(Interest::Read);
+            }
+        }
+    }
+
+    fn serve_ready(&mut self, now: Instant) -> io::Result<()> {
+        let mut position = 0;
+        while let Some(ready) = self.events.ready(position) {
+            position += 1;
+            match ready.token {
+                BELL => self.doors.inbox.heard(),
+                token if token >= LISTENERS => {
+                    let index = usize::try_from(token - LISTENERS).unwrap_or(usize::MAX);
+                    self.serve_door(now, index, ready.writable)?;
+                }
+                _ => self.tcp.ready(now, &mut self.intake, ready),
+            }
+        }
+        Ok(())
+    }
+
+    fn serve_door(&mut self, now: Instant, index: usize, writable: bool) -> io::Result<()> {
+        match self.doors.doors.get_mut(index) {
+            Some(Door::Udp(udp)) => {
+                let counters = Arc::clone(&self.intake.counters);
+                if writable {
+                    udp.send_backlog(&mut self.outbound, &counters, &mut self.failures);
+                }
+                let count = udp.receive(&mut self.inbound, &counters)?;
+                for datagram in (0..count).filter_map(|position| self.inbound.datagram(position)) {
+                    self.intake.message(
+                        now,
+                        udp.source(datagram.source),
+                        datagram.bytes,
+                        Framing::Datagram,
+                    );
+                }
+            }
+            Some(Door::Tcp(socket)) => {
+                let listener = ListenerId(u8::try_from(index).unwrap_or(u8::MAX));
+                if !self.tcp.accept(now, socket, listener) {
+                    self.watch_tcp_listeners(Interest::Nothing);
+                }
+            }
+            None => debug_assert!(false, "there is no listener {index}"),
+        }
+        Ok(())
+    }
+
+    /// Sends what the core wants said. A failure is told to the core, which may want to say something else then.
+    fn send(&mut self, now: Instant) -> io::Result<()> {
+        for _ in 0..SENDINGS_MAX {
+            self.distribute(now);
+            for (door, token) in self.doors.doors.iter_mut().zip(LISTENERS..) {
+                if let Door::Udp(udp) = door {
+                    udp.send(&self.intake, &mut self.outbound, &mut self.failures);
+                    if let Some(interest) = udp.interest_changed() {
+                        self.doors.epoll.change(udp.descriptor(), token, interest)?;
+                    }
+                }
+            }
+            self.tcp.flush(now, &mut self.failures);
+            self.intake.worker.sent();
+            if self.failures.is_empty() {
+                return Ok(());
+            }
+            for sender in self.failures.drain(..) {
+                self.intake.failure(now, sender);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts each message where it leaves from.
+    fn distribute(&mut self, now: Instant) {
+        while let Some(transmit) = self.intake.worker.poll_output(now) {
+            let hop = transmit.hop;
+            match hop.transport {
+                Transport::Udp => match self.doors.doors.get_mut(usize::from(hop.listener.0)) {
+                    Some(Door::Udp(udp)) => udp.push(transmit),
+                    Some(Door::Tcp(_)) | None => {
+                        debug_assert!(false, "no UDP listener for {hop:?}");
+                    }
+                },
+                Transport::Tcp => match hop.connection.map(tcp::owner) {
+                    Some(owner) if owner != self.intake.index() => {
+                        self.intake.write_elsewhere(owner, transmit);
+                    }
+                    Some(_) | None => {
+                        let sender = self.intake.sender(transmit.ticket);
+                        self.tcp
+                            .send(now, hop, sender, self.intake.worker.bytes(transmit.span));
+                    }
+                },
+            }
+        }
+    }
+
+    fn watch_tcp_listeners(&self, interest: Interest) {
+        for (door, token) in self.doors.doors.iter().zip(LISTENERS..) {
+            if let Door::Tcp(listener) = door {
+                let watched = self.doors.epoll.change(listener.as_fd(), token, interest);
+                debug_assert!(
+                    watched.is_ok(),
+                    "a listener is watched from the start: {watched:?}"
+                );
+            }
+        }
+    }
+
+    /// Ends a turn: publishes how many calls live, and says once when a draining worker has none and nothing to write.
+    fn settle(&mut self) {
+        let calls = self.intake.worker.calls();
+        self.intake.counters.calls.set(calls as u64);
+        if self.phase == Phase::Draining && !self.finished && calls == 0 && self.tcp.is_flushed() {
+            self.finished = true;
+            self.control.finished();
+        }
+    }
+}

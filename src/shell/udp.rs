@@ -1,0 +1,192 @@
+//! One UDP socket of a worker: batches in, batches out, and what the kernel would not take yet.
+
+use super::counters::Counters;
+use super::intake::{Intake, Sender};
+use super::kernel::batch::{BATCH, Inbound, Outbound, Sent};
+use super::kernel::epoll::Interest;
+use signaling::{Hop, ListenerId, Transmit, Transport};
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Most datagrams that wait for the kernel. They are answers and repeats that are worth little when late.
+const BACKLOG_MAX: usize = 4096;
+
+/// A datagram that waits.
+struct Waiting {
+    remote: SocketAddr,
+    sender: Option<Sender>,
+    bytes: Vec<u8>,
+}
+
+/// The socket and what is to leave from it.
+pub(super) struct Udp {
+    socket: UdpSocket,
+    listener: ListenerId,
+    /// What this turn sends; the bytes are in the worker's outbox.
+    pending: Vec<Transmit>,
+    backlog: VecDeque<Waiting>,
+    interest: Interest,
+    dropped_before: u32,
+}
+
+impl Udp {
+    pub(super) fn new(socket: UdpSocket, listener: ListenerId) -> Self {
+        Self {
+            socket,
+            listener,
+            pending: Vec::new(),
+            backlog: VecDeque::new(),
+            interest: Interest::Read,
+            dropped_before: 0,
+        }
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Where a datagram that came to this socket came from.
+    pub(super) fn source(&self, remote: SocketAddr) -> Hop {
+        Hop {
+            transport: Transport::Udp,
+            listener: self.listener,
+            remote,
+            connection: None,
+        }
+    }
+
+    /// Reads one batch and returns how many datagrams it has.
+    pub(super) fn receive(
+        &mut self,
+        inbound: &mut Inbound,
+        counters: &Counters,
+    ) -> io::Result<usize> {
+        let count = inbound.receive(self.socket.as_fd())?;
+        counters.datagrams_in.add(count);
+        if let Some(dropped) = inbound.dropped() {
+            // The kernel counts from the socket's first day, modulo 2^32.
+            counters
+                .datagrams_dropped_by_kernel
+                .add(dropped.wrapping_sub(self.dropped_before) as usize);
+            self.dropped_before = dropped;
+        }
+        Ok(count)
+    }
+
+    /// Adds a message to what this turn sends.
+    pub(super) fn push(&mut self, transmit: Transmit) {
+        debug_assert!(
+            transmit.hop.transport == Transport::Udp,
+            "a stream's message does not come here"
+        );
+        self.pending.push(transmit);
+    }
+
+    /// Sends what the turn has to send. The senders of what can never be sent are added to `failures`; what the kernel
+    /// does not take now waits, and is sent first when it does.
+    pub(super) fn send(
+        &mut self,
+        intake: &Intake,
+        outbound: &mut Outbound,
+        failures: &mut Vec<Sender>,
+    ) {
+        let (worker, counters) = (&intake.worker, intake.counters.as_ref());
+        let mut done = 0;
+        while self.backlog.is_empty() && done < self.pending.len() {
+            let rest = self.pending.get(done..).unwrap_or(&[]);
+            let datagrams = rest
+                .iter()
+                .map(|transmit| (transmit.hop.remote, worker.bytes(transmit.span)));
+            let sent = outbound.send(self.socket.as_fd(), datagrams);
+            let first = rest
+                .first()
+                .and_then(|transmit| intake.sender(transmit.ticket));
+            match judge(&sent, counters) {
+                Verdict::Taken(count) => done += count,
+                Verdict::Refused => {
+                    failures.extend(first);
+                    done += 1;
+                }
+                Verdict::Later => break,
+            }
+        }
+        for transmit in self.pending.get(done..).unwrap_or(&[]) {
+            if self.backlog.len() == BACKLOG_MAX {
+                counters.datagrams_dropped_at_sending.add(1);
+                continue;
+            }
+            let bytes = worker.bytes(transmit.span).to_vec();
+            let sender = intake.sender(transmit.ticket);
+            self.backlog.push_back(Waiting {
+                remote: transmit.hop.remote,
+                sender,
+                bytes,
+            });
+        }
+        self.pending.clear();
+    }
+
+    /// Sends what waits, now that the kernel takes more.
+    pub(super) fn send_backlog(
+        &mut self,
+        outbound: &mut Outbound,
+        counters: &Counters,
+        failures: &mut Vec<Sender>,
+    ) {
+        while !self.backlog.is_empty() {
+            let datagrams = self
+                .backlog
+                .iter()
+                .map(|waiting| (waiting.remote, waiting.bytes.as_slice()));
+            let sent = outbound.send(self.socket.as_fd(), datagrams);
+            match judge(&sent, counters) {
+                Verdict::Taken(count) => drop(self.backlog.drain(..count)),
+                Verdict::Refused => {
+                    failures.extend(self.backlog.pop_front().and_then(|waiting| waiting.sender));
+                }
+                Verdict::Later => break,
+            }
+        }
+    }
+
+    /// What the socket is to be watched for from now on, if that is something else than before.
+    pub(super) fn interest_changed(&mut self) -> Option<Interest> {
+        let wanted = if self.backlog.is_empty() {
+            Interest::Read
+        } else {
+            Interest::ReadWrite
+        };
+        (wanted != std::mem::replace(&mut self.interest, wanted)).then_some(wanted)
+    }
+}
+
+/// What to make of one call.
+enum Verdict {
+    /// So many are on their way; go on with the next.
+    Taken(usize),
+    /// The first one can never be sent; go on with the next.
+    Refused,
+    /// The kernel is full; wait until it is writable.
+    Later,
+}
+
+fn judge(sent: &Sent, counters: &Counters) -> Verdict {
+    debug_assert!(
+        sent.accepted <= sent.offered && sent.offered <= BATCH,
+        "no more than offered"
+    );
+    counters.datagrams_out.add(sent.accepted);
+    match &sent.error {
+        None => Verdict::Taken(sent.accepted),
+        Some(error) => match error.raw_os_error() {
+            Some(libc::EAGAIN | libc::ENOBUFS) => Verdict::Later,
+            Some(libc::EINTR) => Verdict::Taken(0),
+            _ => {
+                counters.datagrams_refused.add(1);
+                Verdict::Refused
+            }
+        },
+    }
+}
