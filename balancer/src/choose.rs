@@ -2,8 +2,8 @@
 
 use crate::board::Peer;
 
-/// Picks among the peers that have room. `turn` rotates where the search starts, so that equal peers take turns and never
-/// the first of the list all the time.
+/// Picks among the peers that have room. `turn` rotates where the search starts, so that equal
+/// peers take turns and never the first of the list all the time.
 pub(crate) fn most_available(peers: &[Peer], turn: usize) -> Option<&Peer> {
     let start = turn.checked_rem(peers.len())?;
     let (front, back) = peers.split_at_checked(start)?;

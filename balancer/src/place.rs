@@ -61,7 +61,8 @@ impl Balancer {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         loop {
             let peer = most_available(board.peers(), turn).ok_or(NoPlace::NoCapacity)?;
-            // Another worker may have taken the last session in between; then somebody else has the most.
+            // Another worker may have taken the last session in between; then somebody else has the
+            // most.
             if let Some(permit) = peer.sessions.take() {
                 return Ok(placement(peer, permit));
             }

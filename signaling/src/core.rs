@@ -1,7 +1,8 @@
 //! The one entry: messages, choices and time go in, effects come out.
 //!
-//! The owner's contract: after every `handle_*` it takes [`Core::poll_output`] until `None`, sends what it was given, and then
-//! calls [`Core::sent`]; it calls [`Core::handle_timeout`] not later than [`Core::poll_timeout`] says.
+//! The owner's contract: after every `handle_*` it takes [`Core::poll_output`] until `None`, sends
+//! what it was given, and then calls [`Core::sent`]; it calls [`Core::handle_timeout`] not later
+//! than [`Core::poll_timeout`] says.
 
 use crate::context::{Alarm, Context};
 use crate::counters::Counters;
@@ -58,7 +59,8 @@ impl Core {
         }
     }
 
-    /// Which worker a message belongs to: the one that our token in it names, else the one that its Call-ID falls to.
+    /// Which worker a message belongs to: the one that our token in it names, else the one that its
+    /// Call-ID falls to.
     ///
     /// An INVITE, its retransmissions, its CANCEL and its ACK have one Call-ID and so meet.
     #[must_use]
@@ -235,7 +237,8 @@ impl Core {
             (Purpose::Invite(call), Event::Timeout | Event::TransportError) => {
                 self.peer_input(now, call, peer_leg::Input::NoAnswer, with);
             }
-            // Whatever the other side says to a BYE, or if it says nothing, the dialog is over (§15.1.1).
+            // Whatever the other side says to a BYE, or if it says nothing, the dialog is over
+            // (§15.1.1).
             (Purpose::ByeToCaller(call), _) if is_final => {
                 self.caller_input(now, call, caller_leg::Input::ByeDone, With::default());
             }

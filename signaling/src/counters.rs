@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// Counters of one worker. Relaxed throughout: each is a figure of its own, and nothing is ordered by it.
+        /// Counters of one worker. Relaxed throughout: each is a figure of its own, and nothing is
+        /// ordered by it.
         #[derive(Debug, Default)]
         #[repr(align(128))]
         pub struct Counters { $($(#[$doc])* pub $name: Counter,)* }
@@ -23,7 +24,8 @@ macro_rules! counters {
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more. The owner is the only writer, so a load and a store do without a locked instruction.
+    /// One more. The owner is the only writer, so a load and a store do without a locked
+    /// instruction.
     pub fn add_one(&self) {
         self.0.store(
             self.0.load(Ordering::Relaxed).wrapping_add(1),
@@ -69,7 +71,8 @@ counters! {
     dropped_forged_token,
     /// Tokens of ours whose transaction or call is gone.
     dropped_stale_token,
-    /// Answers not sent because they would be much larger than the request of an unknown UDP source.
+    /// Answers not sent because they would be much larger than the request of an unknown UDP
+    /// source.
     dropped_amplification,
     /// A table was full.
     dropped_limit,

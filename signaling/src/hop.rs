@@ -1,4 +1,5 @@
-//! Where a message came from and where one goes: transport, our listener, the other side's address, a connection.
+//! Where a message came from and where one goes: transport, our listener, the other side's address,
+//! a connection.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -49,8 +50,8 @@ pub struct ConnectionId(pub NonZeroU64);
 
 /// One side of a message's way.
 ///
-/// With a `connection` the bytes go there as long as it lives; without one, or when it is gone, they go to `remote`
-/// (for TCP over a connection to it that exists or is made).
+/// With a `connection` the bytes go there as long as it lives; without one, or when it is gone,
+/// they go to `remote` (for TCP over a connection to it that exists or is made).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hop {
     /// UDP or TCP.

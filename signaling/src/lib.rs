@@ -1,7 +1,8 @@
 //! SIP (and later H.323) as state machines: bytes and times go in, effects come out, no I/O.
 //!
-//! The one entry is [`Core`]: an owner feeds it messages and the passing of time (`handle_*`), takes effects out of it
-//! (`poll_output`) and asks when to come back (`poll_timeout`). Nothing here knows a socket, a clock or a thread.
+//! The one entry is [`Core`]: an owner feeds it messages and the passing of time (`handle_*`),
+//! takes effects out of it (`poll_output`) and asks when to come back (`poll_timeout`). Nothing
+//! here knows a socket, a clock or a thread.
 #![forbid(unsafe_code)]
 
 mod context;

@@ -1,4 +1,5 @@
-//! Where messages are written that are about to be sent: one arena a worker, emptied when the shell has sent the batch.
+//! Where messages are written that are about to be sent: one arena a worker, emptied when the shell
+//! has sent the batch.
 
 use crate::sip::message::{Full, Writer};
 

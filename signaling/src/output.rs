@@ -8,7 +8,8 @@ use std::net::SocketAddr;
 /// One effect. The owner takes them in order until there are none, before the next `handle_*`.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Choose a peer for this call and say so with `handle_choice`; [`crate::Core::question`] tells what was dialled.
+    /// Choose a peer for this call and say so with `handle_choice`; [`crate::Core::question`] tells
+    /// what was dialled.
     Choose(Key),
     /// The call is over; whatever was reserved for it goes back.
     Ended(Ending),

@@ -1,6 +1,8 @@
-//! Buffers that are used again: what a transaction keeps of a message costs no allocation on the steady path.
+//! Buffers that are used again: what a transaction keeps of a message costs no allocation on the
+//! steady path.
 
-/// Two sizes cover what is kept: heads of responses and small messages, and whole INVITEs with their SDP.
+/// Two sizes cover what is kept: heads of responses and small messages, and whole INVITEs with
+/// their SDP.
 const SMALL: usize = 512;
 const MEDIUM: usize = 2048;
 /// At most so many idle buffers of a size are kept; the rest goes back to the allocator.

@@ -1,4 +1,5 @@
-//! What a core is told once: timers, limits, listeners, its place among the workers, the node's secret.
+//! What a core is told once: timers, limits, listeners, its place among the workers, the node's
+//! secret.
 
 use crate::hop::{ListenerId, Transport};
 use std::net::SocketAddr;
@@ -54,7 +55,8 @@ pub struct Settings {
     pub worker: u8,
     /// How many workers share the node; tokens name them.
     pub workers: u8,
-    /// The node's secret for tokens and table hashes: the same for all its workers, random at each start.
+    /// The node's secret for tokens and table hashes: the same for all its workers, random at each
+    /// start.
     pub secret: [u64; 2],
     /// Protocol clocks.
     pub timers: Timers,
@@ -67,7 +69,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The listener that messages to `remote` over `transport` leave from: same transport and address family.
+    /// The listener that messages to `remote` over `transport` leave from: same transport and
+    /// address family.
     #[must_use]
     pub fn listener_for(&self, transport: Transport, remote: &SocketAddr) -> Option<ListenerId> {
         self.listeners

@@ -14,7 +14,8 @@ struct Entry<T> {
     value: Option<T>,
 }
 
-/// Entries by index; freed slots are used again, most recently freed first (their cache lines are warm).
+/// Entries by index; freed slots are used again, most recently freed first (their cache lines are
+/// warm).
 pub struct Slots<T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
@@ -26,8 +27,8 @@ pub struct Slots<T> {
 pub const SLOTS_MAX: usize = 1 << 24;
 
 impl<T> Slots<T> {
-    /// At most `limit` entries; generations start at `first_generation` (taken from the node's seed, so that two runs
-    /// of a node do not make the same tokens).
+    /// At most `limit` entries; generations start at `first_generation` (taken from the node's
+    /// seed, so that two runs of a node do not make the same tokens).
     #[must_use]
     pub fn new(limit: usize, first_generation: u32) -> Self {
         Self {
@@ -61,7 +62,8 @@ impl<T> Slots<T> {
         self.insert_with(|_| value)
     }
 
-    /// Puts in a value that wants to know its own key; `None`, and nothing made, when the table is full.
+    /// Puts in a value that wants to know its own key; `None`, and nothing made, when the table is
+    /// full.
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Option<Key> {
         if let Some(slot) = self.free.pop() {
             let entry = self.entries.get_mut(slot as usize)?;

@@ -1,14 +1,15 @@
 //! A hashed timer wheel: all deadlines of one worker, each a doubly linked entry of a slot.
 //!
-//! Arming and cancelling cost a few nanoseconds and do not depend on how many timers run. A deadline fires at the first
-//! [`Wheel::expire`] at or after it, rounded up to a tick; never before. Timers of one tick fire in the order in which
-//! they were armed, so a run is reproducible.
+//! Arming and cancelling cost a few nanoseconds and do not depend on how many timers run. A
+//! deadline fires at the first [`Wheel::expire`] at or after it, rounded up to a tick; never
+//! before. Timers of one tick fire in the order in which they were armed, so a run is reproducible.
 
 use std::time::{Duration, Instant};
 
 /// The granularity: RFC 3261's shortest timer is 500 ms.
 pub const TICK: Duration = Duration::from_millis(10);
-/// A power of two; one turn is 40.96 s, longer than 64*T1, so that protocol timers are touched once.
+/// A power of two; one turn is 40.96 s, longer than 64*T1, so that protocol timers are touched
+/// once.
 const SLOTS: usize = 4096;
 const WORDS: usize = SLOTS / 64;
 /// The list of what has expired and was not yet taken.
@@ -104,7 +105,8 @@ impl<T: Copy> Wheel<T> {
         self.free.push(handle.0);
     }
 
-    /// Takes the next timer whose time has come; its handle is dead then. Call it until it returns `None`.
+    /// Takes the next timer whose time has come; its handle is dead then. Call it until it returns
+    /// `None`.
     pub fn expire(&mut self, now: Instant) -> Option<T> {
         self.advance(now);
         let head = self.list(DUE).head;
@@ -129,7 +131,8 @@ impl<T: Copy> Wheel<T> {
         {
             return Some(self.instant(self.cursor));
         }
-        // A slot may hold only timers of a later turn: then the owner comes back early, once a turn, and asks again.
+        // A slot may hold only timers of a later turn: then the owner comes back early, once a
+        // turn, and asks again.
         let first = slot_of(self.cursor + 1) as usize;
         (0..=WORDS)
             .find_map(|step| {
@@ -311,7 +314,8 @@ mod tests {
                 }
                 now += step;
                 let mut fired: Vec<u32> = drain(&mut wheel, base + Duration::from_millis(now));
-                // A deadline at the current tick counts for the next one: it was armed after that tick was looked at.
+                // A deadline at the current tick counts for the next one: it was armed after that
+                // tick was looked at.
                 let (due, rest): (Vec<_>, Vec<_>) = list.into_iter().partition(|t| fired.contains(&t.1));
                 prop_assert!(due.iter().all(|t| t.0 <= now));
                 prop_assert!(rest.iter().all(|t| t.0 + 10 > now));

@@ -1,8 +1,9 @@
 //! Call flows as text: every file in `ladders/` is a script and the ladder that came of it.
 //!
-//! Lines at the left margin are commands (what the caller or the peer sends, or how long nothing happens); indented lines
-//! are what passed. `BATON_REWRITE=1 cargo test -p signaling --test ladders` writes the ladders anew; a person reviews the
-//! difference. Every message that Baton sends is also indexed and held against the rules that hold for all flows.
+//! Lines at the left margin are commands (what the caller or the peer sends, or how long nothing
+//! happens); indented lines are what passed. `BATON_REWRITE=1 cargo test -p signaling --test
+//! ladders` writes the ladders anew; a person reviews the difference. Every message that Baton
+//! sends is also indexed and held against the rules that hold for all flows.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

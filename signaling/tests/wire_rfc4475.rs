@@ -1,7 +1,9 @@
-//! The torture messages of RFC 4475 and RFC 5118 against the whole core: what goes out on the wire for each.
+//! The torture messages of RFC 4475 and RFC 5118 against the whole core: what goes out on the wire
+//! for each.
 //!
-//! After each message an OPTIONS must still be answered. `process` means what it means for this server: a call is begun, an
-//! OPTIONS gets 200, and a REGISTER gets 405, since Baton is no registrar.
+//! After each message an OPTIONS must still be answered. `process` means what it means for this
+//! server: a call is begun, an OPTIONS gets 200, and a REGISTER gets 405, since Baton is no
+//! registrar.
 #![expect(
     clippy::unwrap_used,
     reason = "a vector that is treated wrongly fails its test"
@@ -20,7 +22,8 @@ const PING: &[u8] = b"OPTIONS sip:192.0.2.5 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.
     Max-Forwards: 70\r\nFrom: <sip:ping@192.0.2.200>;tag=1\r\nTo: <sip:192.0.2.5>\r\nCall-ID: ping\r\n\
     CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
 
-/// What came out: statuses of answers to the sender, methods of requests to the peer, and where all of it went.
+/// What came out: statuses of answers to the sender, methods of requests to the peer, and where all
+/// of it went.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Treatment {
     statuses: Vec<u16>,
@@ -85,8 +88,8 @@ impl Wire {
                     let mut index = Index::new(Limits::default());
                     let message = index.read(&out, Framing::Datagram);
                     if message.is_response() {
-                        // An answer repeats what the request had, faults and all; it goes to the sender's address only,
-                        // and is not much larger than the request (R18).
+                        // An answer repeats what the request had, faults and all; it goes to the
+                        // sender's address only, and is not much larger than the request (R18).
                         assert_eq!(
                             transmit.hop.remote.ip(),
                             sender.ip(),

@@ -1,4 +1,5 @@
-//! One worker: its SIP core asks for peers, the balancer answers, and only messages to send come out.
+//! One worker: its SIP core asks for peers, the balancer answers, and only messages to send come
+//! out.
 
 use balancer::{Balancer, Permit};
 use signaling::counters::Counters;
@@ -62,7 +63,8 @@ impl Worker {
         self.core.handle_message(now, source, &message);
     }
 
-    /// The head of a stream's message that cannot be read to its end: it is answered before the stream is closed.
+    /// The head of a stream's message that cannot be read to its end: it is answered before the
+    /// stream is closed.
     pub fn handle_stream_fault(&mut self, now: Instant, source: Hop, head: &[u8]) {
         let message = self.index.read(head, Framing::Stream);
         // Without its body the message has a fault, so that the core refuses it.
@@ -118,7 +120,8 @@ impl Worker {
         self.core.calls()
     }
 
-    /// Calls, client and server transactions and timers that live, and permits held: all zero when all is quiet.
+    /// Calls, client and server transactions and timers that live, and permits held: all zero when
+    /// all is quiet.
     #[must_use]
     pub fn occupancy(&self) -> [usize; 5] {
         let [calls, clients, servers, timers] = self.core.occupancy();

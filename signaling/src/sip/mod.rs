@@ -1,7 +1,7 @@
 //! The Session Initiation Protocol (RFC 3261).
 //!
-//! [`message`] reads and writes, [`transaction`] repeats and matches, [`dialog`] remembers who talks to whom, [`b2bua`] joins
-//! two legs to a call, [`reject`] says no.
+//! [`message`] reads and writes, [`transaction`] repeats and matches, [`dialog`] remembers who
+//! talks to whom, [`b2bua`] joins two legs to a call, [`reject`] says no.
 
 pub mod b2bua;
 pub(crate) mod dialog;

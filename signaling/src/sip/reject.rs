@@ -1,4 +1,5 @@
-//! The one map from cause to status: whose fault it was, whether the next peer may be tried, and the stateless answer.
+//! The one map from cause to status: whose fault it was, whether the next peer may be tried, and
+//! the stateless answer.
 
 use super::b2bua::headers;
 use super::b2bua::offer::required;
@@ -168,7 +169,8 @@ const ADDED_MAX: usize = 768;
 /// Retry-After lies between 5 and 14 seconds: sent to many at once, they do not come back at once.
 const RETRY_AFTER_MIN: u32 = 5;
 
-/// Answers a request without keeping anything (RFC 3261 §8.2.7): a repeat of the request gets the same answer again.
+/// Answers a request without keeping anything (RFC 3261 §8.2.7): a repeat of the request gets the
+/// same answer again.
 ///
 /// The To tag is a hash of the request, so that it is the same each time.
 pub(crate) fn answer_stateless(

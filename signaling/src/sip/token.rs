@@ -1,9 +1,11 @@
-//! Our names in other people's messages: branch, tag, Contact user and Call-ID carry the place of our state.
+//! Our names in other people's messages: branch, tag, Contact user and Call-ID carry the place of
+//! our state.
 //!
-//! A token is 20 letters of base 32: worker (8 bits), slot (24), generation (32), and 35 bits of a keyed hash over those
-//! and the token's kind. A response or an in-dialog request finds its transaction or call by index. A token that we did
-//! not make fails the check with all but 2^-35 of probability, and a tag cannot be guessed (RFC 3261 §19.3). One case
-//! only (`0-9`, `a-v`), since some elements compare tags without regard to case.
+//! A token is 20 letters of base 32: worker (8 bits), slot (24), generation (32), and 35 bits of a
+//! keyed hash over those and the token's kind. A response or an in-dialog request finds its
+//! transaction or call by index. A token that we did not make fails the check with all but 2^-35 of
+//! probability, and a tag cannot be guessed (RFC 3261 §19.3). One case only (`0-9`, `a-v`), since
+//! some elements compare tags without regard to case.
 
 use crate::slots::Key;
 use siphasher::sip::SipHasher13;
@@ -119,7 +121,8 @@ impl Mint {
     }
 }
 
-/// Whether a text has the form of a token, whoever made it: what fails the check then was forged or is of another node.
+/// Whether a text has the form of a token, whoever made it: what fails the check then was forged or
+/// is of another node.
 #[must_use]
 pub fn looks_like_one(text: &[u8]) -> bool {
     text.len() == LENGTH && text.iter().all(|letter| value(*letter).is_some())

@@ -1,5 +1,6 @@
-//! What becomes of a request that comes in (RFC 3261 §8.2): repeats, CANCEL and ACK to their INVITE, in-dialog requests to their
-//! leg, new ones inspected in the RFC's order and then begun or refused.
+//! What becomes of a request that comes in (RFC 3261 §8.2): repeats, CANCEL and ACK to their
+//! INVITE, in-dialog requests to their leg, new ones inspected in the RFC's order and then begun or
+//! refused.
 
 use super::b2bua::call::{Call, With};
 use super::b2bua::offer::{Offer, has_hops_left, required};
@@ -89,7 +90,8 @@ impl Core {
         }
         match self.find_leg(message, tag) {
             Some((Kind::CallerLeg, call)) => {
-                // §13.3.1.4: the ACK has its INVITE's CSeq; another one is of a re-INVITE that we refused.
+                // §13.3.1.4: the ACK has its INVITE's CSeq; another one is of a re-INVITE that we
+                // refused.
                 let is_of_invite = self
                     .calls
                     .get(call)
@@ -191,7 +193,7 @@ impl Core {
                     key,
                 });
                 let dialog = Dialog::of_invite(&settings, message, &tag, reply);
-                Call::new((server, dialog), offer, source, reply)
+                Call::new((server, message.cseq(), dialog), offer, (source, reply))
             })
             .ok_or(Cause::Overloaded)?;
         self.servers.set_call(server, call);
@@ -286,7 +288,8 @@ fn inspect(message: &Message<'_>) -> Result<(), Cause> {
         | Method::Update => {
             return Err(Cause::NoDialog);
         }
-        // RFC 4475 §3.3.4: an address of record in a scheme that cannot be registered is 400, even where nothing is.
+        // RFC 4475 §3.3.4: an address of record in a scheme that cannot be registered is 400, even
+        // where nothing is.
         Method::Register if has_foreign_address(message) => {
             return Err(Cause::Malformed(Fault::BadTo));
         }

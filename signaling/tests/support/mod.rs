@@ -1,4 +1,5 @@
-//! What the tests on third-party messages share: where the vectors are, and how their tables are read.
+//! What the tests on third-party messages share: where the vectors are, and how their tables are
+//! read.
 #![allow(dead_code, reason = "each test crate uses its own part of this module")]
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
-//! The stage of the ladders: a core between a scripted caller and a scripted peer, under a clock that the script moves.
+//! The stage of the ladders: a core between a scripted caller and a scripted peer, under a clock
+//! that the script moves.
 
 use signaling::counters::Counters;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
@@ -456,7 +457,8 @@ fn duration(word: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a time is 500ms or 32s".into())
 }
 
-/// What stands on an arrow: method or status with the method it answers, CSeq, and what kind of body.
+/// What stands on an arrow: method or status with the method it answers, CSeq, and what kind of
+/// body.
 fn arrow(message: &Message<'_>) -> String {
     let body = match message.body() {
         b"" => "",

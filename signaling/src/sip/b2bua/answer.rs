@@ -24,7 +24,8 @@ pub(crate) struct Answering {
     pub(crate) hop: Hop,
 }
 
-/// Carries a peer's answer over to the caller's INVITE: status, reason, passing headers and body as they are.
+/// Carries a peer's answer over to the caller's INVITE: status, reason, passing headers and body as
+/// they are.
 pub(crate) fn relay(
     context: &mut Context,
     servers: &mut Servers,

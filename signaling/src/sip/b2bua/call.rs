@@ -67,12 +67,15 @@ pub(crate) struct With<'a> {
 
 impl Call {
     /// The call of a new INVITE, in its server transaction.
-    pub(crate) fn new(caller: (Key, Dialog), offer: Offer, source: Hop, reply: Hop) -> Self {
-        let (server, dialog) = caller;
+    pub(crate) fn new(
+        (server, invite_cseq, dialog): (Key, u32, Dialog),
+        offer: Offer,
+        (source, reply): (Hop, Hop),
+    ) -> Self {
         Self {
             caller: Caller {
                 state: caller_leg::State::Inviting,
-                invite_cseq: dialog.cseq_remote,
+                invite_cseq,
                 dialog,
                 server,
                 reply,
@@ -97,7 +100,8 @@ impl Call {
 }
 
 impl Core {
-    /// The owner's answer to [`Output::Choose`]: the INVITE goes to this peer, or the caller is refused.
+    /// The owner's answer to [`Output::Choose`]: the INVITE goes to this peer, or the caller is
+    /// refused.
     pub(crate) fn choose(&mut self, now: Instant, key: Key, choice: Result<Choice, Refusal>) {
         let Some(call) = self.calls.get_mut(key) else {
             return;
@@ -357,7 +361,8 @@ impl Core {
         if let Some(span) = span {
             call.caller.success = self.context.pool.copy(self.context.outbox.bytes(span));
         }
-        // §13.3.1.4: repeated by the user over any transport, since a hop behind this one may be UDP.
+        // §13.3.1.4: repeated by the user over any transport, since a hop behind this one may be
+        // UDP.
         call.caller.interval = timers.t1;
         call.caller.gives_up_at = Some(now + timers.t1_64());
         call.caller.alarm = Some(self.context.wheel.arm(now + timers.t1, Alarm::Caller(key)));

@@ -1,7 +1,7 @@
 //! The caller leg: we are the user agent server (RFC 3261 §13.3, §14, §15).
 //!
-//! Every pair of state and input stands in [`step`]. The INVITE's server transaction repeats non-2xx finals; this leg
-//! repeats the 2xx until its ACK comes (§13.3.1.4).
+//! Every pair of state and input stands in [`step`]. The INVITE's server transaction repeats
+//! non-2xx finals; this leg repeats the 2xx until its ACK comes (§13.3.1.4).
 
 /// Where the caller leg stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

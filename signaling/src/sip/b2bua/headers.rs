@@ -1,7 +1,7 @@
 //! What happens to each header on its way from one leg to the other: one table.
 //!
-//! Names were made canonical when the message was indexed (compact forms, case, a space before the colon), so that no
-//! spelling passes by this table. What it does not name passes byte for byte.
+//! Names were made canonical when the message was indexed (compact forms, case, a space before the
+//! colon), so that no spelling passes by this table. What it does not name passes byte for byte.
 
 use crate::sip::message::{HeaderName, Line};
 
@@ -19,7 +19,8 @@ pub(crate) fn passes_in_invite(line: &Line<'_>) -> bool {
     rule(line.name) == Rule::Pass
 }
 
-/// In an answer from the peer to the caller. The Contacts of a redirection are its content, not the leg's address.
+/// In an answer from the peer to the caller. The Contacts of a redirection are its content, not the
+/// leg's address.
 pub(crate) fn passes_in_answer(line: &Line<'_>, status: u16) -> bool {
     rule(line.name) == Rule::Pass
         || (line.name == HeaderName::Contact && (300..400).contains(&status))
@@ -57,8 +58,8 @@ fn rule(name: HeaderName) -> Rule {
         | HeaderName::Timestamp
         | HeaderName::To
         | HeaderName::Via
-        // What we can carry across is less than what the other side may offer: Allow is ours, and no extension is
-        // offered until it is built (100rel, timer, replaces: docs/rfc/3261.md).
+        // What we can carry across is less than what the other side may offer: Allow is ours, and
+        // no extension is offered until it is built (100rel, timer, replaces: docs/rfc/3261.md).
         | HeaderName::Allow
         | HeaderName::MinSe
         | HeaderName::ProxyRequire

@@ -1,7 +1,8 @@
 //! The back-to-back user agent (TRUNK.md): one call is a caller leg and a peer leg.
 //!
-//! [`caller_leg`] and [`peer_leg`] are the two machines, [`call`] carries their actions out, [`request`] and [`answer`] write
-//! the messages, [`headers`] says what passes. SDP is never read or written, only carried.
+//! [`caller_leg`] and [`peer_leg`] are the two machines, [`call`] carries their actions out,
+//! [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
+//! or written, only carried.
 
 pub(crate) mod answer;
 pub(crate) mod call;

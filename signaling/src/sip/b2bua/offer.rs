@@ -1,4 +1,5 @@
-//! What an INVITE says, kept until it is answered: enough to write it to any peer, without reading it again.
+//! What an INVITE says, kept until it is answered: enough to write it to any peer, without reading
+//! it again.
 
 use super::headers;
 use crate::hop::Hop;
@@ -29,7 +30,8 @@ pub(crate) struct Offer {
     max_forwards: u32,
 }
 
-/// What is written for the peer leg beside the offer's own text: request line, Via, Contact and so on.
+/// What is written for the peer leg beside the offer's own text: request line, Via, Contact and so
+/// on.
 const ADDED_MAX: usize = 640;
 /// RFC 3261 §8.1.1.6.
 const MAX_FORWARDS_DEFAULT: u32 = 70;
@@ -168,7 +170,8 @@ pub(crate) fn has_hops_left(message: &Message<'_>) -> bool {
     message.max_forwards() != Some(0)
 }
 
-/// The option tags in Require and Proxy-Require that we do not know: all of them, as long as none is built.
+/// The option tags in Require and Proxy-Require that we do not know: all of them, as long as none
+/// is built.
 pub(crate) fn required<'a>(message: &Message<'a>) -> impl Iterator<Item = &'a [u8]> {
     message
         .values(HeaderName::Require)

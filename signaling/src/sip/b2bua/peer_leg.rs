@@ -1,7 +1,7 @@
 //! The peer leg: we are the user agent client (RFC 3261 §13.2, §9.1, §15).
 //!
-//! Every pair of state and input stands in [`step`]. Only the 2xx that won comes here; 2xx of other forks are answered with
-//! ACK and BYE beside the call (§13.2.2.4).
+//! Every pair of state and input stands in [`step`]. Only the 2xx that won comes here; 2xx of other
+//! forks are answered with ACK and BYE beside the call (§13.2.2.4).
 
 /// Where the peer leg stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +115,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         }
         (State::Calling, Input::CallerHangup) => (State::CancelPending, &[]),
         (State::Proceeding, Input::CallerHangup) => (State::Cancelling, &[SendCancel]),
-        // §16.8: after timer C a CANCEL goes out, and the caller is not kept waiting for what comes of it.
+        // §16.8: after timer C a CANCEL goes out, and the caller is not kept waiting for what comes
+        // of it.
         (State::Proceeding, Input::TooLong) => (State::Cancelling, &[SendCancel, TellNoAnswer]),
 
         (State::CancelPending, Input::Provisional) => (State::Cancelling, &[SendCancel]),

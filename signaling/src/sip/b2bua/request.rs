@@ -11,7 +11,8 @@ use crate::slots::Key;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Sends the ACK of a 2xx (§13.2.2.4). The caller's ACK lends its body: with a delayed offer that is the answer.
+/// Sends the ACK of a 2xx (§13.2.2.4). The caller's ACK lends its body: with a delayed offer that
+/// is the answer.
 pub(crate) fn ack(
     context: &mut Context,
     dialog: &Dialog,
@@ -57,8 +58,8 @@ pub(crate) fn bye(
     )
 }
 
-/// Answers a 2xx of a fork that did not win: ACK, and BYE once (§13.2.2.4). No call remembers it; all that is needed
-/// stands in the answer itself.
+/// Answers a 2xx of a fork that did not win: ACK, and BYE once (§13.2.2.4). No call remembers it;
+/// all that is needed stands in the answer itself.
 pub(crate) fn end_stray(
     context: &mut Context,
     clients: &mut Clients,

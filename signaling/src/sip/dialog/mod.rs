@@ -1,7 +1,8 @@
 //! Dialogs (RFC 3261 §12): what one leg must know to send requests and to recognise them.
 //!
-//! The text of a dialog (Call-ID, both sides' header values, target, route set) is one allocation, made when the dialog
-//! is made. Our own tag is not kept: it is a token, and stands in the local value already.
+//! The text of a dialog (Call-ID, both sides' header values, target, route set) is one allocation,
+//! made when the dialog is made. Our own tag is not kept: it is a token, and stands in the local
+//! value already.
 
 pub(crate) mod target;
 mod text;
@@ -30,8 +31,6 @@ pub(crate) struct Dialog {
     text: Parts<6>,
     /// CSeq of the last request we sent.
     pub(crate) cseq_local: u32,
-    /// CSeq of the last request we got, 0 before the first.
-    pub(crate) cseq_remote: u32,
     /// Where requests go.
     pub(crate) hop: Hop,
 }
@@ -39,8 +38,8 @@ pub(crate) struct Dialog {
 impl Dialog {
     /// The dialog of an INVITE that we got, seen from us (§12.1.1); `tag` is ours.
     ///
-    /// A missing or unreadable Contact leaves the From URI as target: the call is served, and its BYE goes where it
-    /// came from.
+    /// A missing or unreadable Contact leaves the From URI as target: the call is served, and its
+    /// BYE goes where it came from.
     pub(crate) fn of_invite(
         settings: &Settings,
         message: &Message<'_>,
@@ -68,12 +67,12 @@ impl Dialog {
         Self {
             text,
             cseq_local: 0,
-            cseq_remote: message.cseq(),
             hop,
         }
     }
 
-    /// The dialog of an INVITE that we sent, made by this answer (§12.1.2). `hop` is where the INVITE went.
+    /// The dialog of an INVITE that we sent, made by this answer (§12.1.2). `hop` is where the
+    /// INVITE went.
     pub(crate) fn of_success(settings: &Settings, message: &Message<'_>, hop: Hop) -> Self {
         let mut routes: Vec<&[u8]> = message.values(HeaderName::RecordRoute).collect();
         routes.reverse();
@@ -93,12 +92,12 @@ impl Dialog {
         Self {
             text,
             cseq_local: message.cseq(),
-            cseq_remote: 0,
             hop,
         }
     }
 
-    /// Whether a request with our tag is of this dialog: Call-ID and the other side's tag must be right too (§12.2.2).
+    /// Whether a request with our tag is of this dialog: Call-ID and the other side's tag must be
+    /// right too (§12.2.2).
     pub(crate) fn matches(&self, message: &Message<'_>) -> bool {
         self.part(Part::CallId) == message.call_id()
             && self
@@ -111,7 +110,8 @@ impl Dialog {
         self.text.len() + 320
     }
 
-    /// Writes a request of this dialog up to and including CSeq (§12.2.1.1). The branch is without its cookie.
+    /// Writes a request of this dialog up to and including CSeq (§12.2.1.1). The branch is without
+    /// its cookie.
     pub(crate) fn write_start(
         &self,
         settings: &Settings,
@@ -127,7 +127,8 @@ impl Dialog {
         write_via(settings, writer, &self.hop, branch);
         writer.put(b"Max-Forwards: 70\r\n");
         match strict {
-            // §12.2.1.1: a first route without `lr` wants itself in the Request-URI and the target at the end.
+            // §12.2.1.1: a first route without `lr` wants itself in the Request-URI and the target
+            // at the end.
             Some(route) => {
                 writer.put(b"Route: ");
                 if !route.rest.is_empty() {

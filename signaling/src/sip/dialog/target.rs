@@ -1,4 +1,5 @@
-//! Where the requests of a dialog go (RFC 3261 §12.2.1.1 and §8.1.2), and what a peer is called in its Request-URI.
+//! Where the requests of a dialog go (RFC 3261 §12.2.1.1 and §8.1.2), and what a peer is called in
+//! its Request-URI.
 
 use crate::hop::{Hop, Transport};
 use crate::settings::Settings;
@@ -30,11 +31,12 @@ pub(crate) fn strict_first_route(routes: &[u8]) -> Option<StrictRoute<'_>> {
     })
 }
 
-/// The hop for requests with this target and route set. `known` is how the other side was reached or came.
+/// The hop for requests with this target and route set. `known` is how the other side was reached
+/// or came.
 ///
-/// Only literal addresses are followed: a name, or an address family without a listener, means the hop that is known to
-/// work. A `transport` parameter decides; without one the dialog's own transport stays, because many TCP user agents
-/// write Contacts without it (docs/decisions/0004).
+/// Only literal addresses are followed: a name, or an address family without a listener, means the
+/// hop that is known to work. A `transport` parameter decides; without one the dialog's own
+/// transport stays, because many TCP user agents write Contacts without it (docs/decisions/0004).
 pub(crate) fn next_hop(settings: &Settings, target: &[u8], routes: &[u8], known: Hop) -> Hop {
     let uri = first_route(routes)
         .and_then(|route| NameAddr::parse(route).ok())
@@ -63,8 +65,8 @@ pub(crate) fn next_hop(settings: &Settings, target: &[u8], routes: &[u8], known:
     }
 }
 
-/// Writes the Request-URI for a peer: the user and parameters as dialled, the peer's address as host
-/// (docs/decisions/0004). A `tel:` URI stays as it is.
+/// Writes the Request-URI for a peer: the user and parameters as dialled, the peer's address as
+/// host (docs/decisions/0004). A `tel:` URI stays as it is.
 pub(crate) fn write_peer_uri(writer: &mut Writer<'_>, dialled: &[u8], hop: &Hop) {
     let Ok(uri) = Uri::parse(dialled) else {
         writer.put(dialled);

@@ -146,6 +146,12 @@ impl Framer {
         self.rest().len()
     }
 
+    /// How much memory the buffer has.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// Takes a CRLF with nothing after it.
     ///
     /// It is either a pong or the first half of a ping, so that [`Framer::next_frame`] waits for
@@ -269,7 +275,7 @@ fn message_bytes(header: &[u8], limits: Limits) -> Result<usize, Fault> {
             if !has_version(header.get(..line.end).unwrap_or_default()) {
                 return Err(Fault::NotSip);
             }
-        } else if let Some(line) = header_line(header, start, line.next)
+        } else if let Some(line) = header_line(header, start, line.end)
             && line.name == HeaderName::ContentLength
         {
             if length.is_some() {

@@ -204,7 +204,7 @@ impl Index {
         loop {
             let Some(mut line) = ends.next_line() else {
                 if start < bytes.len() {
-                    self.read_line(bytes, start, bytes.len());
+                    self.read_line(bytes, start, bytes.len(), bytes.len());
                 }
                 self.fault(Fault::HeaderEndMissing);
                 return bytes.len();
@@ -214,7 +214,7 @@ impl Index {
             // RFC 3261 §7.3.1: a line that starts with white space continues the one before.
             while !is_last && matches!(bytes.get(line.next), Some(b' ' | b'\t')) {
                 let Some(fold) = ends.next_line() else {
-                    line.next = bytes.len();
+                    (line.end, line.next) = (bytes.len(), bytes.len());
                     break;
                 };
                 is_bare |= fold.is_bare;
@@ -226,15 +226,15 @@ impl Index {
             if is_last {
                 return line.next;
             }
-            self.read_line(bytes, start, line.next);
+            self.read_line(bytes, start, line.end, line.next);
             start = line.next;
         }
     }
 
-    /// Reads one header line with its folds.
+    /// Reads one header line with its folds; its text ends at `end`, and the next starts at `next`.
     #[inline]
-    fn read_line(&mut self, bytes: &[u8], start: usize, end: usize) {
-        if end.saturating_sub(start) > self.limits.line_bytes {
+    fn read_line(&mut self, bytes: &[u8], start: usize, end: usize, next: usize) {
+        if next.saturating_sub(start) > self.limits.line_bytes {
             self.fault(Fault::LineTooLong);
         }
         let Some(HeaderLine {
@@ -257,7 +257,7 @@ impl Index {
             }
         }
         self.lines.push(LineSpan {
-            raw: Span::new(start, end),
+            raw: Span::new(start, next),
             value: Span::of(value, bytes),
             name_bytes: offset(name_bytes),
             name,
@@ -291,7 +291,9 @@ impl Index {
                 self.found.call_id = Span::of(value, bytes);
                 // The grammar's word leaves out `=` and a few others that are met; white space
                 // and control characters would let two elements read two different things.
-                if value.is_empty() || value.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+                let is_bad = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+                // No early end, so that many bytes are looked at in one step.
+                if value.is_empty() || value.iter().fold(false, |bad, byte| bad | is_bad(byte)) {
                     self.fault(Fault::BadCallId);
                 }
             }
@@ -401,7 +403,7 @@ pub(super) struct HeaderLine<'a> {
     pub(super) value: &'a [u8],
 }
 
-/// Reads the header line at this place, folds and line end included; `None` if it is none.
+/// Reads the header line at this place, folds included; `None` if it is none.
 #[inline]
 pub(super) fn header_line(bytes: &[u8], start: usize, end: usize) -> Option<HeaderLine<'_>> {
     // Nearly all lines: a known name, and the colon directly after it.

@@ -59,6 +59,17 @@ impl<'a> LineEnds<'a> {
 
     #[inline]
     fn pop(&mut self) -> Option<usize> {
+        if self.mask == 0 {
+            self.load_next()?;
+        }
+        let at = self.mask.trailing_zeros() as usize;
+        self.mask &= self.mask.wrapping_sub(1);
+        Some(self.base.saturating_add(at))
+    }
+
+    /// Goes on to the next block that has a line end.
+    #[inline(never)]
+    fn load_next(&mut self) -> Option<()> {
         while self.mask == 0 {
             self.base = self.base.saturating_add(BLOCK);
             if self.base >= self.bytes.len() {
@@ -66,9 +77,7 @@ impl<'a> LineEnds<'a> {
             }
             self.load();
         }
-        let at = self.mask.trailing_zeros() as usize;
-        self.mask &= self.mask.wrapping_sub(1);
-        Some(self.base.saturating_add(at))
+        Some(())
     }
 
     #[inline]
@@ -89,16 +98,50 @@ impl<'a> LineEnds<'a> {
 
 /// One bit for each CR and LF of the block, the first byte in the lowest bit.
 ///
-/// The comparison is written so that the compiler does it in vector registers; the product then
-/// gathers the lowest bit of eight bytes in the top byte of a word.
+/// Written so that the compiler compares in vector registers: each hit sets the bit of its group of
+/// eight, the groups are laid over each other, and turning rows into columns puts them in order.
 #[inline]
 fn line_ends(block: &[u8; BLOCK]) -> u64 {
-    let hits = block.map(|byte| u8::from(byte == b'\r') | u8::from(byte == b'\n'));
-    let (words, _) = hits.as_chunks::<8>();
-    words.iter().rev().fold(0, |mask, word| {
-        let word = u64::from_le_bytes(*word);
-        mask << 8 | word.wrapping_mul(0x0102_0408_1020_4080) >> 56
-    })
+    let mut hits = *block;
+    for (byte, bit) in hits.iter_mut().zip(GROUP_BITS) {
+        let is_end = *byte == b'\r' || *byte == b'\n';
+        *byte = u8::from(is_end).wrapping_neg() & bit;
+    }
+    let (groups, _) = hits.as_chunks::<8>();
+    transpose(
+        groups
+            .iter()
+            .fold(0, |all, group| all | u64::from_le_bytes(*group)),
+    )
+}
+
+/// Bit n for the bytes of the n-th group of eight.
+const GROUP_BITS: [u8; BLOCK] = group_bits();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated at compile time, where a miss fails"
+)]
+const fn group_bits() -> [u8; BLOCK] {
+    let mut bits = [0; BLOCK];
+    let mut at = 0;
+    while at < BLOCK {
+        bits[at] = 1 << (at / 8);
+        at += 1;
+    }
+    bits
+}
+
+/// Turns a square of eight by eight bits about its diagonal (Hacker's Delight, §7-3).
+#[inline]
+const fn transpose(square: u64) -> u64 {
+    let mut bits = square;
+    let swap = (bits ^ (bits >> 7)) & 0x00aa_00aa_00aa_00aa;
+    bits ^= swap ^ (swap << 7);
+    let swap = (bits ^ (bits >> 14)) & 0x0000_cccc_0000_cccc;
+    bits ^= swap ^ (swap << 14);
+    let swap = (bits ^ (bits >> 28)) & 0x0000_0000_f0f0_f0f0;
+    bits ^ swap ^ (swap << 28)
 }
 
 #[cfg(test)]

@@ -133,7 +133,12 @@ impl HeaderName {
         let Some(place) = padded.get_mut(..text.len()) else {
             return Self::Other;
         };
-        place.copy_from_slice(text);
+        if text.contains(&b'\r') {
+            return Self::Other;
+        }
+        for (small, letter) in place.iter_mut().zip(text) {
+            *small = letter | SMALL_BIT;
+        }
         Self::from_words(words(&padded)).unwrap_or(Self::Other)
     }
 
@@ -141,11 +146,20 @@ impl HeaderName {
     #[inline]
     pub(super) fn before_colon(line: &[u8; NAME_BYTES_MAX]) -> Option<(Self, usize)> {
         let [first, second, third] = words(line);
-        let (colon, words) = match (colon(first), colon(second), colon(third)) {
-            (Some(at), _, _) => (at, [first & below(at), 0, 0]),
-            (None, Some(at), _) => (at.saturating_add(8), [first, second & below(at), 0]),
-            (None, None, Some(at)) => (at.saturating_add(16), [first, second, third & below(at)]),
-            (None, None, None) => return None,
+        let bits = u64::from_le_bytes([SMALL_BIT; 8]);
+        let (colon, words) = if let Some(at) = colon(first) {
+            (at, [(first | bits) & below(at), 0, 0])
+        } else if let Some(at) = colon(second) {
+            (
+                at.saturating_add(8),
+                [first | bits, (second | bits) & below(at), 0],
+            )
+        } else {
+            let at = colon(third)?;
+            (
+                at.saturating_add(16),
+                [first | bits, second | bits, (third | bits) & below(at)],
+            )
         };
         let name = if colon == 1 {
             line.first().map(|letter| Self::from_compact(*letter))
@@ -157,8 +171,7 @@ impl HeaderName {
     }
 
     #[inline]
-    fn from_words(words: [u64; 3]) -> Option<Self> {
-        let small = small(words);
+    fn from_words(small: [u64; 3]) -> Option<Self> {
         let name = TABLE.get(hash(small)).copied().flatten()?;
         (SMALL.get(name as usize) == Some(&small)).then_some(name)
     }
@@ -206,6 +219,10 @@ impl std::fmt::Display for HeaderName {
 /// The longest name there is.
 pub(super) const NAME_BYTES_MAX: usize = 24;
 
+/// With this bit a letter is small and a hyphen stays. The one other byte that becomes a letter's or
+/// a hyphen's equal is CR, which no line holds before its end.
+const SMALL_BIT: u8 = 0x20;
+
 const SLOTS: usize = 512;
 
 /// The names by [`hash`].
@@ -246,10 +263,10 @@ const fn small_names() -> [[u64; 3]; ALL.len()] {
         let mut padded = [0; NAME_BYTES_MAX];
         let mut letter = 0;
         while letter < text.len() {
-            padded[letter] = text[letter];
+            padded[letter] = text[letter] | SMALL_BIT;
             letter += 1;
         }
-        names[at] = small(words(&padded));
+        names[at] = words(&padded);
         at += 1;
     }
     names
@@ -266,15 +283,6 @@ const fn words(bytes: &[u8; NAME_BYTES_MAX]) -> [u64; 3] {
         u64::from_le_bytes(*second),
         u64::from_le_bytes(*third),
     ]
-}
-
-/// Sets bit 5 of all bytes: a letter becomes small, a hyphen stays, the padding is told from both.
-/// The only other byte that becomes a letter's or a hyphen's equal is CR, which no line holds.
-#[inline]
-const fn small(words: [u64; 3]) -> [u64; 3] {
-    let [first, second, third] = words;
-    let bit = u64::from_le_bytes([0x20; 8]);
-    [first | bit, second | bit, third | bit]
 }
 
 /// The factors were searched for until no two names met in a slot.

@@ -1,4 +1,5 @@
-//! The table of client transactions: requests we sent and the answers that belong to them (RFC 3261 §17.1).
+//! The table of client transactions: requests we sent and the answers that belong to them (RFC 3261
+//! §17.1).
 
 use super::{Action, Clocks, Timer, invite_client, key::MAGIC_COOKIE, non_invite_client};
 use crate::context::{Alarm, Context};
@@ -97,8 +98,8 @@ impl Clients {
         self.slots.len()
     }
 
-    /// Sends a request in a new transaction. `write` is given the branch (without the cookie). `None`: the table is
-    /// full or the message too large, and nothing was sent.
+    /// Sends a request in a new transaction. `write` is given the branch (without the cookie).
+    /// `None`: the table is full or the message too large, and nothing was sent.
     pub(crate) fn send(
         &mut self,
         context: &mut Context,
@@ -137,7 +138,8 @@ impl Clients {
         };
         let reliable = hop.transport.is_reliable();
         let client = self.slots.get_mut(key)?;
-        // A stream repeats nothing, but an INVITE's first lines are wanted again for its ACK (§17.1.1.3).
+        // A stream repeats nothing, but an INVITE's first lines are wanted again for its ACK
+        // (§17.1.1.3).
         if !reliable || is_invite {
             client.message = context.pool.copy(context.outbox.bytes(transmit.span));
         }
@@ -307,7 +309,8 @@ impl Clients {
         context.pool.put(std::mem::take(&mut client.message));
     }
 
-    /// Keeps the ACK of a 2xx and where it goes, to be sent again when the 2xx comes again (§13.2.2.4).
+    /// Keeps the ACK of a 2xx and where it goes, to be sent again when the 2xx comes again
+    /// (§13.2.2.4).
     pub(crate) fn keep_ack(&mut self, context: &mut Context, key: Key, ack: Span, hop: Hop) {
         let Some(client) = self.slots.get_mut(key) else {
             return;
@@ -330,7 +333,8 @@ impl Clients {
         }
     }
 
-    /// Sends the CANCEL of an INVITE (§9.1): the same Request-URI, Via, From, To, Call-ID and CSeq number.
+    /// Sends the CANCEL of an INVITE (§9.1): the same Request-URI, Via, From, To, Call-ID and CSeq
+    /// number.
     pub(crate) fn cancel(&mut self, context: &mut Context, now: Instant, key: Key) {
         let Some(client) = self.slots.get_mut(key) else {
             return;
@@ -498,7 +502,8 @@ fn perform(
     (event, at_once)
 }
 
-/// The ACK of a non-2xx final (§17.1.1.3): Request-URI and Via of the INVITE, the rest as the answer has it.
+/// The ACK of a non-2xx final (§17.1.1.3): Request-URI and Via of the INVITE, the rest as the
+/// answer has it.
 fn acknowledge(
     client: &mut Client,
     context: &mut Context,
@@ -534,7 +539,8 @@ fn acknowledge(
     }
 }
 
-/// Our INVITE begins with request line, Via, Max-Forwards, From, To, Call-ID, CSeq, in this order ([`Offer::write`]).
+/// Our INVITE begins with request line, Via, Max-Forwards, From, To, Call-ID, CSeq, in this order
+/// ([`Offer::write`]).
 ///
 /// [`Offer::write`]: crate::sip::b2bua
 fn write_cancel(writer: &mut Writer<'_>, invite: &[u8]) {

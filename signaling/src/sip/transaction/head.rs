@@ -1,7 +1,8 @@
-//! The part of a request that every answer to it repeats (RFC 3261 §8.2.6): Via, From, To, Call-ID, CSeq, Record-Route.
+//! The part of a request that every answer to it repeats (RFC 3261 §8.2.6): Via, From, To, Call-ID,
+//! CSeq, Record-Route.
 //!
-//! It is taken once, when the request comes, with `received` and `rport` already filled in, so that an answer is a status
-//! line, this block, and what the user adds.
+//! It is taken once, when the request comes, with `received` and `rport` already filled in, so that
+//! an answer is a status line, this block, and what the user adds.
 
 use crate::hop::Hop;
 use crate::pool::{Buffer, Pool};

@@ -1,6 +1,8 @@
-//! The INVITE client transaction: RFC 3261 figure 5 as amended by RFC 6026 figure 1 (state Accepted).
+//! The INVITE client transaction: RFC 3261 figure 5 as amended by RFC 6026 figure 1 (state
+//! Accepted).
 //!
-//! Every pair of state and input stands in [`step`]. Sending the INVITE and starting timers A and B is [`START`].
+//! Every pair of state and input stands in [`step`]. Sending the INVITE and starting timers A and B
+//! is [`START`].
 
 use super::{Action, Timer};
 

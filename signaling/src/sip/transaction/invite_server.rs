@@ -1,7 +1,8 @@
-//! The INVITE server transaction: RFC 3261 figure 7 as amended by RFC 6026 figure 2 (state Accepted).
+//! The INVITE server transaction: RFC 3261 figure 7 as amended by RFC 6026 figure 2 (state
+//! Accepted).
 //!
-//! Every pair of state and input stands in [`step`]. The 100 is sent by the user at once, so the 200 ms of §17.2.1 are
-//! never waited for.
+//! Every pair of state and input stands in [`step`]. The 100 is sent by the user at once, so the
+//! 200 ms of §17.2.1 are never waited for.
 
 use super::{Action, Timer};
 
@@ -45,7 +46,8 @@ pub enum Input {
     UserSuccess,
 }
 
-/// The next state, and what to do on the way. The user's own message has been sent when its input is given.
+/// The next state, and what to do on the way. The user's own message has been sent when its input
+/// is given.
 #[must_use]
 pub fn step(state: State, input: Input, reliable: bool) -> (State, &'static [Action]) {
     use Action::{InformTimeout, InformTransportError, Lengthen, Repeat, Start, StopRepeating};

@@ -1,4 +1,5 @@
-//! Which server transaction a request belongs to (RFC 3261 §17.2.3), and where its answer goes (§18.2.2, RFC 3581).
+//! Which server transaction a request belongs to (RFC 3261 §17.2.3), and where its answer goes
+//! (§18.2.2, RFC 3581).
 
 use crate::hop::{Hop, Transport};
 use crate::sip::message::{Message, Method, Via};
@@ -65,8 +66,8 @@ fn sent_by(via: &[u8]) -> &[u8] {
 pub(crate) fn reply_hop(via: &Via<'_>, source: Hop) -> Hop {
     match source.transport {
         Transport::Udp if via.rport().is_some() => source,
-        // §18.2.2: to the source address, which is what `received` says, and the port of sent-by. Over TCP this is
-        // where a new connection would be opened when the old one is gone.
+        // §18.2.2: to the source address, which is what `received` says, and the port of sent-by.
+        // Over TCP this is where a new connection would be opened when the old one is gone.
         Transport::Udp | Transport::Tcp => {
             let port = via.port.unwrap_or(DEFAULT_PORT);
             Hop {

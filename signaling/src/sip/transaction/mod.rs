@@ -1,8 +1,10 @@
-//! Transactions (RFC 3261 §17 with RFC 6026): the four machines, their timers, and the tables that hold them.
+//! Transactions (RFC 3261 §17 with RFC 6026): the four machines, their timers, and the tables that
+//! hold them.
 //!
-//! Each figure of the RFC is one file with a pure function `step(state, input) -> (state, actions)`. [`client`] and
-//! [`server`] hold the tables and carry the actions out. Client transactions are found by the token in their branch
-//! (§17.1.3), server transactions by branch, sent-by and method (§17.2.3).
+//! Each figure of the RFC is one file with a pure function `step(state, input) -> (state,
+//! actions)`. [`client`] and [`server`] hold the tables and carry the actions out. Client
+//! transactions are found by the token in their branch (§17.1.3), server transactions by branch,
+//! sent-by and method (§17.2.3).
 
 pub(crate) mod client;
 pub mod head;

@@ -1,7 +1,7 @@
 //! The non-INVITE server transaction: RFC 3261 figure 8.
 //!
-//! Every pair of state and input stands in [`step`]. No 1xx is sent to a non-INVITE request on principle (RFC 4320 §4.1), so
-//! Proceeding is entered only if a later user wants it.
+//! Every pair of state and input stands in [`step`]. No 1xx is sent to a non-INVITE request on
+//! principle (RFC 4320 §4.1), so Proceeding is entered only if a later user wants it.
 
 use super::{Action, Timer};
 
@@ -33,7 +33,8 @@ pub enum Input {
     UserProvisional,
 }
 
-/// The next state, and what to do on the way. The user's own message has been sent when its input is given.
+/// The next state, and what to do on the way. The user's own message has been sent when its input
+/// is given.
 #[must_use]
 pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
     use Action::{InformTransportError, Repeat, Start};

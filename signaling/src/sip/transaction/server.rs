@@ -26,7 +26,8 @@ pub(crate) struct Server {
     /// Where answers go.
     hop: Hop,
     head: Head,
-    /// The last answer, to be repeated. Empty in an INVITE's Proceeding means the 100, which the head alone makes.
+    /// The last answer, to be repeated. Empty in an INVITE's Proceeding means the 100, which the
+    /// head alone makes.
     response: Buffer,
     clocks: Clocks,
     alarm: Option<TimerHandle>,
@@ -180,7 +181,8 @@ impl Servers {
         }
     }
 
-    /// Sends an answer: `write` gets the head to repeat. The span is returned for a user that repeats a 2xx itself.
+    /// Sends an answer: `write` gets the head to repeat. The span is returned for a user that
+    /// repeats a 2xx itself.
     pub(crate) fn respond(
         &mut self,
         context: &mut Context,

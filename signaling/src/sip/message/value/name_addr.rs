@@ -2,7 +2,7 @@
 
 use super::ValueFault;
 use super::params::{Param, Params};
-use crate::sip::message::scan::{self, Cursor, LWS};
+use crate::sip::message::scan::{self, Cursor, URI, VALUE_STOP};
 
 /// A display name, a URI and parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ impl<'a> NameAddr<'a> {
     ///
     /// # Errors
     /// [`ValueFault::Unclosed`] for an open quote or bracket, [`ValueFault::Character`] for white
-    /// space within the URI or a comma in a display name without quotes, [`ValueFault::Empty`]
-    /// without a URI, and whatever [`Params::parse`] says.
+    /// space or a quote within the URI or a comma in a display name without quotes,
+    /// [`ValueFault::Empty`] without a URI, and whatever [`Params::parse`] says.
     pub fn parse(value: &'a [u8]) -> Result<Self, ValueFault> {
         Self::parse_seeing(value, |_| {})
     }
@@ -55,10 +55,7 @@ impl<'a> NameAddr<'a> {
             cursor.lws();
             return Self::bracketed(display, cursor, see);
         }
-        let stop = value
-            .iter()
-            .position(|byte| matches!(byte, b'<' | b';' | b'"' | b','));
-        let before = cursor.cut(stop.unwrap_or(value.len()));
+        let before = cursor.take_until(VALUE_STOP);
         match cursor.rest.first() {
             Some(b'<') => Self::bracketed(scan::trim(before), cursor, see),
             Some(b'"' | b',') => Err(ValueFault::Character),
@@ -82,9 +79,13 @@ impl<'a> NameAddr<'a> {
         if !cursor.eat(b'<') {
             return Err(ValueFault::Character);
         }
-        let end = scan::find(cursor.rest, b'>').ok_or(ValueFault::Unclosed)?;
-        let uri = checked(cursor.cut(end))?;
-        cursor.cut(1);
+        let uri = cursor.take(URI);
+        match cursor.rest.first() {
+            Some(b'>') if uri.is_empty() => return Err(ValueFault::Empty),
+            Some(b'>') => cursor.cut(1),
+            Some(_) => return Err(ValueFault::Character),
+            None => return Err(ValueFault::Unclosed),
+        };
         Ok(Self {
             display,
             uri,
@@ -100,16 +101,11 @@ impl<'a> NameAddr<'a> {
 }
 
 fn checked(uri: &[u8]) -> Result<&[u8], ValueFault> {
-    if uri.is_empty() {
-        return Err(ValueFault::Empty);
+    match uri {
+        [] => Err(ValueFault::Empty),
+        _ if !scan::all(uri, URI) => Err(ValueFault::Character),
+        _ => Ok(uri),
     }
-    if uri
-        .iter()
-        .any(|byte| scan::is(*byte, LWS) || matches!(byte, b'<' | b'>'))
-    {
-        return Err(ValueFault::Character);
-    }
-    Ok(uri)
 }
 
 #[cfg(test)]

@@ -33,8 +33,17 @@ impl<'a> Params<'a> {
     /// [`ValueFault::Param`] or [`ValueFault::Unclosed`] for a malformed one,
     /// [`ValueFault::Trailing`] for anything after them.
     pub fn parse(text: &'a [u8]) -> Result<Self, ValueFault> {
+        Self::parse_seeing(text, |_| {})
+    }
+
+    /// The same, showing each parameter to `see`.
+    #[inline]
+    pub(super) fn parse_seeing(
+        text: &'a [u8],
+        see: impl FnMut(Param<'a>),
+    ) -> Result<Self, ValueFault> {
         let mut cursor = Cursor::new(text);
-        let params = Self::take(&mut cursor)?;
+        let params = Self::take(&mut cursor, see)?;
         cursor.lws();
         if cursor.rest.is_empty() {
             Ok(params)
@@ -92,20 +101,18 @@ impl<'a> Params<'a> {
         self.raw
     }
 
-    /// The first one of this name: `None` if there is none, `Some(None)` if it has no value.
-    /// Names are compared without regard to case, and with `%HH` read as what it stands for.
+    /// The first one of this name, in any case: `None` if there is none, `Some(None)` if it has no
+    /// value. In a URI names may be escaped; [`Uri::param`](super::uri::Uri::param) sees to that.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Option<&'a [u8]>> {
         self.iter()
-            .find(|param| percent::eq_ignore_case(param.name, name))
+            .find(|param| param.is(name))
             .map(|param| param.value)
     }
 
     /// How many there are of this name.
     pub(super) fn count(&self, name: &str) -> usize {
-        self.iter()
-            .filter(|param| percent::eq_ignore_case(param.name, name))
-            .count()
+        self.iter().filter(|param| param.is(name)).count()
     }
 
     /// They in order.
