@@ -2,8 +2,8 @@
 //!
 //! The rate is open: a slow server does not make calls begin later. Only `concurrent_max`, if it is reached, does.
 
-use crate::agent::{Agent, Caller, Outcome, Plan};
-use crate::drive::Wire;
+use crate::agent::{Agent, Caller, Counts, Outcome, Plan};
+use crate::drive::{Gauge, PeerReport, Wire};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 const MICROSECONDS_MAX: u64 = 60_000_000;
 /// The shortest wait between two looks at how many calls are due.
 const TICK: Duration = Duration::from_millis(1);
+/// How long the last messages may take to arrive once all calls are over.
+const SETTLE: Duration = Duration::from_millis(300);
+/// How long the last transactions may take if messages were lost: 64*T1 and a little.
+const SETTLE_MAX: Duration = Duration::from_secs(33);
 /// Calls begun in one go, so that answers are read in between.
 const BURST_MAX: u64 = 64;
 
@@ -164,7 +168,7 @@ pub async fn run(
 
 /// Begins the calls that are due and not begun, a burst at most.
 pub async fn begin_what_is_due(
-    wire: &Wire,
+    wire: &mut Wire,
     caller: &mut Caller,
     load: &mut Load,
     tally: &mut Tally,
@@ -187,6 +191,37 @@ pub async fn begin_what_is_due(
         wire.flush(caller).await?;
     }
     Ok(())
+}
+
+/// Waits for what is still under way once all calls of the caller are over, until the peers have no call left either.
+pub async fn settle(wire: &mut Wire, caller: &mut Caller, peers: &[&Gauge]) -> io::Result<()> {
+    let start = Instant::now();
+    let mut until = start + SETTLE;
+    loop {
+        wire.turn(caller, until).await?;
+        let now = Instant::now();
+        if now < until {
+            continue;
+        }
+        if peers.iter().all(|gauge| gauge.live() == 0) || now > start + SETTLE_MAX {
+            return Ok(());
+        }
+        until = now + SETTLE;
+    }
+}
+
+/// What is wrong at a peer beyond its complaints, once all has settled.
+///
+/// A 2xx stops being repeated when the BYE comes, so that one lost ACK may stay missing: ACKs are wrong to be missing
+/// only if there are more of them than signs of loss.
+#[must_use]
+pub fn left_over(peer: &PeerReport, caller: &Counts) -> Option<String> {
+    let signs_of_loss = caller.repeated + peer.counts.repeated;
+    if peer.live > 0 {
+        return Some(format!("{} calls are left at the peer", peer.live));
+    }
+    (peer.acks_missing > signs_of_loss)
+        .then(|| format!("{} answers of the peer got no ACK", peer.acks_missing))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::output::{Choice, Output, Question, Refusal, Ticket};
 use crate::settings::Settings;
 use crate::sip::b2bua::call::{Call, With};
 use crate::sip::b2bua::{caller_leg, peer_leg, request};
-use crate::sip::message::Message;
+use crate::sip::message::{HeaderName, Message};
 use crate::sip::token::Kind;
 use crate::sip::transaction::client::{Clients, Event, Matched, Purpose, TwoHundred};
 use crate::sip::transaction::key;
@@ -199,7 +199,8 @@ impl Core {
     }
 
     fn handle_response(&mut self, now: Instant, message: &Message<'_>) {
-        if message.fault().is_some() {
+        // §8.1.3.3: with a second Via it was meant for somebody behind us, and nobody is.
+        if message.fault().is_some() || message.values(HeaderName::Via).nth(1).is_some() {
             self.context.counters.dropped_malformed.add_one();
             return;
         }

@@ -126,6 +126,8 @@ fn is_ours(name: HeaderName) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_is_written_is_read(parts in parts()) {
         let bytes = parts.written();

@@ -137,18 +137,42 @@ fn what_rsip_changes_on_the_way_through() {
     binary.extend_from_slice(&[0xff, 0xfe, 0x00, 0x80]);
     let out = theirs(&binary).unwrap().to_string();
     assert!(out.len() > binary.len());
-    // A reason phrase becomes the standard one.
+    // A reason phrase becomes the name of a constant.
     let start = "SIP/2.0 486 Alle Leitungen belegt";
     let response = options("").replace("OPTIONS sip:c@d.example SIP/2.0", start);
-    assert!(written(&response).starts_with(b"SIP/2.0 486 Busy Here"));
-    // A URI parameter value is cut at a colon, and what follows is gone.
-    let uri = request("OPTIONS sip:c@d.example;foo=1:2;bar=3 SIP/2.0", "", "");
-    let out = String::from_utf8(written(&uri)).unwrap();
-    assert!(!out.lines().next().unwrap().contains("bar=3"), "{out}");
-    ours(uri.as_bytes(), |message| {
-        let uri = Uri::parse(message.request_uri()).unwrap();
+    assert!(written(&response).starts_with(b"SIP/2.0 486 BusyHere"));
+    // A URI parameter value is cut at a colon, and what follows is gone; in a Request-URI the whole
+    // message is refused.
+    let from = options("").replace("<sip:a@b.example>", "<sip:a@b.example;foo=1:2;bar=3>");
+    let typed = theirs(from.as_bytes())
+        .unwrap()
+        .from_header()
+        .unwrap()
+        .typed()
+        .unwrap();
+    assert_eq!(typed.uri.to_string(), "sip:a@b.example;foo=1");
+    ours(from.as_bytes(), |message| {
+        let uri = Uri::parse(NameAddr::parse(message.from()).unwrap().uri).unwrap();
         assert_eq!(uri.param("foo"), Some(Some(&b"1:2"[..])));
         assert_eq!(uri.param("bar"), Some(Some(&b"3"[..])));
+    });
+    only_ours(&request(
+        "OPTIONS sip:c@d.example;foo=1:2;bar=3 SIP/2.0",
+        "",
+        "",
+    ));
+    // A user with a dot in it is read as part of the host.
+    let dot = request("OPTIONS sip:c.d@e.example SIP/2.0", "", "");
+    let rsip::SipMessage::Request(read) = theirs(dot.as_bytes()).unwrap() else {
+        panic!("no request")
+    };
+    assert_eq!(
+        (read.uri.user(), read.uri.host().to_string()),
+        (None, "c.d@e.example".to_owned())
+    );
+    ours(dot.as_bytes(), |message| {
+        let uri = Uri::parse(message.request_uri()).unwrap();
+        assert_eq!((uri.user, uri.host), (Some(&b"c.d"[..]), &b"e.example"[..]));
     });
     // The transport parameter changes its case.
     let uri = request("OPTIONS sip:c@d.example;transport=udp SIP/2.0", "", "");
@@ -181,7 +205,7 @@ fn plain() -> impl Strategy<Value = String> {
     ];
     let header = (name, "[a-zA-Z0-9]([ -~]{0,30}[a-zA-Z0-9])?")
         .prop_map(|(name, value)| format!("{name}: {value}\r\n"));
-    let user = "[a-z0-9.]{1,12}";
+    let user = "[a-z0-9]{1,12}";
     let text = "[a-z0-9]{1,16}";
     (
         (method, user, host.clone(), proptest::option::of(1..65_535_u16)),
@@ -206,6 +230,8 @@ fn plain() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn plain_messages_are_read_alike(text in plain()) {
         let theirs = theirs(text.as_bytes()).unwrap();

@@ -16,18 +16,13 @@ fn no_protos_case_panics() {
     let Some(folder) = vectors("protos-c07-sip") else {
         return;
     };
-    let file = std::fs::File::open(folder.join("dev.tar.gz")).unwrap();
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let packed = std::fs::read(folder.join("dev.tar.gz")).unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(packed.as_slice()));
     let mut index = Index::new(Limits::default());
     let mut counts = BTreeMap::<String, usize>::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
-        if !entry
-            .path()
-            .unwrap()
-            .extension()
-            .is_some_and(|extension| extension == "tmpl")
-        {
+        if entry.path().unwrap().extension().is_none_or(|extension| extension != "tmpl") {
             continue;
         }
         let mut template = Vec::new();
@@ -37,7 +32,7 @@ fn no_protos_case_panics() {
         let message = index.read(&bytes, Framing::Datagram);
         let verdict = message
             .fault()
-            .map_or("taken".to_owned(), |fault| format!("{fault:?}"));
+            .map_or_else(|| "taken".to_owned(), |fault| format!("{fault:?}"));
         *counts.entry(verdict).or_default() += 1;
         // Whatever is no SIP at all is dropped; of the rest enough must be left to answer.
         assert!(message.is_request() || message.is_response() || message.fault().is_some());

@@ -207,7 +207,7 @@ fn unusual_characters_are_taken_where_they_are_legal() {
 fn responses_keep_their_reason_and_their_vias() {
     read("unreason", |message| assert!(message.reason().len() > 40));
     read("noreason", |message| {
-        assert_eq!((message.status(), message.reason()), (100, &b""[..]))
+        assert_eq!((message.status(), message.reason()), (100, &b""[..]));
     });
     read("bcast", |message| {
         let hosts: Vec<_> = message

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Instant;
 
 /// Columns between two lifelines.
-const WIDTH: usize = 32;
+const WIDTH: usize = 31;
 
 /// One message between two neighbours.
 struct Arrow {
@@ -29,10 +29,11 @@ pub(super) fn write(
     let Some(start) = arrows.first().map(|arrow| arrow.at) else {
         return Ok(());
     };
+    let (left, middle) = (WIDTH - 1, WIDTH + 1);
     writeln!(
         out,
-        "        ms   caller{:25} Baton{:26} {peer_name}",
-        "", ""
+        "      ms  {:<left$}{:<middle$}{peer_name}",
+        "caller", "Baton"
     )?;
     for arrow in &arrows {
         let ms = (arrow.at - start).as_secs_f64() * 1000.0;
@@ -43,7 +44,7 @@ pub(super) fn write(
         } else {
             (&empty, &line)
         };
-        writeln!(out, "  {ms:8.2}     |{left}|{right}|")?;
+        writeln!(out, "{ms:8.2}    |{left}|{right}|")?;
     }
     Ok(())
 }
@@ -152,13 +153,13 @@ mod tests {
         write(&mut out, &caller, &[step(later, false, &other)], "bridge-1").unwrap();
         write_legs(&mut out, &caller, &[step(later, false, &other)]).unwrap();
         let text = String::from_utf8(out).unwrap();
-        let expected = "\
-        ms   caller                          Baton                           bridge-1
-      0.00     | INVITE SDP ------------------> |                                |
-      0.25     | <--------- 180 Ringing (INVITE) |                                |
-      0.25     |                                | INVITE SDP ------------------> |
-";
-        assert!(text.starts_with(expected), "{text}");
+        let expected = [
+            "      ms  caller                        Baton                           bridge-1",
+            "    0.00    | INVITE SDP -----------------> |                               |",
+            "    0.25    | <------- 180 Ringing (INVITE) |                               |",
+            "    0.25    |                               | INVITE SDP -----------------> |",
+        ];
+        assert_eq!(text.lines().take(4).collect::<Vec<_>>(), expected);
         assert!(text.contains("3 bytes, the same"), "{text}");
     }
 }

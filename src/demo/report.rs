@@ -133,11 +133,16 @@ pub(super) fn summary(
     )
 }
 
-/// What to try next.
+/// What to try next, as it can be typed.
 pub(super) fn closing(out: &mut impl Write) -> io::Result<()> {
+    let program = std::env::args().next();
+    let program = program.as_deref().unwrap_or("baton");
+    writeln!(out, "\nEvery call went as planned. What to try next:\n")?;
+    writeln!(out, "  {program} demo --calls-per-second 1000")?;
+    writeln!(out, "      the same, busier")?;
+    writeln!(out, "  {program} run --config configs/lab-trunk.toml")?;
     writeln!(
         out,
-        "\nEvery call went as planned. Next: `baton demo --calls-per-second 1000`, or a node to call yourself:\n\
-         `baton run --config configs/lab-trunk.toml` takes calls on 127.0.0.1:5060 and sends them to 127.0.0.1:5180."
+        "      a node that takes calls on 127.0.0.1:5060 and sends them to 127.0.0.1:5180"
     )
 }

@@ -68,7 +68,14 @@ impl Caller {
         }
     }
 
-    /// Sends the INVITE of the next call and gives its number; numbers count from 0.
+    /// The same, with calls that count from `first`: the callers of one world then share no number.
+    #[must_use]
+    pub fn numbered_from(mut self, first: u64) -> Self {
+        self.state.next = first;
+        self
+    }
+
+    /// Sends the INVITE of the next call and gives its number; numbers count from 0, unless told otherwise.
     pub fn place(&mut self, now: Instant, plan: Plan) -> u64 {
         let state = &mut self.state;
         let number = state.next;

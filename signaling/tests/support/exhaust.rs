@@ -3,6 +3,7 @@
 //! The tests on vectors, the properties, the corpus replay and the fuzz targets share it: whatever
 //! one of them finds, all of them check from then on.
 #![allow(dead_code, reason = "each user of this file uses its own part of it")]
+#![allow(clippy::let_underscore_must_use, reason = "of many parsers only that they return counts")]
 #![allow(clippy::unwrap_used, reason = "a broken promise must fail the test")]
 
 use signaling::sip::message::{
@@ -198,7 +199,6 @@ pub(crate) fn chop(bytes: &[u8]) {
         match frame {
             Kept::Message(bytes) => {
                 let message = index.read(bytes, Framing::Stream);
-                exhaust_message(&message);
                 assert_eq!(
                     message.bytes().len(),
                     bytes.len(),
@@ -218,7 +218,7 @@ pub(crate) fn chop(bytes: &[u8]) {
                 );
                 assert!(is_end_known, "{:?}", message.fault());
             }
-            Kept::Fault(bytes, _) => exhaust_message(&index.read(bytes, Framing::Stream)),
+            Kept::Fault(bytes, _) => assert!(index.read(bytes, Framing::Stream).fault().is_some()),
             Kept::Ping | Kept::Pong => {}
         }
     }

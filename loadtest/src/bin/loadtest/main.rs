@@ -12,16 +12,14 @@ mod report;
 use anyhow::Context;
 use clap::Parser;
 use loadtest::agent::{Agent, Caller, CallerSettings, Counts, PeerSettings, Timers};
-use loadtest::drive::{self, PeerReport, PeerThread, Wire};
+use loadtest::drive::{self, PeerReport, PeerThread, Socket, Wire};
 use loadtest::load::{self, Tally};
-use options::Options;
+use options::{Options, Target};
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-/// How long the last messages may take to arrive once all calls are over.
-const SETTLE: Duration = Duration::from_millis(300);
+/// Nothing could be measured, as with a wrong command line.
+const UNABLE: u8 = 2;
 
 /// All that is known at the end.
 struct Judgement {
@@ -29,12 +27,15 @@ struct Judgement {
     caller: Counts,
     peer: Counts,
     acks_missing: u64,
+    left_over: Option<String>,
     complaint_count: u64,
     complaints: Vec<String>,
 }
 
 impl Judgement {
     fn new(tally: Tally, mut caller: Caller, peer: PeerReport) -> Self {
+        let complaint_count = caller.complaints() + peer.complaints;
+        let left_over = load::left_over(&peer, &caller.counts());
         let complaints = std::iter::from_fn(|| caller.poll_complaint());
         let complaints = complaints.chain(peer.complaint_texts).collect();
         Self {
@@ -42,38 +43,54 @@ impl Judgement {
             caller: caller.counts(),
             peer: peer.counts,
             acks_missing: peer.acks_missing,
-            complaint_count: caller.complaints() + peer.complaints,
+            left_over,
+            complaint_count,
             complaints,
         }
     }
 
     fn is_good(&self) -> bool {
-        self.tally.failures() + self.complaint_count + self.acks_missing == 0
-            && self.tally.finished() == self.tally.offered
+        let all_good = self.tally.failures() == 0 && self.tally.finished() == self.tally.offered;
+        all_good && self.complaint_count == 0 && self.left_over.is_none()
     }
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let options = Options::parse();
-    let peer_socket = drive::bind(options.peer)
+fn main() -> ExitCode {
+    let ended = run(&Options::parse());
+    ended.unwrap_or_else(|error| {
+        // An error here means that standard error was closed: nobody is left to tell.
+        drop(writeln!(io::stderr(), "loadtest: {error:#}"));
+        ExitCode::from(UNABLE)
+    })
+}
+
+fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let Target {
+        transport,
+        address: server,
+    } = options.target;
+    let peer_socket = Socket::listen(transport, options.peer)
         .with_context(|| format!("cannot take calls on {}", options.peer))?;
-    let settings =
-        PeerSettings::answering(options.peer, options.seed.wrapping_add(1), options.answer());
+    let settings = PeerSettings {
+        transport,
+        ..PeerSettings::answering(options.peer, options.seed.wrapping_add(1), options.answer())
+    };
     let peer = PeerThread::start("peer", peer_socket, settings, None)?;
-    let socket = drive::bind(SocketAddr::new(options.target.address.ip(), 0))?;
+    let socket =
+        Socket::towards(transport, server).with_context(|| format!("cannot reach {server}"))?;
     let mut caller = Caller::new(CallerSettings {
         local: socket.local_addr()?,
-        target: options.target.address,
-        transport: options.target.transport,
+        target: server,
+        transport,
         timers: Timers::default(),
         seed: options.seed,
         rooms: 1000,
     });
     let mut out = io::stdout().lock();
     let tally = if options.json {
-        drive::runtime()?.block_on(play(&mut io::sink(), &options, socket, &mut caller))?
+        drive::runtime()?.block_on(play(&mut io::sink(), options, socket, &mut caller, &peer))?
     } else {
-        drive::runtime()?.block_on(play(&mut out, &options, socket, &mut caller))?
+        drive::runtime()?.block_on(play(&mut out, options, socket, &mut caller, &peer))?
     };
     let judgement = Judgement::new(tally, caller, peer.stop()?);
     if options.json {
@@ -91,8 +108,9 @@ fn main() -> anyhow::Result<ExitCode> {
 async fn play(
     out: &mut impl Write,
     options: &Options,
-    socket: std::net::UdpSocket,
+    socket: Socket,
     caller: &mut Caller,
+    peer: &PeerThread,
 ) -> anyhow::Result<Tally> {
     let mut wire = Wire::new(socket)?;
     let mut load = options.load();
@@ -104,9 +122,6 @@ async fn play(
         })
         .await?
     };
-    let settled = Instant::now() + SETTLE;
-    while Instant::now() < settled {
-        wire.turn(caller, settled).await?;
-    }
+    load::settle(&mut wire, caller, &[peer.gauge()]).await?;
     Ok(tally)
 }

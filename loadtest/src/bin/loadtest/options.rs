@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version)]
 pub(super) struct Options {
-    /// The server under test, such as udp:127.0.0.1:5060
+    /// The server under test, such as udp:127.0.0.1:5060 or tcp:127.0.0.1:5060
     #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", value_parser = target)]
     pub(super) target: Target,
     /// Where the server sends the calls: this program answers there
@@ -71,7 +71,7 @@ impl Options {
             rate: self.rate,
             calls: self
                 .establish
-                .unwrap_or(u64::from(self.rate) * u64::from(self.seconds)),
+                .unwrap_or_else(|| u64::from(self.rate) * u64::from(self.seconds)),
             concurrent_max: self.concurrent,
             plan: Box::new(move |_| plan),
         }
@@ -85,13 +85,14 @@ impl Options {
 
 fn target(text: &str) -> Result<Target, String> {
     let (transport, address) = match text.split_once(':') {
+        Some(("tcp", address)) => (Transport::Tcp, address),
         Some(("udp", address)) => (Transport::Udp, address),
         Some((other, _)) => {
             return Err(format!(
-                "{other:?} is no transport of this program; write udp:ADDRESS:PORT"
+                "{other:?} is no transport of this program; write udp:ADDRESS:PORT or tcp:ADDRESS:PORT"
             ));
         }
-        None => return Err("write udp:ADDRESS:PORT".into()),
+        None => return Err("write udp:ADDRESS:PORT or tcp:ADDRESS:PORT".into()),
     };
     Ok(Target {
         transport,

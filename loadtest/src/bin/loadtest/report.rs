@@ -4,6 +4,10 @@ use super::Judgement;
 use hdrhistogram::Histogram;
 use loadtest::load::{Tally, milliseconds};
 use std::io::{self, Write};
+use std::time::Duration;
+
+/// A delay of the generator itself beyond which its figures are doubtful.
+const LAG_WORTH_TELLING: Duration = Duration::from_millis(250);
 
 /// The line of one second.
 pub(super) fn second(
@@ -59,6 +63,15 @@ pub(super) fn summary(out: &mut impl Write, judgement: &Judgement) -> io::Result
         judgement.acks_missing,
         tally.lag_max.as_millis(),
     )?;
+    if tally.lag_max > LAG_WORTH_TELLING {
+        writeln!(
+            out,
+            "this machine did not keep the rate: latencies say little"
+        )?;
+    }
+    if let Some(what) = &judgement.left_over {
+        writeln!(out, "  wrong: {what}")?;
+    }
     for complaint in judgement.complaints.iter().take(20) {
         writeln!(out, "  wrong: {complaint}")?;
     }

@@ -1,0 +1,115 @@
+//! Real sockets and the real clock for an agent.
+//!
+//! One agent, one [`Wire`], one thread. A turn does what is due, waits for a message or the next clock, and takes all
+//! messages that are there, so that one wake-up serves many.
+
+mod peer_thread;
+mod tcp;
+mod udp;
+
+use crate::agent::Agent;
+use signaling::Transport;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Instant;
+
+pub use peer_thread::{Gauge, PeerReport, PeerThread};
+
+/// A runtime for one agent on this thread.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// What an agent speaks through, open before its thread runs, so that its address is known.
+#[derive(Debug)]
+pub enum Socket {
+    /// A connection to a server; others may be opened beside it.
+    TcpConnection(TcpStream),
+    /// Whoever wants to connect.
+    TcpListener(TcpListener),
+    /// Datagrams.
+    Udp(UdpSocket),
+}
+
+impl Socket {
+    /// For an agent that is called; port 0 lets the system choose.
+    pub fn listen(transport: Transport, local: SocketAddr) -> io::Result<Self> {
+        match transport {
+            Transport::Tcp => {
+                let listener = TcpListener::bind(local)?;
+                listener.set_nonblocking(true)?;
+                Ok(Self::TcpListener(listener))
+            }
+            Transport::Udp => Ok(Self::Udp(udp::bind(local)?)),
+        }
+    }
+
+    /// For an agent that calls: on the address of `server`, with a port that the system chooses.
+    pub fn towards(transport: Transport, server: SocketAddr) -> io::Result<Self> {
+        match transport {
+            Transport::Tcp => {
+                let stream = TcpStream::connect(server)?;
+                stream.set_nonblocking(true)?;
+                Ok(Self::TcpConnection(stream))
+            }
+            Transport::Udp => Self::listen(transport, SocketAddr::new(server.ip(), 0)),
+        }
+    }
+
+    /// Its own address.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::TcpConnection(stream) => stream.local_addr(),
+            Self::TcpListener(listener) => listener.local_addr(),
+            Self::Udp(socket) => socket.local_addr(),
+        }
+    }
+}
+
+/// The sockets of one agent.
+pub struct Wire {
+    kind: Kind,
+}
+
+enum Kind {
+    Tcp(tcp::Tcp),
+    Udp(udp::Udp),
+}
+
+impl Wire {
+    /// Takes a socket; to be called within a runtime.
+    pub fn new(socket: Socket) -> io::Result<Self> {
+        let kind = match socket {
+            Socket::TcpConnection(stream) => Kind::Tcp(tcp::Tcp::connected(stream)?),
+            Socket::TcpListener(listener) => Kind::Tcp(tcp::Tcp::listening(listener)?),
+            Socket::Udp(socket) => Kind::Udp(udp::Udp::new(socket)?),
+        };
+        Ok(Self { kind })
+    }
+
+    /// Does what is due, then waits for messages, a clock of the agent or `wake`, whatever is first, and serves it.
+    pub async fn turn(&mut self, agent: &mut impl Agent, wake: Instant) -> io::Result<()> {
+        agent.handle_timeout(Instant::now());
+        self.flush(agent).await?;
+        let until = agent
+            .poll_timeout()
+            .map_or(wake, |timeout| timeout.min(wake));
+        match &mut self.kind {
+            Kind::Tcp(tcp) => tcp.turn(agent, until).await,
+            Kind::Udp(udp) => udp.turn(agent, until).await,
+        }
+    }
+
+    /// Sends what the agent has to send.
+    pub async fn flush(&mut self, agent: &mut impl Agent) -> io::Result<()> {
+        while let Some(packet) = agent.poll_output() {
+            match &mut self.kind {
+                Kind::Tcp(tcp) => tcp.send(&packet).await?,
+                Kind::Udp(udp) => udp.send(&packet).await?,
+            }
+        }
+        Ok(())
+    }
+}

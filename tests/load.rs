@@ -1,0 +1,103 @@
+//! The load generator's agents through a real node, over UDP and over TCP: every message of both legs is judged.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of a test: a failure to prepare is a failure of the test"
+)]
+
+use baton::config::Config;
+use loadtest::agent::{
+    Agent, Behaviour, Caller, CallerSettings, Ending, Offer, PeerSettings, Plan, Timers,
+};
+use loadtest::drive::{PeerThread, Socket, Wire, runtime};
+use loadtest::load::{self, Load};
+use signaling::Transport;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn plan(number: u64) -> Plan {
+    let plan = Plan::plain(MS * 100);
+    match number % 5 {
+        1 => plan.ending(Ending::PeerHangsUp),
+        2 => plan.ending(Ending::Cancel { after: MS * 20 }),
+        3 => plan.ending(Ending::CancelCrossing2xx),
+        4 => plan.offer(Offer::Delayed),
+        _ => plan,
+    }
+}
+
+fn behaviour(number: u64) -> Behaviour {
+    match number % 5 {
+        1 => Behaviour::answer(MS * 10).hanging_up(MS * 50),
+        2 => Behaviour::ring_on(),
+        _ => Behaviour::answer(MS * 10),
+    }
+}
+
+fn every_call_goes_as_planned(transport: Transport) {
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let peer_socket = Socket::listen(transport, loopback).unwrap();
+    let peer_at = peer_socket.local_addr().unwrap();
+    let chooser = Box::new(|asked: loadtest::agent::Asked<'_>| behaviour(asked.number));
+    let settings = PeerSettings {
+        transport,
+        chooser,
+        ..PeerSettings::answering(peer_at, 1, Duration::ZERO)
+    };
+    let peer = PeerThread::start("peer", peer_socket, settings, None).unwrap();
+    let scheme = transport.as_str().to_lowercase();
+    let text = format!(
+        "[node]\nname = \"load\"\n[sip]\nlisten = [\"{scheme}:{loopback}\"]\n\
+         [[peer]]\nname = \"p\"\nat = \"{scheme}:{peer_at}\"\nsessions_max = 1000\n"
+    );
+    let node = baton::shell::start(Config::parse(&text, "load.toml").unwrap()).unwrap();
+    let target = node.addresses().first().unwrap().1;
+    let socket = Socket::towards(transport, target).unwrap();
+    let local = socket.local_addr().unwrap();
+    let timers = Timers::default();
+    let mut caller = Caller::new(CallerSettings {
+        local,
+        target,
+        transport,
+        timers,
+        seed: 2,
+        rooms: 3,
+    });
+    let mut load = Load {
+        rate: 200,
+        calls: 100,
+        concurrent_max: 1000,
+        plan: Box::new(plan),
+    };
+    let tally = runtime().unwrap().block_on(async {
+        let mut wire = Wire::new(socket)?;
+        let tally = load::run(&mut wire, &mut caller, &mut load, |_, _, _| Ok(())).await?;
+        load::settle(&mut wire, &mut caller, &[peer.gauge()]).await?;
+        std::io::Result::Ok(tally)
+    });
+    let tally = tally.unwrap();
+    node.stop();
+    node.join().unwrap();
+    let report = peer.stop().unwrap();
+    assert_eq!(
+        (tally.answered, tally.cancelled, tally.failures()),
+        (80, 20, 0),
+        "{:?}",
+        tally.failed
+    );
+    let complaints: Vec<String> = std::iter::from_fn(|| caller.poll_complaint()).collect();
+    assert_eq!(complaints, [""; 0]);
+    assert_eq!(report.complaint_texts, [""; 0]);
+    assert_eq!(load::left_over(&report, &caller.counts()), None);
+}
+
+#[test]
+fn over_udp() {
+    every_call_goes_as_planned(Transport::Udp);
+}
+
+#[test]
+fn over_tcp() {
+    every_call_goes_as_planned(Transport::Tcp);
+}
