@@ -4,6 +4,7 @@
 //! worker sleeps a fixed moment and then takes all that came; while they are sparse it is woken by each one and nothing is
 //! delayed. Timers of SIP count in hundreds of milliseconds and do not feel the moment.
 
+use super::kernel::batch::BATCH;
 use std::time::{Duration, Instant};
 
 /// How long messages are counted before the next verdict.
@@ -19,6 +20,8 @@ pub(super) struct Gather {
     window_start: Instant,
     messages: u32,
     dense: bool,
+    /// Whether the last round could not take all that had come.
+    full: bool,
 }
 
 impl Gather {
@@ -28,12 +31,14 @@ impl Gather {
             window_start: now,
             messages: 0,
             dense: false,
+            full: false,
         }
     }
 
     /// Counts the messages of a round that woke at `now`.
     pub(super) fn count(&mut self, now: Instant, messages: usize) {
         let Some(moment) = self.moment else { return };
+        self.full = messages >= BATCH;
         self.messages = self
             .messages
             .saturating_add(u32::try_from(messages).unwrap_or(u32::MAX));
@@ -46,9 +51,13 @@ impl Gather {
         }
     }
 
-    /// How long to wait before the next round, at `now`; `None` for not at all.
+    /// How long to wait before the next round; `None` for not at all.
     pub(super) fn moment(&self) -> Option<Duration> {
-        if self.dense { self.moment } else { None }
+        if self.dense && !self.full {
+            self.moment
+        } else {
+            None
+        }
     }
 }
 
@@ -96,6 +105,13 @@ mod tests {
         assert_eq!(gather.moment(), Some(MOMENT));
         gather.count(start + Duration::from_millis(50), 1);
         assert_eq!(gather.moment(), None);
+    }
+
+    #[test]
+    fn does_not_wait_while_more_is_there_than_a_round_takes() {
+        let every = Duration::from_micros(500);
+        assert_eq!(after(100, BATCH - 1, every), Some(MOMENT));
+        assert_eq!(after(100, BATCH, every), None);
     }
 
     #[test]

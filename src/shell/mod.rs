@@ -130,11 +130,11 @@ async fn live(config: Config) -> anyhow::Result<()> {
         outcome = &mut ended => return outcome?,
         () = signals.next() => {}
     }
+    control.advance(Phase::Draining);
     info!(
         seconds_max = patience.as_secs(),
         "stopping: no new calls, waiting for the last one to end"
     );
-    control.advance(Phase::Draining);
     tokio::select! {
         outcome = &mut ended => return finish(outcome?),
         () = signals.next() => warn!("stopping now: a second signal came"),

@@ -97,7 +97,11 @@ fn secret() -> anyhow::Result<[u64; 2]> {
     let mut source = File::open("/dev/urandom").context("cannot open /dev/urandom")?;
     let mut word = || {
         let mut bytes = [0; 8];
-        source.read_exact(&mut bytes).map(|()| u64::from_ne_bytes(bytes))
+        source
+            .read_exact(&mut bytes)
+            .map(|()| u64::from_ne_bytes(bytes))
     };
-    word().and_then(|first| Ok([first, word()?])).context("cannot read /dev/urandom")
+    word()
+        .and_then(|first| Ok([first, word()?]))
+        .context("cannot read /dev/urandom")
 }

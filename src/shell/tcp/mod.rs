@@ -7,6 +7,8 @@
 mod connection;
 mod reading;
 mod table;
+#[cfg(test)]
+mod tests;
 mod unsent;
 
 pub(super) use table::{Shared, owner};

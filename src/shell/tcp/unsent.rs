@@ -219,7 +219,7 @@ mod tests {
         let mut stream = Narrow(Cell::new(0), Vec::new());
         let mut expected = Vec::new();
         for round in 0..200usize {
-            let text = vec![b'a' + (round % 26) as u8; 1 + round * 13 % 3000];
+            let text = vec![b'a' + u8::try_from(round % 26).unwrap(); 1 + round * 13 % 3000];
             expected.extend_from_slice(&text);
             unsent.push(&text, remote(), None, false);
             stream.0.set(round * 7 % 2900);

@@ -1,0 +1,369 @@
+//! One worker's TCP and the other side of its connections, on loopback and in one thread, so that each test decides what
+//! the worker sees before it writes.
+
+use super::*;
+use crate::node::Worker;
+use crate::shell::control::Control;
+use crate::shell::inbox::Inbox;
+use crate::shell::kernel::epoll::Events;
+use balancer::{Balancer, Board, PeerSettings};
+use signaling::sip::message::Framing;
+use signaling::{Settings, Timers, Transport};
+use std::io::{Read, Write};
+
+/// No event takes longer, unless it never comes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct World {
+    tcp: Tcp,
+    epoll: Arc<Epoll>,
+    events: Events,
+    intake: Intake,
+    failures: Vec<Sender>,
+}
+
+impl World {
+    fn new() -> Self {
+        let message = MessageLimits::default();
+        let worker = worker();
+        let inbox = Arc::new(Inbox::new(16).unwrap());
+        let counters = Arc::new(Counters::default());
+        let control = Arc::new(Control::new(vec![inbox]));
+        let intake = Intake::new(0, worker, Arc::clone(&counters), control);
+        let limits = Limits {
+            connections: 4,
+            connections_per_source: 4,
+            idle: Duration::from_secs(60),
+            slow_sender: Duration::from_secs(5),
+            message,
+        };
+        let epoll = Arc::new(Epoll::new().unwrap());
+        let sources = vec![IpAddr::from([127, 0, 0, 1])];
+        let tcp = Tcp::new(
+            0,
+            sources,
+            Shared::default(),
+            limits,
+            Arc::clone(&epoll),
+            counters,
+        );
+        Self {
+            tcp,
+            epoll,
+            events: Events::new(),
+            intake,
+            failures: Vec::new(),
+        }
+    }
+
+    fn send(&mut self, remote: SocketAddr, text: &[u8], sender: Option<Sender>) {
+        let hop = Hop {
+            transport: Transport::Tcp,
+            listener: ListenerId(0),
+            remote,
+            connection: None,
+        };
+        self.tcp.send(Instant::now(), hop, sender, text);
+    }
+
+    fn flush(&mut self) {
+        self.tcp.flush(Instant::now(), &mut self.failures);
+    }
+
+    /// Serves what is ready, once something is.
+    fn turn(&mut self) {
+        let now = Instant::now();
+        self.epoll.wait(&mut self.events, Some(PATIENCE)).unwrap();
+        assert!(!self.events.is_empty(), "nothing happens");
+        for position in 0.. {
+            let Some(ready) = self.events.ready(position) else {
+                break;
+            };
+            self.tcp.ready(now, &mut self.intake, ready);
+        }
+        self.flush();
+    }
+
+    /// A connection to a listener on which nothing waits.
+    fn connected(&mut self, listener: &TcpListener) -> TcpStream {
+        self.send(listener.local_addr().unwrap(), b"hello", None);
+        self.flush();
+        self.turn();
+        let mut peer = accept(listener);
+        expect(&mut peer, b"hello");
+        peer
+    }
+}
+
+fn accept(listener: &TcpListener) -> TcpStream {
+    let (peer, _) = listener.accept().unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    peer
+}
+
+fn expect(peer: &mut TcpStream, text: &[u8]) {
+    let mut octets = vec![0; text.len()];
+    peer.read_exact(&mut octets).unwrap();
+    assert_eq!(octets, text);
+}
+
+fn listener() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+/// A worker that sends every call to one peer over TCP.
+fn worker() -> Worker {
+    let local = SocketAddr::from(([127, 0, 0, 1], 5060));
+    let listener = signaling::Listener {
+        transport: Transport::Tcp,
+        local,
+        advertised: local.to_string(),
+    };
+    let settings = Settings {
+        worker: 0,
+        workers: 1,
+        secret: [1, 2],
+        timers: Timers::default(),
+        calls_max: 8,
+        transactions_max: 8,
+        listeners: vec![listener],
+    };
+    let peer = PeerSettings {
+        name: "peer".to_owned(),
+        transport: balancer::Transport::Tcp,
+        remote: SocketAddr::from(([127, 0, 0, 1], 5180)),
+        sessions_max: 8,
+    };
+    let balancer = Arc::new(Balancer::new(Board::new(vec![peer])));
+    let limits = MessageLimits::default();
+    Worker::new(
+        Arc::new(settings),
+        limits,
+        balancer,
+        Arc::default(),
+        Instant::now(),
+    )
+}
+
+/// Somebody who waits for the answer to a request: only a core makes tickets.
+fn sender() -> Sender {
+    let invite = b"INVITE sip:meet@example.com SIP/2.0\r\n\
+        Via: SIP/2.0/TCP 127.0.0.1:5190;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+        From: <sip:a@example.com>;tag=1\r\nTo: <sip:meet@example.com>\r\nCall-ID: 1\r\n\
+        CSeq: 1 INVITE\r\nContact: <sip:a@127.0.0.1:5190>\r\nContent-Length: 0\r\n\r\n";
+    let source = Hop {
+        transport: Transport::Tcp,
+        listener: ListenerId(0),
+        remote: SocketAddr::from(([127, 0, 0, 1], 5190)),
+        connection: None,
+    };
+    let (mut worker, now) = (worker(), Instant::now());
+    assert_eq!(
+        worker.handle_message(now, source, invite, Framing::Stream),
+        None
+    );
+    let transmits = std::iter::from_fn(|| worker.poll_output(now));
+    let ticket = transmits.filter_map(|transmit| transmit.ticket).last();
+    Sender {
+        worker: 0,
+        ticket: ticket.expect("the peer's INVITE"),
+    }
+}
+
+#[test]
+fn messages_of_a_turn_wait_for_the_connection_and_go_in_one_write() {
+    let mut world = World::new();
+    let listener = listener();
+    let remote = listener.local_addr().unwrap();
+    for text in [&b"one "[..], b"two ", b"three"] {
+        world.send(remote, text, Some(sender()));
+    }
+    world.flush();
+    assert_eq!(world.tcp.counters.connections_made.value(), 0);
+    world.turn();
+    assert_eq!(world.tcp.counters.connections_made.value(), 1);
+    let mut peer = accept(&listener);
+    assert_eq!(peer.peer_addr().unwrap().ip(), IpAddr::from([127, 0, 0, 1]));
+    expect(&mut peer, b"one two three");
+    assert!(world.failures.is_empty() && world.tcp.is_flushed());
+}
+
+#[test]
+fn what_cannot_be_connected_fails() {
+    let mut world = World::new();
+    let remote = listener().local_addr().unwrap();
+    world.send(remote, b"one", Some(sender()));
+    world.send(remote, b"two", None);
+    world.send(remote, b"three", Some(sender()));
+    world.flush();
+    if world.failures.is_empty() {
+        world.turn();
+    }
+    assert_eq!(
+        world.failures,
+        [sender(), sender()],
+        "nobody waits for the second"
+    );
+    assert_eq!(world.tcp.table.len(), 0);
+}
+
+#[test]
+fn a_connection_that_nobody_answers_is_given_up() {
+    let mut world = World::new();
+    // A full accept queue answers nothing: a backlog of 0 holds one connection, and two fill it for certain.
+    let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    silent
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    silent.listen(0).unwrap();
+    let remote = silent.local_addr().unwrap().as_socket().unwrap();
+    let source = IpAddr::from([127, 0, 0, 1]);
+    let _fillers: Vec<TcpStream> = (0..4)
+        .map(|_| begin_connecting(source, remote).unwrap())
+        .collect();
+    world.send(remote, b"one", Some(sender()));
+    world.flush();
+    let deadline = world.tcp.poll_timeout().expect("connecting ends some time");
+    world
+        .tcp
+        .handle_timeout(deadline - Duration::from_millis(1));
+    world.flush();
+    assert!(world.failures.is_empty(), "its time is not over");
+    world
+        .tcp
+        .handle_timeout(deadline.max(Instant::now() + CONNECT_PATIENCE));
+    world.flush();
+    assert_eq!(world.failures, [sender()]);
+}
+
+#[test]
+fn a_request_written_to_a_closed_connection_goes_over_a_new_one() {
+    let mut world = World::new();
+    let listener = listener();
+    let peer = world.connected(&listener);
+    drop(peer);
+    // Its end is not read yet when the next message is written: the other side resets.
+    world.send(listener.local_addr().unwrap(), b"again", Some(sender()));
+    world.flush();
+    while world.tcp.counters.connections_made.value() < 2 {
+        world.turn();
+    }
+    expect(&mut accept(&listener), b"again");
+    assert!(world.failures.is_empty());
+}
+
+#[test]
+fn after_the_end_of_a_connection_requests_take_a_new_one_at_once() {
+    let mut world = World::new();
+    let listener = listener();
+    let peer = world.connected(&listener);
+    drop(peer);
+    world.turn();
+    assert_eq!(world.tcp.table.len(), 0, "all that was written has arrived");
+    world.send(listener.local_addr().unwrap(), b"next", Some(sender()));
+    world.flush();
+    world.turn();
+    expect(&mut accept(&listener), b"next");
+}
+
+#[test]
+fn a_request_is_sent_twice_at_most() {
+    let mut world = World::new();
+    let listener = listener();
+    let remote = listener.local_addr().unwrap();
+    drop(world.connected(&listener));
+    world.send(remote, b"again", Some(sender()));
+    world.flush();
+    drop(listener);
+    while world.failures.is_empty() {
+        world.turn();
+    }
+    assert_eq!(world.failures, [sender()]);
+    assert_eq!(world.tcp.table.len(), 0);
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_dropped() {
+    let mut world = World::new();
+    let listener = listener();
+    let remote = listener.local_addr().unwrap();
+    let _peer = world.connected(&listener);
+    let chunk = vec![b'x'; 60_000];
+    while world.tcp.counters.connections_congested.value() == 0 {
+        world.send(remote, &chunk, Some(sender()));
+        world.flush();
+    }
+    assert!(world.failures.len() > 1, "whoever waits is told");
+    assert_eq!(world.tcp.table.len(), 0);
+}
+
+#[test]
+fn what_does_not_fit_is_written_when_the_peer_reads() {
+    let mut world = World::new();
+    let listener = listener();
+    let remote = listener.local_addr().unwrap();
+    let mut peer = world.connected(&listener);
+    let mut sent = Vec::new();
+    while world.tcp.is_flushed() {
+        let chunk = vec![b'a' + u8::try_from(sent.len() / 50_000 % 26).unwrap(); 50_000];
+        world.send(remote, &chunk, Some(sender()));
+        world.flush();
+        sent.extend_from_slice(&chunk);
+    }
+    let reader = std::thread::spawn(move || {
+        let mut octets = vec![0; sent.len()];
+        peer.read_exact(&mut octets).unwrap();
+        assert!(octets == sent, "each octet once and in order");
+        peer
+    });
+    while !world.tcp.is_flushed() {
+        world.turn();
+    }
+    reader.join().unwrap();
+    assert!(world.failures.is_empty());
+}
+
+#[test]
+fn what_takes_too_long_is_closed() {
+    let mut world = World::new();
+    let listener = listener();
+    let (idle, slow, lingering) = (
+        world.tcp.limits.idle,
+        world.tcp.limits.slow_sender,
+        LINGER + SWEEP,
+    );
+    let mut peer = world.connected(&listener);
+    peer.write_all(b"OPTIONS sip:a SIP/2.0\r\n").unwrap();
+    world.turn();
+    let began = Instant::now();
+    world.tcp.handle_timeout(began + slow / 2);
+    world.flush();
+    assert_eq!(world.tcp.counters.connections_too_slow.value(), 0);
+    world.tcp.handle_timeout(began + slow);
+    world.flush();
+    assert_eq!(world.tcp.counters.connections_too_slow.value(), 1);
+    assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0, "our end is shut");
+    world.tcp.handle_timeout(began + slow + lingering);
+    assert_eq!(
+        world.tcp.table.len(),
+        0,
+        "and the other one is not waited for"
+    );
+
+    let mut peer = world.connected(&listener);
+    let began = Instant::now();
+    world.tcp.handle_timeout(began + idle);
+    world.flush();
+    assert_eq!(world.tcp.counters.connections_idle.value(), 1);
+    assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
+    drop(peer);
+    world.turn();
+    assert_eq!(world.tcp.table.len(), 0, "both ends are shut");
+    assert_eq!(
+        world.tcp.poll_timeout(),
+        Some(began + idle + SWEEP),
+        "one last look"
+    );
+    world.tcp.handle_timeout(began + idle + SWEEP);
+    assert_eq!(world.tcp.poll_timeout(), None);
+}
