@@ -89,8 +89,8 @@ fn read_workers(section: &mut Section<'_, '_, '_>) -> Option<usize> {
         kind(value.get_ref()).to_owned()
     };
     let message = format!(
-        "`workers` is {found}; it takes a whole number from 1 to 64 or `workers = \"auto\"` (one \
-         for each core)"
+        "`workers` is {found}; it takes a whole number from 1 to 64 or `workers = \"auto\"` (one, \
+         which costs least for each call)"
     );
     section.findings().add(at, message);
     None

@@ -141,7 +141,7 @@ level = "inform"
             "3:8: `name` is \"two words\"; it takes 1 to 64 letters, digits, `.`, `-` or `_`, \
              such as `name = \"bridge-1\"`",
             "4:11: `workers` is 65; it takes a whole number from 1 to 64 or `workers = \"auto\"` \
-             (one for each core)",
+             (one, which costs least for each call)",
             "5:1: unknown key `gahter`; did you mean `gather`?",
             "6:1: unknown key `t1_ms` here; it belongs in `[timers]`",
             "7:1: there is no listener; write `listen = [\"udp:127.0.0.1:5060\"]` under `[sip]`",

@@ -55,6 +55,8 @@ figures! {
     datagrams_dropped_at_sending,
     /// Datagrams that the kernel refused to send: too large, or no way there.
     datagrams_refused,
+    /// Reads of a socket that failed.
+    receive_errors,
     /// Messages handed to the worker that owns their call.
     handed_over,
     /// Messages lost because that worker's ring was full.

@@ -58,6 +58,7 @@ impl Intake {
         };
         self.counters.handed_over.add(1);
         let bytes = self.copy_for(owner, bytes);
+        // When its ring is full the message is lost and counted; who sent it repeats it or gives up.
         self.hand_over(
             owner,
             Parcel::Message {
@@ -68,24 +69,19 @@ impl Intake {
         );
     }
 
-    /// What another worker handed over, if it concerns the core; else it is given back.
+    /// A message that another worker's socket got.
     pub(super) fn parcel(&mut self, now: Instant, source: Hop, bytes: &[u8], framing: Framing) {
         self.messages += 1;
         self.worker.handle_handover(now, source, bytes, framing);
     }
 
-    /// A message of ours goes out on a connection that another worker has.
-    pub(super) fn write_elsewhere(&mut self, owner: u8, transmit: Transmit) {
+    /// A message of ours goes out on a connection that another worker has. Gives back who sent it if its ring is full.
+    pub(super) fn write_elsewhere(&mut self, owner: u8, transmit: Transmit) -> Option<Sender> {
         let bytes = self.copy_for(owner, self.worker.bytes(transmit.span));
         let sender = self.sender(transmit.ticket);
-        self.hand_over(
-            owner,
-            Parcel::Write {
-                hop: transmit.hop,
-                sender,
-                bytes,
-            },
-        );
+        let hop = transmit.hop;
+        let is_taken = self.hand_over(owner, Parcel::Write { hop, sender, bytes });
+        if is_taken { None } else { sender }
     }
 
     /// Who sends what this worker sends.
@@ -128,17 +124,22 @@ impl Intake {
             .map_or_else(Vec::new, |inbox| inbox.copy(bytes))
     }
 
-    fn hand_over(&mut self, owner: u8, parcel: Parcel) {
+    /// Puts a parcel into another worker's ring; `false` when that is full.
+    fn hand_over(&mut self, owner: u8, parcel: Parcel) -> bool {
         debug_assert_ne!(owner, self.index, "nothing is handed to oneself");
         let Some(inbox) = self.control.inbox(owner) else {
             debug_assert!(false, "there is no worker {owner}");
-            return;
+            return false;
         };
         match inbox.put(parcel) {
-            Ok(()) => self.rung |= 1 << owner,
+            Ok(()) => {
+                self.rung |= 1 << owner;
+                true
+            }
             Err(parcel) => {
                 self.counters.dropped_ring_full.add(1);
                 inbox.put_back(parcel);
+                false
             }
         }
     }

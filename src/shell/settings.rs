@@ -10,19 +10,16 @@ use signaling::{Settings, Timers, Transport};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
-use std::thread;
 
 /// The name of a worker is a bit in one word.
 const WORKERS_MAX: usize = 64;
+/// One worker costs least for each call and carries several thousand calls a second; a second one
+/// buys capacity at the price of hand-overs (docs/decisions/0003).
+const WORKERS_AUTO: usize = 1;
 
 /// How many workers share the node.
 pub(super) fn workers(config: &Config) -> anyhow::Result<u8> {
-    let workers = match config.node.workers {
-        Some(workers) => workers,
-        None => thread::available_parallelism()
-            .context("cannot tell how many cores there are")?
-            .get(),
-    };
+    let workers = config.node.workers.unwrap_or(WORKERS_AUTO);
     Ok(u8::try_from(workers.clamp(1, WORKERS_MAX))?)
 }
 

@@ -130,7 +130,7 @@ impl Turns {
         // 3. Timers, so that floods do not starve them.
         self.let_time_pass(now);
         // 4. Sockets and connections, as epoll lists them: a batch, an accept queue or one read each.
-        self.serve_ready(now)?;
+        self.serve_ready(now);
         // 5. Everything that the turn wants said.
         self.send(now)?;
         let messages = self.intake.finish();
@@ -218,7 +218,7 @@ impl Turns {
         }
     }
 
-    fn serve_ready(&mut self, now: Instant) -> io::Result<()> {
+    fn serve_ready(&mut self, now: Instant) {
         let mut position = 0;
         while let Some(ready) = self.events.ready(position) {
             position += 1;
@@ -226,22 +226,21 @@ impl Turns {
                 BELL => self.doors.inbox.heard(),
                 token if token >= LISTENERS => {
                     let index = usize::try_from(token - LISTENERS).unwrap_or(usize::MAX);
-                    self.serve_door(now, index, ready.writable)?;
+                    self.serve_door(now, index, ready.writable);
                 }
                 _ => self.tcp.ready(now, &mut self.intake, ready),
             }
         }
-        Ok(())
     }
 
-    fn serve_door(&mut self, now: Instant, index: usize, writable: bool) -> io::Result<()> {
+    fn serve_door(&mut self, now: Instant, index: usize, writable: bool) {
         match self.doors.doors.get_mut(index) {
             Some(Door::Udp(udp)) => {
                 let counters = Arc::clone(&self.intake.counters);
                 if writable {
                     udp.send_backlog(&mut self.outbound, &counters, &mut self.failures);
                 }
-                let count = udp.receive(&mut self.inbound, &counters)?;
+                let count = udp.receive(&mut self.inbound, &counters);
                 for datagram in (0..count).filter_map(|position| self.inbound.datagram(position)) {
                     self.intake.message(
                         now,
@@ -259,7 +258,6 @@ impl Turns {
             }
             None => debug_assert!(false, "there is no listener {index}"),
         }
-        Ok(())
     }
 
     /// Sends what the core wants said. A failure is told to the core, which may want to say something else then.
@@ -299,7 +297,8 @@ impl Turns {
                 },
                 Transport::Tcp => match hop.connection.map(tcp::owner) {
                     Some(owner) if owner != self.intake.index() => {
-                        self.intake.write_elsewhere(owner, transmit);
+                        let refused = self.intake.write_elsewhere(owner, transmit);
+                        self.failures.extend(refused);
                     }
                     Some(_) | None => {
                         let sender = self.intake.sender(transmit.ticket);

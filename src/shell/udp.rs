@@ -6,7 +6,6 @@ use super::kernel::batch::{BATCH, Inbound, Outbound, Sent};
 use super::kernel::epoll::Interest;
 use signaling::{Hop, ListenerId, Transmit, Transport};
 use std::collections::VecDeque;
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -58,12 +57,12 @@ impl Udp {
     }
 
     /// Reads one batch and returns how many datagrams it has.
-    pub(super) fn receive(
-        &mut self,
-        inbound: &mut Inbound,
-        counters: &Counters,
-    ) -> io::Result<usize> {
-        let count = inbound.receive(self.socket.as_fd())?;
+    pub(super) fn receive(&mut self, inbound: &mut Inbound, counters: &Counters) -> usize {
+        let Ok(count) = inbound.receive(self.socket.as_fd()) else {
+            // The kernel was out of memory or told of an earlier datagram; the next read is a new one.
+            counters.receive_errors.add(1);
+            return 0;
+        };
         counters.datagrams_in.add(count);
         if let Some(dropped) = inbound.dropped() {
             // The kernel counts from the socket's first day, modulo 2^32.
@@ -72,7 +71,7 @@ impl Udp {
                 .add(dropped.wrapping_sub(self.dropped_before) as usize);
             self.dropped_before = dropped;
         }
-        Ok(count)
+        count
     }
 
     /// Adds a message to what this turn sends.
