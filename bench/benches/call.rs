@@ -4,7 +4,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    missing_docs,
     reason = "a bench that cannot run has to stop"
 )]
 
@@ -49,7 +48,7 @@ impl Table {
             }],
         };
         let now = Instant::now();
-        let core = Core::new(Arc::new(settings), Arc::new(Counters::default()), now, 1);
+        let core = Core::new(Arc::new(settings), Arc::new(Counters::default()), now);
         Self {
             core,
             index: Index::new(Limits::default()),
@@ -113,7 +112,7 @@ impl Table {
         .into_bytes()
     }
 
-    fn answer(&mut self, status: &str, body: &str) -> Vec<u8> {
+    fn answer(&self, status: &str, body: &str) -> Vec<u8> {
         let mut index = Index::new(Limits::default());
         let request = index.read(&self.to_peer, Framing::Datagram);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();

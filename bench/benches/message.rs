@@ -1,12 +1,13 @@
 //! What the message layer costs: index, rewrite and typed values, beside rsip and (with the feature
 //! `compare`) rsipstack.
 //!
-//! `cargo bench -p bench --bench message`; the allocation counts are printed first.
+//! `cargo bench -p bench --bench message`; a table measured side by side is printed first.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot run must stop")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use signaling::sip::message::{
@@ -274,37 +275,78 @@ fn count(work: impl FnOnce()) -> u64 {
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
+/// One of those that are compared.
+struct Contender<'a> {
+    name: &'static str,
+    work: Box<dyn FnMut() + 'a>,
+    nanoseconds: Vec<f64>,
+}
+
+impl<'a> Contender<'a> {
+    fn new(name: &'static str, work: impl FnMut() + 'a) -> Self {
+        Self {
+            name,
+            work: Box::new(work),
+            nanoseconds: Vec::new(),
+        }
+    }
+
+    /// A batch short enough to be seldom interrupted.
+    fn run_batch(&mut self) {
+        const BATCH: u16 = 20;
+        let start = Instant::now();
+        for _ in 0..BATCH {
+            (self.work)();
+        }
+        let time = start.elapsed().as_secs_f64() * 1e9;
+        self.nanoseconds.push(time / f64::from(BATCH));
+    }
+}
+
+/// Minimum and median of batches that alternate between the contenders, so that a noisy machine is
+/// as noisy for each, and the allocations of one message.
 #[expect(clippy::print_stdout, reason = "the table is what this is for")]
-fn allocations(_: &mut Criterion) {
-    let mut index = Index::new(Limits::default());
-    let mut buffer = vec![0; 4096];
-    println!("allocations per message, and bytes:");
+fn side_by_side(_: &mut Criterion) {
+    println!("message  bytes  what                  allocations  min ns  median ns  index = 1");
     for (name, bytes) in messages() {
-        let read = count(|| {
-            black_box(index.read(&bytes, Framing::Datagram).fault());
-        });
-        let step = count(|| {
-            black_box(rewrite(&index.read(&bytes, Framing::Datagram), &mut buffer));
-        });
-        let rsip = count(|| {
-            black_box(rsip_side::parse(&bytes));
-        });
-        let rsip_step = count(|| {
-            black_box(rsip_side::step(&bytes));
-        });
-        println!(
-            "{name:7} {:5} B  index {read}  index+rewrite {step}  rsip parse {rsip}  rsip step {rsip_step}",
-            bytes.len()
-        );
+        let (mut first, mut second) =
+            (Index::new(Limits::default()), Index::new(Limits::default()));
+        let mut buffer = vec![0; 4096];
+        let mut contenders = vec![
+            Contender::new("index", || {
+                black_box(first.read(black_box(&bytes), Framing::Datagram).branch());
+            }),
+            Contender::new("index and rewrite", || {
+                let message = second.read(black_box(&bytes), Framing::Datagram);
+                black_box(rewrite(&message, &mut buffer));
+            }),
+            Contender::new("rsip parse", || drop(black_box(rsip_side::parse(&bytes)))),
+            Contender::new("rsip step", || drop(black_box(rsip_side::step(&bytes)))),
+        ];
         #[cfg(feature = "compare")]
-        {
-            let parse = count(|| {
-                black_box(rsipstack_side::parse(&bytes));
-            });
-            let again = count(|| {
-                black_box(rsipstack_side::again(&bytes));
-            });
-            println!("{name:7}          rsipstack parse {parse}  parse+write {again}");
+        contenders.extend([
+            Contender::new("rsipstack parse", || {
+                drop(black_box(rsipstack_side::parse(&bytes)))
+            }),
+            Contender::new("rsipstack again", || {
+                drop(black_box(rsipstack_side::again(&bytes)))
+            }),
+        ]);
+        for _ in 0..2_000 {
+            contenders.iter_mut().for_each(Contender::run_batch);
+        }
+        let mut unit = None;
+        for contender in &mut contenders {
+            let count = count(|| (contender.work)());
+            contender.nanoseconds.sort_by(f64::total_cmp);
+            let minimum = contender.nanoseconds.first().copied().unwrap();
+            let median = contender.nanoseconds.get(1_000).copied().unwrap();
+            let ratio = minimum / *unit.get_or_insert(minimum);
+            println!(
+                "{name:7} {:6}  {:20}  {count:11} {minimum:7.0} {median:10.0} {ratio:10.1}",
+                bytes.len(),
+                contender.name,
+            );
         }
     }
 }
@@ -361,5 +403,5 @@ fn speed(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, allocations, speed);
+criterion_group!(benches, side_by_side, speed);
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! The one entry: messages, choices and time go in, effects come out.
 //!
-//! The owner's contract: after every `handle_*` it takes [`Core::poll_output`] until `None`, sends
-//! what it was given, and then calls [`Core::sent`]; it calls [`Core::handle_timeout`] not later
+//! The owner's contract: after one or several `handle_*` it takes [`Core::poll_output`] until `None`,
+//! sends what it was given, and then calls [`Core::sent`]; it calls [`Core::handle_timeout`] not later
 //! than [`Core::poll_timeout`] says.
 
 use crate::context::{Alarm, Context};
@@ -13,7 +13,7 @@ use crate::settings::Settings;
 use crate::sip::b2bua::call::{Call, With};
 use crate::sip::b2bua::{caller_leg, peer_leg, request};
 use crate::sip::message::{HeaderName, Message};
-use crate::sip::token::Kind;
+use crate::sip::token::{Kind, Mint};
 use crate::sip::transaction::client::{Clients, Event, Matched, Purpose, TwoHundred};
 use crate::sip::transaction::key;
 use crate::sip::transaction::server::Servers;
@@ -40,14 +40,12 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core without calls. `generation` is taken from the node's random seed.
+    /// A core without calls.
     #[must_use]
-    pub fn new(
-        settings: Arc<Settings>,
-        counters: Arc<Counters>,
-        now: Instant,
-        generation: u32,
-    ) -> Self {
+    pub fn new(settings: Arc<Settings>, counters: Arc<Counters>, now: Instant) -> Self {
+        // Generations begin anew at each start, so that no two runs of a node make the same tokens.
+        let hash = Mint::new(settings.secret).hash(&[b"generation"]);
+        let generation = u32::try_from(hash >> 32).expect("32 bits");
         let transactions = settings.transactions_max;
         let calls = settings.calls_max;
         Self {
@@ -66,7 +64,8 @@ impl Core {
     #[must_use]
     pub fn owner(&self, message: &Message<'_>) -> Owner {
         let settings = &self.context.settings;
-        if settings.workers <= 1 {
+        // What is no message, or an answer that names nobody, is dropped where it came.
+        if settings.workers <= 1 || !(message.is_request() || message.is_response()) {
             return Owner::Here;
         }
         let named = if message.is_response() {
@@ -80,7 +79,6 @@ impl Core {
         };
         let worker = match named {
             Some(token) => token.worker,
-            // A response that names nobody is dropped where it came.
             None if message.is_response() => return Owner::Here,
             None => {
                 let hash = self.context.mint.hash(&[message.call_id()]);
@@ -104,6 +102,7 @@ impl Core {
         } else {
             self.context.counters.dropped_not_sip.add_one();
         }
+        self.check_invariants();
     }
 
     /// The owner's answer to [`Output::Choose`].
@@ -198,6 +197,19 @@ impl Core {
         ]
     }
 
+    /// What holds between inputs.
+    fn check_invariants(&self) {
+        let [calls, clients, servers, timers] = self.occupancy();
+        debug_assert!(
+            timers <= 2 * calls + clients + servers,
+            "{timers} timers for {calls} calls, {clients} clients, {servers} servers"
+        );
+        debug_assert!(
+            self.servers.is_consistent(),
+            "each server transaction has one key"
+        );
+    }
+
     fn handle_response(&mut self, now: Instant, message: &Message<'_>) {
         // §8.1.3.3: with a second Via it was meant for somebody behind us, and nobody is.
         if message.fault().is_some() || message.values(HeaderName::Via).nth(1).is_some() {
@@ -209,6 +221,11 @@ impl Core {
             .handle_response(&mut self.context, now, message)
         {
             Matched::Absorbed => {}
+            // The peer must not hold a session for a call that is over (TRUNK.md section 4).
+            Matched::Late { hop, with_bye } => {
+                let end = (hop, with_bye);
+                request::end_stray(&mut self.context, &mut self.clients, now, message, end);
+            }
             Matched::Tell(client, purpose) => {
                 self.client_event(now, client, purpose, Event::Response, Some(message));
             }
@@ -256,7 +273,8 @@ impl Core {
             server: None,
         };
         match message.status() {
-            ..200 => self.peer_input(now, call, peer_leg::Input::Provisional, with),
+            ..=100 => self.peer_input(now, call, peer_leg::Input::Trying, with),
+            101..200 => self.peer_input(now, call, peer_leg::Input::Provisional, with),
             300.. => self.peer_input(now, call, peer_leg::Input::Failure, with),
             200..300 => {
                 let tag = self.context.mint.hash(&[message.to_tag().unwrap_or(&[])]);

@@ -5,6 +5,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 
+/// The port of SIP over UDP and TCP where none is written (RFC 3261 §19.1.2).
+pub const DEFAULT_PORT: u16 = 5060;
+
 /// What carries a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {

@@ -50,7 +50,10 @@ impl Outbox {
             let size = (self.used + room).next_power_of_two();
             self.arena.resize(size, 0);
         }
-        let rest = self.arena.get_mut(self.used..).unwrap_or(&mut []);
+        let rest = self
+            .arena
+            .get_mut(self.used..self.used + room)
+            .unwrap_or(&mut []);
         let mut writer = Writer::new(rest);
         write(&mut writer);
         let length = writer.finish()?;

@@ -5,7 +5,7 @@ use crate::outbox::Span;
 use crate::slots::Key;
 use std::net::SocketAddr;
 
-/// One effect. The owner takes them in order until there are none, before the next `handle_*`.
+/// One effect. The owner takes them in order until there are none, before it waits again.
 #[derive(Clone, Debug)]
 pub enum Output {
     /// Choose a peer for this call and say so with `handle_choice`; [`crate::Core::question`] tells
@@ -55,8 +55,6 @@ pub struct Choice {
 pub enum Refusal {
     /// No peer has a session free.
     NoCapacity,
-    /// No peer can be reached over any transport that we have.
-    NoRoute,
 }
 
 /// How a call went.

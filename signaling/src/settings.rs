@@ -69,15 +69,20 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The listener that messages to `remote` over `transport` leave from: same transport and
-    /// address family.
+    /// The listener that messages to `remote` over `transport` leave from: of the same transport and
+    /// address family, and for a loopback address one that is on loopback too, if there is one.
     #[must_use]
     pub fn listener_for(&self, transport: Transport, remote: &SocketAddr) -> Option<ListenerId> {
-        self.listeners
+        let fits = |listener: &&Listener| {
+            listener.transport == transport && listener.local.is_ipv4() == remote.is_ipv4()
+        };
+        let is_near =
+            |listener: &&Listener| listener.local.ip().is_loopback() == remote.ip().is_loopback();
+        let near = self
+            .listeners
             .iter()
-            .position(|listener| {
-                listener.transport == transport && listener.local.is_ipv4() == remote.is_ipv4()
-            })
+            .position(|listener| fits(&listener) && is_near(&listener));
+        near.or_else(|| self.listeners.iter().position(|listener| fits(&listener)))
             .and_then(|index| u8::try_from(index).ok())
             .map(ListenerId)
     }

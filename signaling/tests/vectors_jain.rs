@@ -138,7 +138,10 @@ fn single_headers_are_read() {
     assert!(count == 0 || count == 16, "{count}");
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the file has these fields only")]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the file has these fields only"
+)]
 fn is_read(name: HeaderName, value: &[u8]) -> bool {
     match name {
         HeaderName::From | HeaderName::To => NameAddr::parse(value).is_ok(),

@@ -22,7 +22,12 @@ fn no_protos_case_panics() {
     let mut counts = BTreeMap::<String, usize>::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
-        if entry.path().unwrap().extension().is_none_or(|extension| extension != "tmpl") {
+        if entry
+            .path()
+            .unwrap()
+            .extension()
+            .is_none_or(|extension| extension != "tmpl")
+        {
             continue;
         }
         let mut template = Vec::new();

@@ -56,7 +56,7 @@ impl Wire {
         )]
         let now = Instant::now();
         Self {
-            core: Core::new(Arc::new(settings), Arc::new(Counters::default()), now, 3),
+            core: Core::new(Arc::new(settings), Arc::new(Counters::default()), now),
             now,
         }
     }

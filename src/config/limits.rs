@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Limits {
     /// `calls`: calls at one time; the next one is refused.
     pub calls: usize,
-    /// `transactions`: transactions at one time, both sides of all calls together.
+    /// `transactions`: transactions at one time, of requests received and as many of requests sent.
     pub transactions: usize,
     /// `message_bytes`: one SIP message, header and body together.
     pub message_bytes: usize,
@@ -45,7 +45,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             calls: 200_000,
-            transactions: 400_000,
+            transactions: 1_000_000,
             message_bytes: 65_535,
             headers: 128,
             connections: 4_096,

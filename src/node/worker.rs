@@ -29,10 +29,8 @@ impl Worker {
         counters: Arc<Counters>,
         now: Instant,
     ) -> Self {
-        let [seed, _] = settings.secret;
-        let generation = u32::try_from(seed & 0xffff_ffff).expect("32 bits");
         Self {
-            core: Core::new(settings, counters, now, generation),
+            core: Core::new(settings, counters, now),
             index: Index::new(limits),
             balancer,
             permits: Vec::new(),

@@ -28,6 +28,8 @@ pub enum Cause {
     NoPeerAnswered,
     /// No peer can be reached over a transport that we have.
     NoRoute,
+    /// The peer said 503: it cannot, which does not mean that this node cannot.
+    PeerUnavailable,
     /// The message is broken.
     Malformed(Fault),
     /// A method of RFC 3261's family that this server does not serve here.
@@ -66,7 +68,9 @@ impl Cause {
             Self::Draining | Self::Overloaded => (503, "Service Unavailable"),
             Self::NoChange => (488, "Not Acceptable Here"),
             // Never 503 for "full": RFC 3263 §4.3 would send the caller to every sibling in turn.
-            Self::NoCapacity | Self::NoRoute => (480, "Temporarily Unavailable"),
+            Self::NoCapacity | Self::NoRoute | Self::PeerUnavailable => {
+                (480, "Temporarily Unavailable")
+            }
             Self::NoDialog => (481, "Call/Transaction Does Not Exist"),
             Self::NoPeerAnswered => (504, "Server Time-out"),
             Self::Malformed(fault) => of_fault(fault),
@@ -88,7 +92,7 @@ impl Cause {
             | Self::NoChange
             | Self::NoRoute
             | Self::Overloaded => Blame::Us,
-            Self::NoPeerAnswered | Self::RangTooLong => Blame::Peer,
+            Self::NoPeerAnswered | Self::PeerUnavailable | Self::RangTooLong => Blame::Peer,
             Self::Cancelled
             | Self::NoDialog
             | Self::Malformed(_)
@@ -104,7 +108,7 @@ impl Cause {
     #[must_use]
     pub fn may_try_next_peer(self) -> bool {
         match self {
-            Self::NoPeerAnswered => true,
+            Self::NoPeerAnswered | Self::PeerUnavailable => true,
             Self::Cancelled
             | Self::Draining
             | Self::NoCapacity
@@ -126,8 +130,9 @@ impl Cause {
     #[must_use]
     pub fn warning(self) -> Option<&'static str> {
         match self {
-            Self::NoCapacity => Some("no capacity in any pool"),
+            Self::NoCapacity => Some("no peer has a session free"),
             Self::NoPeerAnswered => Some("no peer answered"),
+            Self::PeerUnavailable => Some("the peer is unavailable"),
             Self::NoRoute => Some("no transport to any peer"),
             Self::Cancelled
             | Self::Draining
@@ -145,7 +150,7 @@ impl Cause {
     }
 
     /// Whether the sender may come back later.
-    fn has_retry_after(self) -> bool {
+    pub(crate) fn has_retry_after(self) -> bool {
         matches!(self, Self::Draining | Self::Overloaded)
     }
 }
@@ -167,7 +172,7 @@ const AMPLIFICATION_TENTHS_MAX: usize = 12;
 /// Room for what is added to the request's own head.
 const ADDED_MAX: usize = 768;
 /// Retry-After lies between 5 and 14 seconds: sent to many at once, they do not come back at once.
-const RETRY_AFTER_MIN: u32 = 5;
+pub(crate) const RETRY_AFTER_MIN: u32 = 5;
 
 /// Answers a request without keeping anything (RFC 3261 §8.2.7): a repeat of the request gets the
 /// same answer again.
@@ -200,9 +205,12 @@ pub(crate) fn answer_stateless(
             writer.put(b"\r\n");
         }
         if cause == Cause::UnsupportedExtension {
-            for tag in required(message) {
-                writer.header(b"Unsupported", tag);
+            writer.put(b"Unsupported: ");
+            for (position, tag) in required(message).enumerate() {
+                writer.put(if position == 0 { b"" } else { b"," });
+                writer.put(tag);
             }
+            writer.put(b"\r\n");
         }
         // §21.4.6: a 405 must say what is allowed.
         if matches!(cause, Cause::MethodNotAllowed | Cause::MethodUnknown) {
@@ -214,6 +222,11 @@ pub(crate) fn answer_stateless(
             writer.put(b"\"\r\n");
         }
     });
+}
+
+/// 200 to a BYE or CANCEL for which no transaction is to be had.
+pub(crate) fn accept_stateless(context: &mut Context, message: &Message<'_>, source: Hop) {
+    Stateless::of(context, message, source).send(context, (200, "OK"), |_, _| {});
 }
 
 /// 200 to an OPTIONS that asks whether we live (§11.2).

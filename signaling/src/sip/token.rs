@@ -51,14 +51,26 @@ pub type Text = [u8; LENGTH];
 /// Makes and checks the tokens of one node.
 #[derive(Clone, Copy, Debug)]
 pub struct Mint {
-    secret: [u64; 2],
+    /// For the checks of tokens, which everybody sees.
+    tokens: [u64; 2],
+    /// For the tables, whose hashes nobody may foresee.
+    tables: [u64; 2],
 }
 
 impl Mint {
     /// A mint with the node's secret.
     #[must_use]
     pub fn new(secret: [u64; 2]) -> Self {
-        Self { secret }
+        // Two keys from one secret: what tokens show says nothing about the tables.
+        let derive = |label: &[u8]| {
+            let mut hasher = hasher(secret);
+            hasher.write(label);
+            hasher.finish()
+        };
+        Self {
+            tokens: [derive(b"tokens, first"), derive(b"tokens, second")],
+            tables: [derive(b"tables, first"), derive(b"tables, second")],
+        }
     }
 
     /// The text of a token.
@@ -99,7 +111,7 @@ impl Mint {
     /// A keyed hash of text from the network, for tables and for choosing a worker.
     #[must_use]
     pub fn hash(&self, parts: &[&[u8]]) -> u64 {
-        let mut hasher = self.hasher();
+        let mut hasher = hasher(self.tables);
         for part in parts {
             // The length keeps ("ab", "c") and ("a", "bc") apart.
             hasher.write_u32(u32::try_from(part.len()).unwrap_or(u32::MAX));
@@ -109,16 +121,15 @@ impl Mint {
     }
 
     fn check(&self, kind: Kind, payload: u64) -> u64 {
-        let mut hasher = self.hasher();
+        let mut hasher = hasher(self.tokens);
         hasher.write_u64(payload);
         hasher.write_u8(kind as u8);
         hasher.finish() >> (64 - CHECK_BITS)
     }
+}
 
-    fn hasher(&self) -> SipHasher13 {
-        let [first, second] = self.secret;
-        SipHasher13::new_with_keys(first, second)
-    }
+fn hasher([first, second]: [u64; 2]) -> SipHasher13 {
+    SipHasher13::new_with_keys(first, second)
 }
 
 /// Whether a text has the form of a token, whoever made it: what fails the check then was forged or

@@ -119,20 +119,25 @@ impl Core {
         let invite = self
             .servers
             .find(key::of_invite(&self.context.mint, message));
-        let call = invite.and_then(|invite| self.servers.call_of(invite));
-        let opened = call.and_then(|call| {
-            let server = self
-                .servers
-                .open(&mut self.context, message, (source, reply), own)?;
-            Some((server, call))
-        });
-        // §9.2: an INVITE that is gone, or was refused without a trace, is one that does not exist.
-        let Some((server, call)) = opened else {
+        // §9.2: an INVITE that is gone, or was refused without a trace, is one that does not exist; and
+        // a CANCEL comes from where its INVITE came from (§9.1), whoever else may know the branch.
+        let call = invite
+            .filter(|invite| self.servers.source(*invite) == Some(source.remote.ip()))
+            .and_then(|invite| self.servers.call_of(invite));
+        let Some(call) = call else {
             reject::answer_stateless(&mut self.context, message, source, Cause::NoDialog);
             return;
         };
-        let tag = answer::caller_tag(&self.context, call);
-        answer::accept(&mut self.context, &mut self.servers, now, server, &tag);
+        match self
+            .servers
+            .open(&mut self.context, message, (source, reply), own)
+        {
+            Some(server) => {
+                let tag = answer::caller_tag(&self.context, call);
+                answer::accept(&mut self.context, &mut self.servers, now, server, &tag);
+            }
+            None => reject::accept_stateless(&mut self.context, message, source),
+        }
         self.caller_input(now, call, caller_leg::Input::Cancel, With::default());
     }
 
@@ -173,7 +178,10 @@ impl Core {
         message: &Message<'_>,
         index: u64,
     ) -> Result<(), Cause> {
-        if !self.calls.has_room() {
+        let has_room = self.calls.has_room()
+            && self.servers.has_room_for_calls()
+            && self.clients.has_room_for_calls();
+        if !has_room {
             return Err(Cause::Overloaded);
         }
         let server = self
@@ -214,13 +222,15 @@ impl Core {
         let (leg, call) = self.find_leg(message, tag).ok_or(Cause::NoDialog)?;
         match message.method() {
             Method::Bye => {
-                let server = self
-                    .servers
-                    .open(&mut self.context, message, (source, reply), index)
-                    .ok_or(Cause::Overloaded)?;
+                // A full table must not keep a call alive: then the answer leaves nothing behind.
+                let hops = (source, reply);
+                let server = self.servers.open(&mut self.context, message, hops, index);
+                if server.is_none() {
+                    reject::accept_stateless(&mut self.context, message, source);
+                }
                 let with = With {
                     message: Some(message),
-                    server: Some(server),
+                    server,
                 };
                 if leg == Kind::CallerLeg {
                     self.caller_input(now, call, caller_leg::Input::Bye, with);
@@ -309,7 +319,8 @@ fn inspect(message: &Message<'_>) -> Result<(), Cause> {
         // RFC 5630 §5.3: without TLS a `sips:` cannot be honoured.
         Scheme::Sips | Scheme::Other => return Err(Cause::UnsupportedScheme),
     }
-    if !has_hops_left(message) {
+    // An OPTIONS is answered here and goes no further.
+    if message.method() == Method::Invite && !has_hops_left(message) {
         return Err(Cause::TooManyHops);
     }
     if required(message).next().is_some() {

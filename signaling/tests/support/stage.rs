@@ -78,7 +78,7 @@ impl Stage {
         let base = Instant::now();
         let counters = Arc::new(Counters::default());
         Self {
-            core: Core::new(Arc::new(settings), Arc::clone(&counters), base, 7),
+            core: Core::new(Arc::new(settings), Arc::clone(&counters), base),
             counters,
             base,
             now: base,
@@ -120,14 +120,18 @@ impl Stage {
                     .1;
                 self.note(&format!("{name} = {value}"));
             }
+            ["stranger", what, details @ ..] => {
+                let bytes = self.caller_sends(what, details)?;
+                self.hear("192.0.2.66:5060", &bytes);
+            }
             ["caller", "again"] => self.again(Side::Caller)?,
             ["peer", "again"] => self.again(Side::Peer)?,
             ["caller", what, details @ ..] => {
-                let bytes = self.from_caller(what, details)?;
+                let bytes = self.caller_sends(what, details)?;
                 self.deliver(Side::Caller, &bytes);
             }
             ["peer", what, details @ ..] => {
-                let bytes = self.from_peer(what, details)?;
+                let bytes = self.peer_sends(what, details)?;
                 self.deliver(Side::Peer, &bytes);
             }
             _ => return Err("no such command".into()),
@@ -183,14 +187,20 @@ impl Stage {
         assert_eq!(message.fault(), None, "{}", String::from_utf8_lossy(bytes));
         let arrow = arrow(&message);
         self.draw(side, true, &arrow);
-        let remote = match side {
+        let from = match side {
             Side::Caller => "192.0.2.1:5060",
             Side::Peer => "192.0.2.9:5080",
         };
+        self.hear(from, bytes);
+    }
+
+    fn hear(&mut self, from: &str, bytes: &[u8]) {
+        let mut index = Index::new(Limits::default());
+        let message = index.read(bytes, Framing::Datagram);
         let source = Hop {
             transport: self.transport,
             listener: ListenerId(0),
-            remote: remote.parse().unwrap(),
+            remote: from.parse().unwrap(),
             connection: None,
         };
         self.core.handle_message(self.now, source, &message);
@@ -224,6 +234,9 @@ impl Stage {
         let side = match transmit.hop.remote.to_string().as_str() {
             "192.0.2.1:5060" => Side::Caller,
             "192.0.2.9:5080" => Side::Peer,
+            "192.0.2.66:5060" => {
+                return self.note(&format!("the stranger hears {}", message.status()));
+            }
             other => panic!(
                 "a message went to {other}:\n{}",
                 String::from_utf8_lossy(&bytes)
@@ -283,45 +296,29 @@ impl Stage {
     }
 
     /// What the caller sends. `to=` of a dialog is the tag of Baton's last answer.
-    fn from_caller(&mut self, what: &str, details: &[&str]) -> Result<Vec<u8>, String> {
+    fn caller_sends(&mut self, what: &str, details: &[&str]) -> Result<Vec<u8>, String> {
         if let Ok(status) = what.parse::<u16>() {
             return self.answer(Side::Caller, status, details);
         }
-        let tag = self
-            .got
-            .get(&(0, "dialog".into()))
-            .map(|bytes| to_tag(bytes))
-            .unwrap_or_default();
-        let forged = details.contains(&"forged");
-        let tag = if forged {
-            tag.replace(|c: char| c.is_ascii_digit(), "q")
-        } else {
-            tag
-        };
-        let in_dialog =
-            matches!(what, "ACK" | "BYE" | "INFO" | "UPDATE") || details.contains(&"re-INVITE");
-        let to = if in_dialog && !tag.is_empty() {
-            format!(";tag={tag}")
+        let has = |word: &str| details.contains(&word);
+        let in_dialog = matches!(what, "ACK" | "BYE" | "INFO" | "UPDATE") || has("re-INVITE");
+        let to = if in_dialog {
+            self.dialog_tag(has("forged"))
         } else {
             String::new()
         };
-        let of_invite = what == "CANCEL" || details.contains(&"of-refusal");
-        let branch = if of_invite {
-            "z9hG4bKc1".to_owned()
+        let is_of_first_invite = what == "CANCEL" || has("of-refusal");
+        let branch = if is_of_first_invite {
+            "z9hG4bKc1".into()
         } else {
             self.branch(Side::Caller)
         };
-        let cseq = match what {
-            "INVITE" if !details.contains(&"re-INVITE") => 1,
-            "ACK" | "CANCEL" => 1,
-            _ => {
-                self.caller_cseq += 1;
-                self.caller_cseq
-            }
-        };
+        let is_first = matches!(what, "ACK" | "CANCEL" | "INVITE") && !has("re-INVITE");
+        self.caller_cseq += u32::from(!is_first);
+        let cseq = if is_first { 1 } else { self.caller_cseq };
         let body = match what {
-            "INVITE" if !details.contains(&"delayed") => OFFER,
-            "ACK" if details.contains(&"answer") => OFFER,
+            "INVITE" if !has("delayed") => OFFER,
+            "ACK" if has("answer") => OFFER,
             _ => "",
         };
         let uri = if in_dialog {
@@ -340,18 +337,42 @@ impl Stage {
             "Content-Type: application/sdp\r\n"
         };
         let transport = self.transport;
+        // RFC 3261 §7.3.1: a line may go on behind white space.
+        let fold = if has("folded") { "\r\n " } else { " " };
+        let contact = if has("bad-Contact") {
+            "*"
+        } else {
+            "<sip:room@192.0.2.1:5060>"
+        };
         Ok(format!(
-            "{what} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} 192.0.2.1:5060;branch={branch};rport\r\nMax-Forwards: 15\r\n\
-             From: \"Room 1\" <sip:room@example.com>;tag=callertag\r\nTo: <sip:meet.room@example.com>{to}\r\n\
-             Call-ID: callers-call-id\r\nCSeq: {cseq} {what}\r\nContact: <sip:room@192.0.2.1:5060>\r\n{extra}{kind}\
-             Content-Length: {}\r\n\r\n{body}",
+            "{what} {uri} SIP/2.0\r\n\
+             Via: SIP/2.0/{transport} 192.0.2.1:5060;branch={branch};rport\r\n\
+             Max-Forwards: 15\r\n\
+             From: \"Room 1\"{fold}<sip:room@example.com>;tag=callertag\r\n\
+             To: <sip:meet.room@example.com>{to}\r\n\
+             Call-ID: callers-call-id\r\nCSeq: {cseq} {what}\r\n\
+             Contact: {contact}\r\n{extra}{kind}Content-Length: {}\r\n\r\n{body}",
             body.len()
         )
         .into_bytes())
     }
 
+    /// The To parameter of the dialog that Baton's last answer to the caller made.
+    fn dialog_tag(&self, is_forged: bool) -> String {
+        let answer = self.got.get(&(Side::Caller as u8, "dialog".into()));
+        let Some(tag) = answer.map(|bytes| to_tag(bytes)) else {
+            return String::new();
+        };
+        let tag = if is_forged {
+            tag.replace(|c: char| c.is_ascii_digit(), "q")
+        } else {
+            tag
+        };
+        format!(";tag={tag}")
+    }
+
     /// What the peer sends.
-    fn from_peer(&mut self, what: &str, details: &[&str]) -> Result<Vec<u8>, String> {
+    fn peer_sends(&mut self, what: &str, details: &[&str]) -> Result<Vec<u8>, String> {
         if let Ok(status) = what.parse::<u16>() {
             return self.answer(Side::Peer, status, details);
         }
@@ -374,7 +395,7 @@ impl Stage {
     }
 
     /// An answer to the last request that Baton sent to this side; `to BYE` names another one.
-    fn answer(&mut self, side: Side, status: u16, details: &[&str]) -> Result<Vec<u8>, String> {
+    fn answer(&self, side: Side, status: u16, details: &[&str]) -> Result<Vec<u8>, String> {
         let method = match details {
             ["to", method, ..] => *method,
             _ => "INVITE",

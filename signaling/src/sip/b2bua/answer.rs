@@ -6,15 +6,15 @@ use crate::hop::Hop;
 use crate::outbox::Span;
 use crate::sip::dialog::write_contact;
 use crate::sip::message::Message;
-use crate::sip::reject::Cause;
+use crate::sip::reject::{Cause, RETRY_AFTER_MIN};
 use crate::sip::token::{Kind, Text};
 use crate::sip::transaction::server::Servers;
 use crate::slots::Key;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Contact, Allow and Content-Length.
-const ADDED_MAX: usize = 256;
+/// Contact, Allow, Warning, Reason and Content-Length, with a long name of ours.
+const ADDED_MAX: usize = 768;
 
 /// Where a caller is answered: its INVITE's transaction, and our name in the dialog.
 #[derive(Clone, Copy)]
@@ -51,6 +51,10 @@ pub(crate) fn relay(
                     writer.put(headers::ALLOW);
                 }
             }
+            // §21.4.6: a 405 must say what is allowed, and the peer's Allow is not what we carry.
+            if status == 405 {
+                writer.put(headers::ALLOW);
+            }
             writer.pass(message, |line| headers::passes_in_answer(line, status));
             writer.body(message.body());
         },
@@ -67,11 +71,12 @@ pub(crate) fn own(
 ) {
     let (status, reason) = cause.status();
     let settings = Arc::clone(&context.settings);
-    let agent = settings
-        .listeners
-        .first()
-        .map_or("baton", |listener| listener.advertised.as_str());
-    servers.respond(context, now, (server, status), 128, |writer, head| {
+    let listener = servers
+        .listener(server)
+        .and_then(|listener| settings.listener(listener));
+    let agent = listener.map_or("baton", |listener| listener.advertised.as_str());
+    context.counters.rejected.add_one();
+    servers.respond(context, now, (server, status), ADDED_MAX, |writer, head| {
         writer.status_line(status, reason.as_bytes());
         head.write(writer, Some(tag));
         if let Some(warning) = cause.warning() {
@@ -79,7 +84,16 @@ pub(crate) fn own(
             writer.put(agent.as_bytes());
             writer.put(b" \"");
             writer.put(warning.as_bytes());
+            writer.put(b"\"\r\nReason: SIP;cause=");
+            writer.number(u32::from(status));
+            writer.put(b";text=\"");
+            writer.put(warning.as_bytes());
             writer.put(b"\"\r\n");
+        }
+        if cause.has_retry_after() {
+            writer.put(b"Retry-After: ");
+            writer.number(RETRY_AFTER_MIN);
+            writer.put(b"\r\n");
         }
         writer.body(b"");
     });

@@ -112,7 +112,6 @@ impl Core {
         let refused = match choice {
             Ok(choice) => self.invite(now, key, choice).err(),
             Err(Refusal::NoCapacity) => Some(Cause::NoCapacity),
-            Err(Refusal::NoRoute) => Some(Cause::NoRoute),
         };
         match refused {
             None => self.peer_input(now, key, peer_leg::Input::Invited, With::default()),
@@ -245,6 +244,10 @@ impl Core {
             Action::RelayProvisional => {
                 self.relay(now, key, with);
             }
+            // RFC 3261 §16.7 step 6: one peer's 503 must not make the caller avoid this node.
+            Action::RelayFailure if with.message.is_some_and(|message| message.status() == 503) => {
+                self.refuse_invite(now, key, server, Cause::PeerUnavailable);
+            }
             Action::RelayFailure => {
                 self.relay(now, key, with);
                 self.release_offer(key);
@@ -266,17 +269,14 @@ impl Core {
             Action::RefuseBye => self.refuse(now, key, Kind::PeerLeg, with),
             Action::AbandonInvite => {
                 if let Some(client) = client {
-                    self.clients.terminate(&mut self.context, client);
+                    self.clients.abandon(&mut self.context, now, client);
                 }
             }
             Action::HangUpCaller => {
                 self.caller_input(now, key, caller_leg::Input::PeerHangup, with);
             }
             Action::RelayProvisional => {
-                // A 100 is for this hop alone (§16.7 step 5).
-                if with.message.is_some_and(|message| message.status() > 100) {
-                    self.caller_input(now, key, caller_leg::Input::PeerProvisional, with);
-                }
+                self.caller_input(now, key, caller_leg::Input::PeerProvisional, with);
             }
             Action::RelaySuccess => {
                 self.caller_input(now, key, caller_leg::Input::PeerSuccess, with);

@@ -69,7 +69,20 @@ fn rule(name: HeaderName) -> Rule {
         | HeaderName::Rseq
         | HeaderName::SessionExpires
         | HeaderName::Supported
-        | HeaderName::TargetDialog => Rule::Own,
+        // They name dialogs of the other leg, or promise methods that are not carried across.
+        | HeaderName::AllowEvents
+        | HeaderName::InReplyTo
+        | HeaderName::Join
+        | HeaderName::RecvInfo
+        | HeaderName::ReferTo
+        | HeaderName::TargetDialog
+        // They hold for one hop.
+        | HeaderName::FlowTimer
+        | HeaderName::Path
+        | HeaderName::SecurityClient
+        | HeaderName::SecurityServer
+        | HeaderName::SecurityVerify
+        | HeaderName::ServiceRoute => Rule::Own,
         _ => Rule::Pass,
     }
 }

@@ -8,6 +8,7 @@ use crate::settings::Settings;
 use crate::sip::dialog::{target, write_contact, write_via};
 use crate::sip::message::{HeaderName, Message, Writer};
 use crate::sip::token::Text;
+use crate::sip::transaction::hop_by_hop::INVITE_CSEQ;
 
 /// The parts of [`Offer::buffer`], in their order; each ends where the next one starts.
 #[derive(Clone, Copy)]
@@ -22,6 +23,15 @@ enum Part {
     Body,
 }
 
+const PARTS: [Part; 6] = [
+    Part::RequestUri,
+    Part::FromFront,
+    Part::FromBack,
+    Part::To,
+    Part::Lines,
+    Part::Body,
+];
+
 /// The INVITE of a call that is being set up.
 #[derive(Debug, Default)]
 pub(crate) struct Offer {
@@ -32,7 +42,7 @@ pub(crate) struct Offer {
 
 /// What is written for the peer leg beside the offer's own text: request line, Via, Contact and so
 /// on.
-const ADDED_MAX: usize = 640;
+const ADDED_MAX: usize = 1536;
 /// RFC 3261 §8.1.1.6.
 const MAX_FORWARDS_DEFAULT: u32 = 70;
 
@@ -44,14 +54,14 @@ impl Offer {
         let (front, back) = split_at_tag(from, message.from_tag());
         let mut ends = [0; 6];
         let mut writer = Writer::new(buffer.room());
-        for (part, end) in (0u8..).zip(&mut ends) {
+        for (part, end) in PARTS.into_iter().zip(&mut ends) {
             match part {
-                0 => writer.put(message.request_uri()),
-                1 => writer.put(front),
-                2 => writer.put(back),
-                3 => writer.put(message.to()),
-                4 => writer.pass(message, headers::passes_in_invite),
-                _ => writer.put(message.body()),
+                Part::RequestUri => writer.put(message.request_uri()),
+                Part::FromFront => writer.put(front),
+                Part::FromBack => writer.put(back),
+                Part::To => writer.put(message.to()),
+                Part::Lines => writer.pass(message, headers::passes_in_invite),
+                Part::Body => writer.put(message.body()),
             }
             *end = u32::try_from(writer.len()).unwrap_or(u32::MAX);
         }
@@ -98,7 +108,9 @@ impl Offer {
         writer.put(self.part(Part::To));
         writer.put(b"\r\nCall-ID: ");
         writer.put(&names.call_id);
-        writer.put(b"\r\nCSeq: 1 INVITE\r\n");
+        writer.put(b"\r\nCSeq: ");
+        writer.number(INVITE_CSEQ);
+        writer.put(b" INVITE\r\n");
         write_contact(settings, writer, hop, &names.tag);
         writer.put(headers::ALLOW);
         writer.put(self.part(Part::Lines));

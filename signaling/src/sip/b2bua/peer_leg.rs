@@ -43,7 +43,7 @@ pub enum Input {
     Invited,
     /// Timer B, or the transport failed.
     NoAnswer,
-    /// 1xx.
+    /// 101 to 199.
     Provisional,
     /// The first 2xx.
     Success,
@@ -51,6 +51,8 @@ pub enum Input {
     SuccessAgain,
     /// Timer C while ringing; while cancelling, 64*T1 without a final.
     TooLong,
+    /// 100: for this hop alone, and no reason to wait longer (§16.7 steps 2 and 5).
+    Trying,
 }
 
 /// What to do.
@@ -113,13 +115,17 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         (State::Calling | State::Proceeding, Input::NoAnswer) => {
             (State::Ended, &[StopWaiting, TellNoAnswer])
         }
+        (State::Calling, Input::Trying) => (State::Proceeding, &[StartRinging]),
+        (State::Proceeding, Input::Trying) => (State::Proceeding, &[]),
         (State::Calling, Input::CallerHangup) => (State::CancelPending, &[]),
         (State::Proceeding, Input::CallerHangup) => (State::Cancelling, &[SendCancel]),
         // §16.8: after timer C a CANCEL goes out, and the caller is not kept waiting for what comes
         // of it.
         (State::Proceeding, Input::TooLong) => (State::Cancelling, &[SendCancel, TellNoAnswer]),
 
-        (State::CancelPending, Input::Provisional) => (State::Cancelling, &[SendCancel]),
+        (State::CancelPending, Input::Provisional | Input::Trying) => {
+            (State::Cancelling, &[SendCancel])
+        }
         (State::CancelPending | State::Cancelling, Input::Success) => {
             (State::Ending, &[StopWaiting, SendOwnAck, SendBye])
         }
@@ -131,7 +137,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
 
         (State::Answered, Input::CallerAck) => (State::Established, &[SendAck]),
         (State::Answered, Input::CallerHangup) => (State::Ending, &[SendOwnAck, SendBye]),
-        (State::Answered, Input::Bye) => (State::Ended, &[AcceptBye, HangUpCaller]),
+        // §13.2.2.4: the 2xx wants its ACK even from a call that is over.
+        (State::Answered, Input::Bye) => (State::Ended, &[SendOwnAck, AcceptBye, HangUpCaller]),
 
         (State::Established, Input::SuccessAgain) => (State::Established, &[RepeatAck]),
         (State::Established, Input::CallerHangup) => (State::Ending, &[SendBye]),
@@ -161,7 +168,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Provisional
             | Input::Success
             | Input::SuccessAgain
-            | Input::TooLong,
+            | Input::TooLong
+            | Input::Trying,
         )
         | (State::Calling, Input::TooLong)
         | (
@@ -169,7 +177,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             Input::ByeDone | Input::CallerAck | Input::Invited | Input::SuccessAgain,
         )
         | (State::CancelPending, Input::TooLong)
-        | (State::Cancelling, Input::Provisional)
+        | (State::Cancelling, Input::Provisional | Input::Trying)
         | (
             State::CancelPending | State::Cancelling,
             Input::ByeDone
@@ -187,7 +195,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Provisional
             | Input::Success
             | Input::SuccessAgain
-            | Input::TooLong,
+            | Input::TooLong
+            | Input::Trying,
         )
         | (
             State::Established,
@@ -198,7 +207,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::NoAnswer
             | Input::Provisional
             | Input::Success
-            | Input::TooLong,
+            | Input::TooLong
+            | Input::Trying,
         )
         | (
             State::Ending | State::Ended,
@@ -209,7 +219,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::NoAnswer
             | Input::Provisional
             | Input::Success
-            | Input::TooLong,
+            | Input::TooLong
+            | Input::Trying,
         )
         | (State::Ended, Input::ByeDone) => (state, &[]),
     }

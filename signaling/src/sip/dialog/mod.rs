@@ -11,7 +11,7 @@ pub(crate) use text::Parts;
 
 use crate::hop::Hop;
 use crate::settings::Settings;
-use crate::sip::message::{HeaderName, Message, NameAddr, Writer};
+use crate::sip::message::{HeaderName, Message, NameAddr, Scheme, Uri, Writer};
 use target::next_hop;
 
 /// The parts of a dialog's text.
@@ -107,7 +107,7 @@ impl Dialog {
 
     /// Octets that [`Dialog::write_start`] may write.
     pub(crate) fn room(&self) -> usize {
-        self.text.len() + 320
+        self.text.len() + 768
     }
 
     /// Writes a request of this dialog up to and including CSeq (§12.2.1.1). The branch is without
@@ -191,8 +191,15 @@ fn contact_uri<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
     uri_of(message.values(HeaderName::Contact).next()?)
 }
 
+/// A URI that can stand in a request line: of our schemes, and without header fields (§19.1.1).
 fn uri_of(value: &[u8]) -> Option<&[u8]> {
-    NameAddr::parse(value).ok().map(|name_addr| name_addr.uri)
+    let text = NameAddr::parse(value).ok()?.uri;
+    let uri = Uri::parse(text).ok()?;
+    match uri.scheme {
+        Scheme::Sip | Scheme::Sips => text.split(|octet| *octet == b'?').next(),
+        Scheme::Tel => Some(text),
+        Scheme::Other => None,
+    }
 }
 
 fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {

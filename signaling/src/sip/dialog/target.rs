@@ -1,13 +1,11 @@
 //! Where the requests of a dialog go (RFC 3261 §12.2.1.1 and §8.1.2), and what a peer is called in
 //! its Request-URI.
 
-use crate::hop::{Hop, Transport};
+use crate::hop::{DEFAULT_PORT, Hop, Transport};
 use crate::settings::Settings;
-use crate::sip::message::{NameAddr, Scheme, Uri, Writer};
+use crate::sip::message::{NameAddr, Scheme, Uri, Values, Writer};
 use crate::sip::transaction::head::write_ip;
 use std::net::SocketAddr;
-
-const DEFAULT_PORT: u16 = 5060;
 
 /// A first route that is a strict router's, and the routes behind it.
 #[derive(Clone, Copy)]
@@ -21,7 +19,7 @@ pub(crate) fn strict_first_route(routes: &[u8]) -> Option<StrictRoute<'_>> {
     let first = first_route(routes)?;
     let name_addr = NameAddr::parse(first).ok()?;
     let uri = Uri::parse(name_addr.uri).ok()?;
-    if uri.param("lr").is_some() {
+    if uri.is_loose_router() {
         return None;
     }
     let rest = routes.get(first.len()..).unwrap_or(&[]);
@@ -46,13 +44,21 @@ pub(crate) fn next_hop(settings: &Settings, target: &[u8], routes: &[u8], known:
     };
     let Some(ip) = uri.ip() else { return known };
     let remote = SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT));
-    let transport = match uri.param("transport") {
-        Some(Some(name)) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-        Some(Some(name)) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+    let transport = match uri.transport() {
+        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
         Some(_) | None => known.transport,
     };
     if transport == known.transport && remote.is_ipv4() == known.remote.is_ipv4() {
-        return Hop { remote, ..known };
+        // The connection leads to the host at its other end, and to no other.
+        let connection = known
+            .connection
+            .filter(|_| remote.ip() == known.remote.ip());
+        return Hop {
+            remote,
+            connection,
+            ..known
+        };
     }
     match settings.listener_for(transport, &remote) {
         Some(listener) => Hop {
@@ -114,26 +120,6 @@ fn write_address(writer: &mut Writer<'_>, address: &SocketAddr) {
     writer.number(u32::from(address.port()));
 }
 
-/// The first of a comma list; commas inside `<>` and quotes do not count.
 fn first_route(routes: &[u8]) -> Option<&[u8]> {
-    if routes.is_empty() {
-        return None;
-    }
-    let (mut quoted, mut angled, mut escaped) = (false, false, false);
-    let end = routes.iter().position(|octet| {
-        if escaped {
-            escaped = false;
-            return false;
-        }
-        match octet {
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'<' if !quoted => angled = true,
-            b'>' if !quoted => angled = false,
-            b',' => return !quoted && !angled,
-            _ => {}
-        }
-        false
-    });
-    routes.get(..end.unwrap_or(routes.len()))
+    Values::new(routes).next()
 }

@@ -53,7 +53,9 @@ impl Span {
 
 #[inline]
 pub(super) fn offset(at: usize) -> u16 {
-    u16::try_from(at).unwrap_or(u16::MAX)
+    debug_assert!(at <= MESSAGE_BYTES_MAX);
+    // With the mask the compiler knows that it fits, and does not look again for each line.
+    u16::try_from(at & MESSAGE_BYTES_MAX).unwrap_or(0)
 }
 
 /// One header line by position.

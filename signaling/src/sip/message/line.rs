@@ -23,18 +23,21 @@ pub(super) struct LineEnds<'a> {
     bytes: &'a [u8],
     base: usize,
     mask: u64,
+    /// The mask of the next block, made before it is needed: the processor works on it while the
+    /// lines of this block are read.
+    mask_ahead: u64,
 }
 
 impl<'a> LineEnds<'a> {
     /// Starts at `from`, the start of a line.
+    #[inline]
     pub(super) fn new(bytes: &'a [u8], from: usize) -> Self {
-        let mut ends = Self {
+        Self {
             bytes,
             base: from,
-            mask: 0,
-        };
-        ends.load();
-        ends
+            mask: block_line_ends(bytes, from),
+            mask_ahead: block_line_ends(bytes, from.saturating_add(BLOCK)),
+        }
     }
 
     /// The end of the current line; `None` if it does not end within the bytes.
@@ -75,25 +78,30 @@ impl<'a> LineEnds<'a> {
             if self.base >= self.bytes.len() {
                 return None;
             }
-            self.load();
+            self.mask = self.mask_ahead;
+            self.mask_ahead = block_line_ends(self.bytes, self.base.saturating_add(BLOCK));
         }
         Some(())
     }
+}
 
-    #[inline]
-    fn load(&mut self) {
-        let rest = self.bytes.get(self.base..).unwrap_or_default();
-        self.mask = match rest.first_chunk::<BLOCK>() {
-            Some(block) => line_ends(block),
-            None => {
-                let mut block = [0; BLOCK];
-                for (to, from) in block.iter_mut().zip(rest) {
-                    *to = *from;
-                }
-                line_ends(&block)
-            }
-        };
+/// The line ends of the block at this place, which the bytes may end before.
+#[inline]
+fn block_line_ends(bytes: &[u8], base: usize) -> u64 {
+    match bytes.get(base..).and_then(|rest| rest.first_chunk()) {
+        Some(block) => line_ends(block),
+        None => last_line_ends(bytes.get(base..).unwrap_or_default()),
     }
+}
+
+/// The line ends of less than a block.
+#[cold]
+fn last_line_ends(rest: &[u8]) -> u64 {
+    let mut block = [0; BLOCK];
+    for (to, from) in block.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    line_ends(&block)
 }
 
 /// One bit for each CR and LF of the block, the first byte in the lowest bit.
@@ -102,34 +110,16 @@ impl<'a> LineEnds<'a> {
 /// eight, the groups are laid over each other, and turning rows into columns puts them in order.
 #[inline]
 fn line_ends(block: &[u8; BLOCK]) -> u64 {
-    let mut hits = *block;
-    for (byte, bit) in hits.iter_mut().zip(GROUP_BITS) {
-        let is_end = *byte == b'\r' || *byte == b'\n';
-        *byte = u8::from(is_end).wrapping_neg() & bit;
-    }
+    let hits = block.map(|byte| {
+        let is_end = byte == b'\r' || byte == b'\n';
+        u8::from(is_end).wrapping_neg()
+    });
     let (groups, _) = hits.as_chunks::<8>();
-    transpose(
-        groups
-            .iter()
-            .fold(0, |all, group| all | u64::from_le_bytes(*group)),
-    )
-}
-
-/// Bit n for the bytes of the n-th group of eight.
-const GROUP_BITS: [u8; BLOCK] = group_bits();
-
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated at compile time, where a miss fails"
-)]
-const fn group_bits() -> [u8; BLOCK] {
-    let mut bits = [0; BLOCK];
-    let mut at = 0;
-    while at < BLOCK {
-        bits[at] = 1 << (at / 8);
-        at += 1;
-    }
-    bits
+    let ones = u64::from_le_bytes([1; 8]);
+    let square = groups.iter().enumerate().fold(0, |all, (group, hits)| {
+        all | u64::from_le_bytes(*hits) & (ones << group)
+    });
+    transpose(square)
 }
 
 /// Turns a square of eight by eight bits about its diagonal (Hacker's Delight, §7-3).

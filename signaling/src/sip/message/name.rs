@@ -173,7 +173,11 @@ impl HeaderName {
     #[inline]
     fn from_words(small: [u64; 3]) -> Option<Self> {
         let name = TABLE.get(hash(small)).copied().flatten()?;
-        (SMALL.get(name as usize) == Some(&small)).then_some(name)
+        // Word by word: comparing the arrays would go through memory and stall there.
+        let [first, second, third] = small;
+        let [known_first, known_second, known_third] = SMALL.get(name as usize)?;
+        let difference = (first ^ known_first) | (second ^ known_second) | (third ^ known_third);
+        (difference == 0).then_some(name)
     }
 
     /// The canonical spelling; `Other` for a name that has none here.

@@ -1,6 +1,7 @@
 //! The table of client transactions: requests we sent and the answers that belong to them (RFC 3261
 //! §17.1).
 
+use super::hop_by_hop::{INVITE_CSEQ, acknowledge, write_cancel};
 use super::{Action, Clocks, Timer, invite_client, key::MAGIC_COOKIE, non_invite_client};
 use crate::context::{Alarm, Context};
 use crate::hop::Hop;
@@ -28,6 +29,8 @@ pub(crate) enum Purpose {
 
 #[derive(Clone, Copy, Debug)]
 enum Machine {
+    /// The user has given up; a peer that answers after all is still told to stop.
+    Abandoned,
     Invite(invite_client::State),
     Other(non_invite_client::State),
 }
@@ -37,15 +40,17 @@ pub(crate) struct Client {
     machine: Machine,
     purpose: Purpose,
     hop: Hop,
+    /// Where the ACK of the 2xx that won went.
+    ack_hop: Option<Hop>,
     clocks: Clocks,
     alarm: Option<TimerHandle>,
     /// What is repeated: the request until it is answered, then an INVITE's ACK.
     message: Buffer,
     /// The transaction of the CANCEL that went after this INVITE; it shares the branch.
     cancel: Option<Key>,
-    /// Hash of the tag of the 2xx that won, and of the last other one that was sent a BYE.
+    /// Hash of the tag of the 2xx that won, and of others that were sent a BYE.
     winner: Option<u64>,
-    stray: Option<u64>,
+    strays: [u64; STRAYS],
 }
 
 /// What the transaction user is told.
@@ -59,10 +64,15 @@ pub(crate) enum Event {
     TransportError,
 }
 
+/// How many forks that lost are remembered, so that each gets one BYE.
+const STRAYS: usize = 4;
+
 /// What became of a response.
 pub(crate) enum Matched {
     /// Absorbed, or nobody's: counted.
     Absorbed,
+    /// A 2xx to an INVITE that was given up, and that went to `hop`.
+    Late { hop: Hop, with_bye: bool },
     /// The user hears of it.
     Tell(Key, Purpose),
 }
@@ -85,17 +95,24 @@ pub(crate) enum TwoHundred {
 
 pub(crate) struct Clients {
     slots: Slots<Client>,
+    calls_max: usize,
 }
 
 impl Clients {
     pub(crate) fn new(limit: usize, first_generation: u32) -> Self {
         Self {
             slots: Slots::new(limit, first_generation),
+            calls_max: limit - limit / 4,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Whether one more call may be taken: the last quarter of the table is for BYE and CANCEL.
+    pub(crate) fn has_room_for_calls(&self) -> bool {
+        self.slots.len() < self.calls_max
     }
 
     /// Sends a request in a new transaction. `write` is given the branch (without the cookie).
@@ -118,12 +135,13 @@ impl Clients {
             machine,
             purpose,
             hop,
+            ack_hop: None,
             clocks: Clocks::default(),
             alarm: None,
             message: Buffer::default(),
             cancel: None,
             winner: None,
-            stray: None,
+            strays: [0; STRAYS],
         };
         let Some(key) = self.slots.insert(client) else {
             context.counters.dropped_limit.add_one();
@@ -178,8 +196,13 @@ impl Clients {
             context.counters.dropped_stale_token.add_one();
             return Matched::Absorbed;
         };
+        if !is_answer_to(context, client.purpose, message) {
+            context.counters.dropped_forged_token.add_one();
+            return Matched::Absorbed;
+        }
         let status = message.status();
         let event = match client.machine {
+            Machine::Abandoned => return self.too_late(context, now, key, message),
             Machine::Invite(_) if message.cseq_method() == Method::Invite => {
                 let input = match status {
                     100..=199 => invite_client::Input::Provisional,
@@ -206,6 +229,45 @@ impl Clients {
         }
     }
 
+    /// An answer to an INVITE that was given up: the peer is told to stop (TRUNK.md section 4).
+    fn too_late(
+        &mut self,
+        context: &mut Context,
+        now: Instant,
+        key: Key,
+        message: &Message<'_>,
+    ) -> Matched {
+        let Some(client) = self.slots.get_mut(key) else {
+            return Matched::Absorbed;
+        };
+        match message.status() {
+            _ if message.cseq_method() != Method::Invite => {}
+            // §9.1: nothing is cancelled that was answered; the provisional was overtaken by a 2xx.
+            ..200 if client.cancel.is_none() && client.strays == [0; STRAYS] => {
+                self.cancel(context, now, key);
+            }
+            ..200 => {}
+            200..300 => {
+                let tag = context.mint.hash(&[message.to_tag().unwrap_or(&[])]);
+                let with_bye = remember(&mut client.strays, tag);
+                return Matched::Late {
+                    hop: client.hop,
+                    with_bye,
+                };
+            }
+            300.. => {
+                client.machine = Machine::Invite(invite_client::State::Proceeding);
+                let failure = invite_client::Input::Failure;
+                let told = self.step_invite(context, now, key, failure, Some(message));
+                debug_assert!(
+                    told.is_some(),
+                    "a failure is told; here nobody is left to hear it"
+                );
+            }
+        }
+        Matched::Absorbed
+    }
+
     /// Tells the 2xx of forks apart, by a hash of their To tags. The first one wins.
     pub(crate) fn two_hundred(&mut self, key: Key, tag: u64) -> Option<TwoHundred> {
         let client = self.slots.get_mut(key)?;
@@ -216,8 +278,7 @@ impl Clients {
             }
             Some(winner) if winner == tag => Some(TwoHundred::Again),
             Some(_) => {
-                let with_bye = client.stray != Some(tag);
-                client.stray = Some(tag);
+                let with_bye = remember(&mut client.strays, tag);
                 Some(TwoHundred::Stray {
                     hop: client.hop,
                     with_bye,
@@ -240,6 +301,10 @@ impl Clients {
             return None;
         };
         match client.machine {
+            Machine::Abandoned => {
+                self.terminate(context, key);
+                None
+            }
             Machine::Invite(_) => {
                 let input = match timer {
                     Timer::A => invite_client::Input::TimerA,
@@ -287,6 +352,7 @@ impl Clients {
         key: Key,
     ) -> Option<(Purpose, Event)> {
         match self.slots.get(key)?.machine {
+            Machine::Abandoned => None,
             Machine::Invite(_) => self.step_invite(
                 context,
                 now,
@@ -300,8 +366,22 @@ impl Clients {
         }
     }
 
-    /// Ends a transaction whose user has given up (§9.1: no final within 64*T1 of the CANCEL).
-    pub(crate) fn terminate(&mut self, context: &mut Context, key: Key) {
+    /// Keeps an INVITE for 64*T1 whose user has given up: a peer that answers after all is told to
+    /// stop.
+    pub(crate) fn abandon(&mut self, context: &mut Context, now: Instant, key: Key) {
+        let Some(client) = self.slots.get_mut(key) else {
+            return;
+        };
+        let life = now + context.settings.timers.t1_64();
+        client.machine = Machine::Abandoned;
+        client.clocks = Clocks {
+            life: Some((Timer::M, life)),
+            ..Clocks::default()
+        };
+        arm(client, key, context);
+    }
+
+    fn terminate(&mut self, context: &mut Context, key: Key) {
         let Some(mut client) = self.slots.remove(key) else {
             return;
         };
@@ -319,7 +399,7 @@ impl Clients {
         context
             .pool
             .put(std::mem::replace(&mut client.message, kept));
-        client.hop = hop;
+        client.ack_hop = Some(hop);
     }
 
     /// Sends the kept ACK of a 2xx again, if there is one yet.
@@ -329,7 +409,8 @@ impl Clients {
         };
         if !client.message.is_empty() {
             context.counters.retransmissions_out.add_one();
-            context.resend(client.hop, None, client.message.as_slice());
+            let hop = client.ack_hop.unwrap_or(client.hop);
+            context.resend(hop, None, client.message.as_slice());
         }
     }
 
@@ -384,8 +465,10 @@ impl Clients {
         {
             // The request is not repeated any more; the place is for its ACK.
             let request = std::mem::take(&mut client.message);
-            if next == invite_client::State::Completed {
-                acknowledge(client, context, response, request.as_slice());
+            if next == invite_client::State::Completed
+                && let Some(response) = response
+            {
+                client.message = acknowledge(context, client.hop, response, request.as_slice());
             }
             context.pool.put(request);
         } else if actions.contains(&Action::Acknowledge) {
@@ -438,7 +521,10 @@ impl Clients {
     ) -> Option<(Purpose, Event)> {
         let client = self.slots.get_mut(key)?;
         let told = event.map(|event| (client.purpose, event));
-        if over {
+        let is_lost = matches!(event, Some(Event::Timeout | Event::TransportError));
+        if is_lost && matches!(client.machine, Machine::Invite(_)) {
+            self.abandon(context, now, key);
+        } else if over {
             self.terminate(context, key);
         } else if at_once {
             disarm(client, context);
@@ -452,6 +538,29 @@ impl Clients {
         }
         told
     }
+}
+
+/// Whether a response repeats what its INVITE said (§8.1.3.2): a dialog is made from it.
+fn is_answer_to(context: &Context, purpose: Purpose, message: &Message<'_>) -> bool {
+    let Purpose::Invite(call) = purpose else {
+        return true;
+    };
+    let tag = context.token(Kind::PeerLeg, call);
+    message.cseq() == INVITE_CSEQ
+        && message.call_id() == context.token(Kind::CallId, call)
+        && message
+            .from_tag()
+            .is_some_and(|from| from.eq_ignore_ascii_case(&tag))
+}
+
+/// Remembers a tag; false if it is remembered already.
+fn remember(tags: &mut [u64; STRAYS], tag: u64) -> bool {
+    let is_new = !tags.contains(&tag);
+    if is_new {
+        tags.rotate_right(1);
+        tags[0] = tag;
+    }
+    is_new
 }
 
 /// The transaction that a response's top Via names, if the name is ours.
@@ -500,61 +609,6 @@ fn perform(
         }
     }
     (event, at_once)
-}
-
-/// The ACK of a non-2xx final (§17.1.1.3): Request-URI and Via of the INVITE, the rest as the
-/// answer has it.
-fn acknowledge(
-    client: &mut Client,
-    context: &mut Context,
-    response: Option<&Message<'_>>,
-    invite: &[u8],
-) {
-    let Some(response) = response else { return };
-    let mut lines = invite.split_inclusive(|octet| *octet == b'\n');
-    let (Some(start), Some(via)) = (lines.next(), lines.next()) else {
-        return;
-    };
-    let uri = start.split(|octet| *octet == b' ').nth(1).unwrap_or(&[]);
-    let room = uri.len()
-        + via.len()
-        + response.from().len()
-        + response.to().len()
-        + response.call_id().len()
-        + 128;
-    let sent = context.send(client.hop, None, room, |writer| {
-        writer.request_line(b"ACK", uri);
-        writer.put(via);
-        writer.put(b"Max-Forwards: 70\r\n");
-        writer.header(b"From", response.from());
-        writer.header(b"To", response.to());
-        writer.header(b"Call-ID", response.call_id());
-        writer.put(b"CSeq: ");
-        writer.number(response.cseq());
-        writer.put(b" ACK\r\n");
-        writer.body(b"");
-    });
-    if let Some(transmit) = sent {
-        client.message = context.pool.copy(context.outbox.bytes(transmit.span));
-    }
-}
-
-/// Our INVITE begins with request line, Via, Max-Forwards, From, To, Call-ID, CSeq, in this order
-/// ([`Offer::write`]).
-///
-/// [`Offer::write`]: crate::sip::b2bua
-fn write_cancel(writer: &mut Writer<'_>, invite: &[u8]) {
-    let mut lines = invite.split_inclusive(|octet| *octet == b'\n');
-    let start = lines.next().unwrap_or(&[]);
-    writer.put(b"CANCEL");
-    writer.put(start.strip_prefix(b"INVITE").unwrap_or(start));
-    for line in lines.by_ref().take(5) {
-        writer.put(line);
-    }
-    let cseq = lines.next().unwrap_or(&[]);
-    writer.put(cseq.strip_suffix(b"INVITE\r\n").unwrap_or(cseq));
-    writer.put(b"CANCEL\r\n");
-    writer.body(b"");
 }
 
 fn arm(client: &mut Client, key: Key, context: &mut Context) {

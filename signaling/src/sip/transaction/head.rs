@@ -19,52 +19,65 @@ pub(crate) struct Head {
     buffer: Buffer,
     /// Where the To value ends and its tag goes.
     to_end: usize,
-    has_to_tag: bool,
+    /// Where the Record-Route lines begin.
+    record_route: usize,
+    wants_tag: bool,
 }
 
 impl Head {
     /// Takes the head of a request. Works on broken requests too: what is there is repeated.
     pub(crate) fn of(message: &Message<'_>, source: &Hop, pool: &mut Pool) -> Self {
-        let mut buffer = pool.take(message.bytes().len() + ADDED_MAX);
+        let kept = message.bytes().len() - message.body().len();
+        let mut buffer = pool.take(kept + ADDED_MAX);
         let mut writer = Writer::new(buffer.room());
         write_vias(&mut writer, message, source);
-        for name in [HeaderName::From, HeaderName::CallId, HeaderName::Cseq] {
-            if let Some(line) = message.lines().find(|line| line.name == name) {
-                writer.put(line.raw);
-            }
+        for name in [
+            HeaderName::From,
+            HeaderName::CallId,
+            HeaderName::Cseq,
+            HeaderName::Timestamp,
+        ] {
+            write_first(&mut writer, message, name);
         }
-        if let Some(to) = message.header(HeaderName::To) {
-            writer.put(b"To: ");
-            writer.put(to);
-        }
-        let to_end = writer.len();
+        // The To comes last: its tag is added behind it. A request without one gets no tag either.
+        let has_to = write_first(&mut writer, message, HeaderName::To);
+        let to_end = if has_to {
+            writer.len().saturating_sub(2)
+        } else {
+            writer.len()
+        };
+        let record_route = writer.len();
         writer.pass(message, |line| line.name == HeaderName::RecordRoute);
         let length = writer.finish().unwrap_or(0);
         buffer.set_length(length);
         Self {
             buffer,
             to_end: to_end.min(length),
-            has_to_tag: message.to_tag().is_some(),
+            record_route: record_route.min(length),
+            wants_tag: has_to && message.to_tag().is_none(),
         }
     }
 
     /// Writes it, with `tag` in the To unless the request had one.
     pub(crate) fn write(&self, writer: &mut Writer<'_>, tag: Option<&[u8]>) {
-        let (front, _) = self.parts();
-        writer.put(front);
+        writer.put(self.part(0, self.to_end));
         if let Some(tag) = tag
-            && !self.has_to_tag
+            && self.wants_tag
         {
             writer.put(b";tag=");
             writer.put(tag);
         }
-        writer.put(b"\r\n");
+        writer.put(self.part(self.to_end, self.record_route));
     }
 
     /// Writes the Record-Route lines, which answers that make a dialog repeat (§12.1.1).
     pub(crate) fn write_record_route(&self, writer: &mut Writer<'_>) {
-        let (_, back) = self.parts();
-        writer.put(back);
+        writer.put(self.part(self.record_route, self.buffer.as_slice().len()));
+    }
+
+    /// Whether the memory was given back.
+    pub(crate) fn is_released(&self) -> bool {
+        self.buffer.is_empty()
     }
 
     /// Room that [`Head::write`] and [`Head::write_record_route`] need.
@@ -76,13 +89,40 @@ impl Head {
     pub(crate) fn release(&mut self, pool: &mut Pool) {
         pool.put(std::mem::take(&mut self.buffer));
         self.to_end = 0;
+        self.record_route = 0;
     }
 
-    fn parts(&self) -> (&[u8], &[u8]) {
-        self.buffer
-            .as_slice()
-            .split_at_checked(self.to_end)
-            .unwrap_or((&[], &[]))
+    fn part(&self, start: usize, end: usize) -> &[u8] {
+        self.buffer.as_slice().get(start..end).unwrap_or(&[])
+    }
+}
+
+/// Writes the first line of a name, if there is one.
+///
+/// A request with a fault may end its lines in ways that we would not repeat: then control
+/// characters become spaces.
+fn write_first(writer: &mut Writer<'_>, message: &Message<'_>, name: HeaderName) -> bool {
+    let Some(value) = message.header(name) else {
+        return false;
+    };
+    writer.put(name.as_str().as_bytes());
+    writer.put(b": ");
+    write_value(writer, message, value);
+    writer.put(b"\r\n");
+    true
+}
+
+fn write_value(writer: &mut Writer<'_>, message: &Message<'_>, value: &[u8]) {
+    if message.fault().is_none() {
+        writer.put(value);
+        return;
+    }
+    for octet in value {
+        writer.put(if octet.is_ascii_control() {
+            b" "
+        } else {
+            std::slice::from_ref(octet)
+        });
     }
 }
 
@@ -95,13 +135,19 @@ fn write_vias(writer: &mut Writer<'_>, message: &Message<'_>, source: &Hop) {
         Ok(via) => {
             let rest = first.value.get(top.len()..).unwrap_or(&[]);
             write_top(writer, top, &via, source);
-            writer.put(rest);
+            write_value(writer, message, rest);
             writer.put(b"\r\n");
         }
-        Err(_) => writer.put(first.raw),
+        Err(_) => {
+            writer.put(b"Via: ");
+            write_value(writer, message, first.value);
+            writer.put(b"\r\n");
+        }
     }
     for line in lines {
-        writer.put(line.raw);
+        writer.put(b"Via: ");
+        write_value(writer, message, line.value);
+        writer.put(b"\r\n");
     }
 }
 

@@ -57,9 +57,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
     match (state, input) {
         (State::Calling, Input::TimerA) => (State::Calling, &[Repeat, Lengthen(Timer::A)]),
         (State::Calling, Input::TimerB) => (State::Terminated, &[InformTimeout]),
-        (State::Calling | State::Proceeding, Input::TransportError) => {
-            (State::Terminated, &[InformTransportError])
-        }
+        (State::Calling, Input::TransportError) => (State::Terminated, &[InformTransportError]),
         (State::Calling, Input::Provisional) => (State::Proceeding, &[StopRepeating, Pass]),
         (State::Calling | State::Proceeding, Input::Success) => {
             (State::Accepted, &[StopRepeating, Start(Timer::M), Pass])
@@ -72,9 +70,10 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
 
         (State::Proceeding, Input::Provisional) => (State::Proceeding, &[Pass]),
         // Timer B only guards Calling (§17.1.1.2); how long a peer may ring is the user's timer C.
-        (State::Proceeding, Input::TimerA | Input::TimerB | Input::TimerD | Input::TimerM) => {
-            (State::Proceeding, &[])
-        }
+        (
+            State::Proceeding,
+            Input::TimerA | Input::TimerB | Input::TimerD | Input::TimerM | Input::TransportError,
+        ) => (State::Proceeding, &[]),
 
         (State::Completed, Input::Failure) => (State::Completed, &[Acknowledge]),
         (State::Completed, Input::TimerD) => (State::Terminated, &[]),

@@ -1,15 +1,13 @@
 //! Which server transaction a request belongs to (RFC 3261 §17.2.3), and where its answer goes
 //! (§18.2.2, RFC 3581).
 
-use crate::hop::{Hop, Transport};
+use crate::hop::{DEFAULT_PORT, Hop, Transport};
 use crate::sip::message::{Message, Method, Via};
 use crate::sip::token::Mint;
 use std::net::SocketAddr;
 
 /// The first seven octets of every branch made by the rules of RFC 3261.
 pub(crate) const MAGIC_COOKIE: &[u8] = b"z9hG4bK";
-/// The port of SIP over UDP and TCP where none is written.
-const DEFAULT_PORT: u16 = 5060;
 
 /// The key of the server transaction; for ACK and CANCEL that of their INVITE.
 ///
@@ -27,7 +25,15 @@ fn with_method(mint: &Mint, message: &Message<'_>, method: &[u8]) -> u64 {
     let branch = message.branch().unwrap_or(&[]);
     // A branch that is the cookie and nothing more names no transaction: RFC 4475 §3.2.1.
     if branch.len() > MAGIC_COOKIE.len() && starts_with_cookie(branch) {
-        return mint.hash(&[branch, sent_by(message.top_via()), method]);
+        // The RFC stops at the method. Call-ID and CSeq, which an INVITE shares with its CANCEL and ACK,
+        // keep apart two agents behind one address translator that count their branches from 1.
+        return mint.hash(&[
+            branch,
+            sent_by(message.top_via()),
+            method,
+            message.call_id(),
+            &message.cseq().to_be_bytes(),
+        ]);
     }
     // RFC 2543 matching. The To tag is left out: the ACK has it and its INVITE had not.
     mint.hash(&[

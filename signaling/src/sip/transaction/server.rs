@@ -3,7 +3,7 @@
 use super::head::Head;
 use super::{Action, Clocks, Timer, invite_server, key, non_invite_server};
 use crate::context::{Alarm, Context};
-use crate::hop::Hop;
+use crate::hop::{Hop, ListenerId};
 use crate::outbox::Span;
 use crate::pool::Buffer;
 use crate::sip::message::{Message, Writer};
@@ -11,6 +11,7 @@ use crate::slots::{Key, Slots};
 use crate::wheel::TimerHandle;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::net::IpAddr;
 use std::time::Instant;
 
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,7 @@ const SHORT_ANSWER: usize = 320;
 
 pub(crate) struct Servers {
     slots: Slots<Server>,
+    calls_max: usize,
     by_key: HashMap<u64, Key, BuildHasherDefault<Hashed>>,
 }
 
@@ -65,6 +67,7 @@ impl Servers {
     pub(crate) fn new(limit: usize, first_generation: u32) -> Self {
         Self {
             slots: Slots::new(limit, first_generation),
+            calls_max: limit - limit / 4,
             by_key: HashMap::default(),
         }
     }
@@ -76,6 +79,26 @@ impl Servers {
     /// The transaction with this key (§17.2.3).
     pub(crate) fn find(&self, index: u64) -> Option<Key> {
         self.by_key.get(&index).copied()
+    }
+
+    /// Whether the table and its keys have the same size.
+    pub(crate) fn is_consistent(&self) -> bool {
+        self.slots.len() == self.by_key.len()
+    }
+
+    /// The listener that answers leave from.
+    pub(crate) fn listener(&self, key: Key) -> Option<ListenerId> {
+        Some(self.slots.get(key)?.hop.listener)
+    }
+
+    /// The address that the request came from.
+    pub(crate) fn source(&self, key: Key) -> Option<IpAddr> {
+        Some(self.slots.get(key)?.hop.remote.ip())
+    }
+
+    /// Whether one more INVITE may be taken: the last quarter of the table is for BYE and CANCEL.
+    pub(crate) fn has_room_for_calls(&self) -> bool {
+        self.slots.len() < self.calls_max
     }
 
     /// The call that this INVITE opened.
@@ -192,6 +215,11 @@ impl Servers {
         write: impl FnOnce(&mut Writer<'_>, &Head),
     ) -> Option<Span> {
         let server = self.slots.get_mut(key)?;
+        // A final answer takes the head away: there is no second one.
+        if server.head.is_released() {
+            debug_assert!(false, "a request is finally answered once");
+            return None;
+        }
         let head = &server.head;
         let transmit = context.send(
             server.hop,

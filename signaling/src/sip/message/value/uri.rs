@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::ValueFault;
 use super::params::Params;
 use super::percent;
-use crate::sip::message::scan::{self, ALPHA, Cursor, DIGIT, HOST, IPV6, URI};
+use crate::sip::message::scan::{self, ALPHA, Cursor, DIGIT, HOST, IPV6};
 
 /// What kind of URI it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ impl<'a> Uri<'a> {
     /// [`ValueFault::Empty`] for an empty user, [`ValueFault::Host`], [`ValueFault::Port`] and
     /// [`ValueFault::Trailing`]. Parameters are not looked into.
     pub fn parse(text: &'a [u8]) -> Result<Self, ValueFault> {
-        if !text.iter().all(|byte| scan::is(*byte, URI)) {
+        if !scan::is_uri_text(text) {
             return Err(ValueFault::Character);
         }
         let mut cursor = Cursor::new(text);

@@ -67,24 +67,16 @@ impl<'a> Via<'a> {
 
     #[inline]
     fn take(cursor: &mut Cursor<'a>, see: impl FnMut(Param<'a>)) -> Result<Self, ValueFault> {
-        // RFC 3261 §25.1, SLASH: white space may stand on both sides.
-        let mut protocol = [&[][..]; 3];
-        for (at, part) in protocol.iter_mut().enumerate() {
-            cursor.lws();
-            if at > 0 {
-                if !cursor.eat(b'/') {
-                    return Err(ValueFault::Character);
-                }
-                cursor.lws();
-            }
-            *part = cursor.take(TOKEN);
-            if part.is_empty() {
-                return Err(ValueFault::Empty);
-            }
+        cursor.lws();
+        if let Some(rest) = cursor.rest.strip_prefix(b"SIP/2.0/") {
+            cursor.rest = rest;
+        } else {
+            take_protocol(cursor)?;
         }
-        let [name, version, transport] = protocol;
-        if !name.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
-            return Err(ValueFault::Character);
+        cursor.lws();
+        let transport = cursor.take(TOKEN);
+        if transport.is_empty() {
+            return Err(ValueFault::Empty);
         }
         if cursor.take(LWS).is_empty() {
             return Err(ValueFault::Character);
@@ -148,6 +140,22 @@ impl<'a> Via<'a> {
     #[must_use]
     pub fn host_ip(&self) -> Option<IpAddr> {
         ip(self.host)
+    }
+}
+
+/// Takes `SIP/2.0/` in the ways it is seldom written: RFC 3261 §25.1, SLASH, has white space on both
+/// sides, and the name has no case.
+fn take_protocol(cursor: &mut Cursor<'_>) -> Result<(), ValueFault> {
+    let name = cursor.take(TOKEN);
+    cursor.lws();
+    let has_name = name.eq_ignore_ascii_case(b"SIP") && cursor.eat(b'/');
+    cursor.lws();
+    let version = cursor.take(TOKEN);
+    cursor.lws();
+    if has_name && version == b"2.0" && cursor.eat(b'/') {
+        Ok(())
+    } else {
+        Err(ValueFault::Character)
     }
 }
 
