@@ -8,7 +8,7 @@ use crate::settings::Settings;
 use crate::sip::dialog::{target, write_contact, write_via};
 use crate::sip::message::{HeaderName, Message, Writer};
 use crate::sip::token::Text;
-use crate::sip::transaction::hop_by_hop::INVITE_CSEQ;
+use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 
 /// The parts of [`Offer::buffer`], in their order; each ends where the next one starts.
 #[derive(Clone, Copy)]

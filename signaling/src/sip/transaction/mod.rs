@@ -8,7 +8,6 @@
 
 pub(crate) mod client;
 pub mod head;
-pub(crate) mod hop_by_hop;
 pub mod invite_client;
 pub mod invite_server;
 pub(crate) mod key;

@@ -1,17 +1,21 @@
 //! The table of client transactions: requests we sent and the answers that belong to them (RFC 3261
 //! §17.1).
 
-use super::hop_by_hop::{INVITE_CSEQ, acknowledge, write_cancel};
+pub(crate) mod hop_by_hop;
+mod invite;
+
 use super::{Action, Clocks, Timer, invite_client, key::MAGIC_COOKIE, non_invite_client};
 use crate::context::{Alarm, Context};
 use crate::hop::Hop;
-use crate::outbox::Span;
 use crate::output::Ticket;
 use crate::pool::Buffer;
 use crate::sip::message::{Message, Method, Writer};
 use crate::sip::token::{self, Kind, Text};
 use crate::slots::{Key, Slots};
 use crate::wheel::TimerHandle;
+use hop_by_hop::acknowledge;
+pub(crate) use invite::TwoHundred;
+use invite::is_answer_to;
 use std::time::Instant;
 
 /// Why a request was sent: who is told of its end.
@@ -75,22 +79,6 @@ pub(crate) enum Matched {
     Late { hop: Hop, with_bye: bool },
     /// The user hears of it.
     Tell(Key, Purpose),
-}
-
-/// Which 2xx of an INVITE this is (§13.2.2.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TwoHundred {
-    /// The one that wins.
-    First,
-    /// The winner's once more.
-    Again,
-    /// Another fork's.
-    Stray {
-        /// Where the INVITE went.
-        hop: Hop,
-        /// Whether its BYE has not been sent yet.
-        with_bye: bool,
-    },
 }
 
 pub(crate) struct Clients {
@@ -229,64 +217,6 @@ impl Clients {
         }
     }
 
-    /// An answer to an INVITE that was given up: the peer is told to stop (TRUNK.md section 4).
-    fn too_late(
-        &mut self,
-        context: &mut Context,
-        now: Instant,
-        key: Key,
-        message: &Message<'_>,
-    ) -> Matched {
-        let Some(client) = self.slots.get_mut(key) else {
-            return Matched::Absorbed;
-        };
-        match message.status() {
-            _ if message.cseq_method() != Method::Invite => {}
-            // §9.1: nothing is cancelled that was answered; the provisional was overtaken by a 2xx.
-            ..200 if client.cancel.is_none() && client.strays == [0; STRAYS] => {
-                self.cancel(context, now, key);
-            }
-            ..200 => {}
-            200..300 => {
-                let tag = context.mint.hash(&[message.to_tag().unwrap_or(&[])]);
-                let with_bye = remember(&mut client.strays, tag);
-                return Matched::Late {
-                    hop: client.hop,
-                    with_bye,
-                };
-            }
-            300.. => {
-                client.machine = Machine::Invite(invite_client::State::Proceeding);
-                let failure = invite_client::Input::Failure;
-                let told = self.step_invite(context, now, key, failure, Some(message));
-                debug_assert!(
-                    told.is_some(),
-                    "a failure is told; here nobody is left to hear it"
-                );
-            }
-        }
-        Matched::Absorbed
-    }
-
-    /// Tells the 2xx of forks apart, by a hash of their To tags. The first one wins.
-    pub(crate) fn two_hundred(&mut self, key: Key, tag: u64) -> Option<TwoHundred> {
-        let client = self.slots.get_mut(key)?;
-        match client.winner {
-            None => {
-                client.winner = Some(tag);
-                Some(TwoHundred::First)
-            }
-            Some(winner) if winner == tag => Some(TwoHundred::Again),
-            Some(_) => {
-                let with_bye = remember(&mut client.strays, tag);
-                Some(TwoHundred::Stray {
-                    hop: client.hop,
-                    with_bye,
-                })
-            }
-        }
-    }
-
     /// A timer of this transaction went off.
     pub(crate) fn handle_alarm(
         &mut self,
@@ -366,81 +296,12 @@ impl Clients {
         }
     }
 
-    /// Keeps an INVITE for 64*T1 whose user has given up: a peer that answers after all is told to
-    /// stop.
-    pub(crate) fn abandon(&mut self, context: &mut Context, now: Instant, key: Key) {
-        let Some(client) = self.slots.get_mut(key) else {
-            return;
-        };
-        let life = now + context.settings.timers.t1_64();
-        client.machine = Machine::Abandoned;
-        client.clocks = Clocks {
-            life: Some((Timer::M, life)),
-            ..Clocks::default()
-        };
-        arm(client, key, context);
-    }
-
     fn terminate(&mut self, context: &mut Context, key: Key) {
         let Some(mut client) = self.slots.remove(key) else {
             return;
         };
         disarm(&mut client, context);
         context.pool.put(std::mem::take(&mut client.message));
-    }
-
-    /// Keeps the ACK of a 2xx and where it goes, to be sent again when the 2xx comes again
-    /// (§13.2.2.4).
-    pub(crate) fn keep_ack(&mut self, context: &mut Context, key: Key, ack: Span, hop: Hop) {
-        let Some(client) = self.slots.get_mut(key) else {
-            return;
-        };
-        let kept = context.pool.copy(context.outbox.bytes(ack));
-        context
-            .pool
-            .put(std::mem::replace(&mut client.message, kept));
-        client.ack_hop = Some(hop);
-    }
-
-    /// Sends the kept ACK of a 2xx again, if there is one yet.
-    pub(crate) fn repeat_ack(&self, context: &mut Context, key: Key) {
-        let Some(client) = self.slots.get(key) else {
-            return;
-        };
-        if !client.message.is_empty() {
-            context.counters.retransmissions_out.add_one();
-            let hop = client.ack_hop.unwrap_or(client.hop);
-            context.resend(hop, None, client.message.as_slice());
-        }
-    }
-
-    /// Sends the CANCEL of an INVITE (§9.1): the same Request-URI, Via, From, To, Call-ID and CSeq
-    /// number.
-    pub(crate) fn cancel(&mut self, context: &mut Context, now: Instant, key: Key) {
-        let Some(client) = self.slots.get_mut(key) else {
-            return;
-        };
-        let invite = std::mem::take(&mut client.message);
-        let hop = client.hop;
-        let bytes = invite.as_slice();
-        let cancel = self.send(
-            context,
-            now,
-            (Purpose::Forgotten, hop),
-            bytes.len() + 64,
-            |writer, _| {
-                write_cancel(writer, bytes);
-            },
-        );
-        if let Some(client) = self.slots.get_mut(key) {
-            client.message = invite;
-            client.cancel = cancel;
-        }
-    }
-
-    /// What the answer to a CANCEL belongs to: its branch is the INVITE's.
-    fn cancel_of(&self, invite: Key) -> Option<Key> {
-        self.slots.get(invite)?.cancel
     }
 
     fn step_invite(
@@ -538,29 +399,6 @@ impl Clients {
         }
         told
     }
-}
-
-/// Whether a response repeats what its INVITE said (§8.1.3.2): a dialog is made from it.
-fn is_answer_to(context: &Context, purpose: Purpose, message: &Message<'_>) -> bool {
-    let Purpose::Invite(call) = purpose else {
-        return true;
-    };
-    let tag = context.token(Kind::PeerLeg, call);
-    message.cseq() == INVITE_CSEQ
-        && message.call_id() == context.token(Kind::CallId, call)
-        && message
-            .from_tag()
-            .is_some_and(|from| from.eq_ignore_ascii_case(&tag))
-}
-
-/// Remembers a tag; false if it is remembered already.
-fn remember(tags: &mut [u64; STRAYS], tag: u64) -> bool {
-    let is_new = !tags.contains(&tag);
-    if is_new {
-        tags.rotate_right(1);
-        tags[0] = tag;
-    }
-    is_new
 }
 
 /// The transaction that a response's top Via names, if the name is ours.
