@@ -16,7 +16,12 @@ const ANSWER: &str = "v=0\r\no=peer 1 1 IN IP4 192.0.2.9\r\ns=-\r\n";
 
 /// Plays the commands of a ladder file and returns the file as it should be.
 pub(crate) fn play(name: &str, text: &str) -> String {
-    let mut stage = Stage::new(text.contains("over TCP"));
+    let transactions_max = if text.contains("room for 4 transactions") {
+        4
+    } else {
+        100
+    };
+    let mut stage = Stage::new(text.contains("over TCP"), transactions_max);
     let mut out = String::new();
     for line in text.lines().filter(|line| !line.starts_with("    ")) {
         out.push_str(line);
@@ -56,7 +61,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(tcp: bool) -> Self {
+    fn new(tcp: bool, transactions_max: usize) -> Self {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let settings = Settings {
             worker: 0,
@@ -64,7 +69,7 @@ impl Stage {
             secret: [11, 22],
             timers: Timers::default(),
             calls_max: 10,
-            transactions_max: 100,
+            transactions_max,
             listeners: vec![Listener {
                 transport,
                 local: "192.0.2.5:5060".parse().unwrap(),
