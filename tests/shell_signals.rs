@@ -98,6 +98,29 @@ fn calls_may_end_and_new_ones_are_refused() {
 }
 
 #[test]
+fn a_refusal_is_repeated_until_its_ack() {
+    let mut peer = Udp::new();
+    let mut program = Program::start("refusal", peer.local(), 60);
+    let mut caller = Udp::to(program.address);
+    let mut call = Call::new("refused", &caller);
+    offer(&mut call, &mut caller);
+    let invite = peer.expect("INVITE ");
+    program.signal("TERM");
+    line_with(&mut program.errors, "stopping: no new calls");
+    let refusal = invite.answer("486 Busy Here", peer.local(), peer.transport());
+    peer.send(&refusal);
+    peer.expect("ACK ");
+    // The first one counts as lost; timer G sends it again.
+    caller.expect("486 ");
+    let again = caller.expect("486 ");
+    call.answered_with(&again);
+    // The ACK of a refusal belongs to its INVITE's transaction.
+    let ack = call.request("ACK").replace("-ACK;rport", "-INVITE;rport");
+    caller.send(&ack);
+    assert_eq!(program.ended().code(), Some(0));
+}
+
+#[test]
 fn a_second_signal_does_not_wait_for_calls() {
     let mut peer = Udp::new();
     let mut program = Program::start("second", peer.local(), 3600);

@@ -180,6 +180,13 @@ impl Core {
         self.is_draining = true;
     }
 
+    /// Whether some message is still repeated until it is answered. Looks at every transaction: for
+    /// the end of a drain.
+    #[must_use]
+    pub fn is_repeating(&self) -> bool {
+        self.servers.is_repeating() || self.clients.is_repeating()
+    }
+
     /// Calls that live.
     #[must_use]
     pub fn calls(&self) -> usize {

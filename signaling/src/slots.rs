@@ -125,14 +125,18 @@ impl<T> Slots<T> {
 
     /// The keys of all that lives, in slot order.
     pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
-        self.entries
-            .iter()
-            .zip(0u32..)
+        let slots = self.entries.iter().zip(0u32..);
+        slots
             .filter(|(entry, _)| entry.value.is_some())
             .map(|(entry, slot)| Key {
                 slot,
                 generation: entry.generation,
             })
+    }
+
+    /// All that lives, in slot order.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|entry| entry.value.as_ref())
     }
 }
 

@@ -112,6 +112,12 @@ impl Worker {
         self.core.drain();
     }
 
+    /// Whether nothing is owed to anybody: no call lives, and no message is repeated any more.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.core.calls() == 0 && !self.core.is_repeating()
+    }
+
     /// Calls that live.
     #[must_use]
     pub fn calls(&self) -> usize {

@@ -322,11 +322,13 @@ impl Turns {
         }
     }
 
-    /// Ends a turn: publishes how many calls live, and says once when a draining worker has none and nothing to write.
+    /// Ends a turn: publishes how many calls live, and says once when a draining worker owes nobody
+    /// anything: no call, no answer that is repeated until its ACK, nothing to write.
     fn settle(&mut self) {
-        let calls = self.intake.worker.calls();
-        self.intake.counters.calls.set(calls as u64);
-        if self.phase == Phase::Draining && !self.finished && calls == 0 && self.tcp.is_flushed() {
+        let worker = &self.intake.worker;
+        self.intake.counters.calls.set(worker.calls() as u64);
+        let is_done = self.phase == Phase::Draining && !self.finished;
+        if is_done && worker.is_settled() && self.tcp.is_flushed() {
             self.finished = true;
             self.control.finished();
         }

@@ -86,6 +86,13 @@ impl Servers {
         self.slots.len() == self.by_key.len()
     }
 
+    /// Whether a final answer is still being repeated.
+    pub(crate) fn is_repeating(&self) -> bool {
+        self.slots
+            .values()
+            .any(|server| server.clocks.repeat.is_some())
+    }
+
     /// The listener that answers leave from.
     pub(crate) fn listener(&self, key: Key) -> Option<ListenerId> {
         Some(self.slots.get(key)?.hop.listener)

@@ -98,6 +98,13 @@ impl Clients {
         self.slots.len()
     }
 
+    /// Whether a request is still being repeated.
+    pub(crate) fn is_repeating(&self) -> bool {
+        self.slots
+            .values()
+            .any(|client| client.clocks.repeat.is_some())
+    }
+
     /// Whether one more call may be taken: the last quarter of the table is for BYE and CANCEL.
     pub(crate) fn has_room_for_calls(&self) -> bool {
         self.slots.len() < self.calls_max

@@ -1,0 +1,95 @@
+//! The node under test: the real program, with a configuration of its own on ports of its own.
+
+use super::process::Process;
+use super::sipp::Over;
+use super::stage::Stage;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+/// How long the program may take to start, and to end once its calls have.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What the node is told, which is less: one that still has calls then says so.
+const SHUTDOWN_SECONDS_MAX: u32 = 20;
+
+/// A Baton that runs.
+pub(crate) struct Node {
+    process: Process,
+    /// Where it listens over UDP.
+    pub(crate) udp: SocketAddr,
+    /// Where it listens over TCP.
+    pub(crate) tcp: SocketAddr,
+}
+
+impl Node {
+    /// Starts one that sends every call to this port of 127.0.0.1.
+    pub(crate) fn start(stage: &Stage, peer_port: u16, workers: u8) -> Self {
+        let t1_ms = stage.t1().as_millis();
+        let (t2_ms, t4_ms) = (t1_ms * 8, t1_ms * 10);
+        let config = format!(
+            "[node]\nshutdown_seconds_max = {SHUTDOWN_SECONDS_MAX}\n\
+             workers = {workers}\n\
+             [sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n\
+             [timers]\nt1_ms = {t1_ms}\nt2_ms = {t2_ms}\nt4_ms = {t4_ms}\n\
+             [limits]\nconnections_per_source = 4096\n\
+             [[peer]]\nname = \"peer\"\nat = \"same:127.0.0.1:{peer_port}\"\n\
+             sessions_max = 1_000_000\n"
+        );
+        let file = stage.file("baton.toml");
+        fs::write(&file, config).unwrap();
+        let mut command: Command = stage.command(env!("CARGO_BIN_EXE_baton"));
+        command.args(["run", "--config"]).arg(&file);
+        command.env("NO_COLOR", "1").env_remove("RUST_LOG");
+        let mut process = Process::start("baton", command);
+        let mut address = |transport: &str| {
+            let place = format!("listening on {transport}:");
+            let line = process.wait_for(&place, PATIENCE);
+            let (_, address) = line.split_once(&place).unwrap();
+            address.parse().unwrap()
+        };
+        let (udp, tcp) = (address("udp"), address("tcp"));
+        Self { process, udp, tcp }
+    }
+
+    /// Where a caller over this transport finds it.
+    pub(crate) fn address(&self, over: Over) -> SocketAddr {
+        match over {
+            Over::Tcp | Over::TcpEach => self.tcp,
+            Over::Udp => self.udp,
+        }
+    }
+
+    /// The program.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// Tells it to stop and waits until it says that it takes no more calls.
+    pub(crate) fn drain(&mut self) {
+        self.process.terminate();
+        self.process.wait_for("stopping: no new calls", PATIENCE);
+    }
+
+    /// Nothing is left: told to stop, it has no call to wait for, and it had nothing to complain of.
+    pub(crate) fn ends_with_nothing_left(mut self) {
+        self.process.terminate();
+        self.has_ended();
+    }
+
+    /// It still runs, and did not say that anything went wrong.
+    pub(crate) fn is_well(&mut self) {
+        assert!(self.process.is_alive(), "{}", self.process.last_words());
+    }
+
+    /// It was told to stop, and stops when its last call has ended, without complaint.
+    pub(crate) fn has_ended(&mut self) {
+        let code = self.process.wait(PATIENCE);
+        let words = self.process.last_words();
+        assert_eq!(code, Some(0), "{words}");
+        assert!(words.contains(" stopped"), "{words}");
+        for complaint in ["stopping now", "ERROR", "panicked"] {
+            assert!(!words.contains(complaint), "{words}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Free ports for programs that must be told theirs.
+//!
+//! They are taken below the range from which the system gives ports to connections, so that no
+//! connection of another test takes one between the moment when it was found free and the moment
+//! when its program binds it; and no test of one process is given a port twice.
+
+use std::net::{Ipv4Addr, TcpListener, UdpSocket};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Linux gives out 32768 and above.
+const FIRST: u16 = 10_000;
+const LAST: u16 = 32_000;
+/// Tests of one process need less; processes start at different places.
+const STRIDE: u16 = 500;
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// So many ports in a row that are free for UDP and TCP.
+pub(crate) fn free(count: u16) -> u16 {
+    let start = std::process::id() % u32::from((LAST - FIRST) / STRIDE);
+    let start = FIRST + u16::try_from(start).expect("below u16::MAX") * STRIDE;
+    loop {
+        let offset = NEXT.fetch_add(count, Ordering::Relaxed);
+        assert!(offset < LAST - FIRST, "no ports are free");
+        let first = FIRST + (start - FIRST + offset) % (LAST - FIRST);
+        if (first..first + count).all(is_free) {
+            return first;
+        }
+    }
+}
+
+fn is_free(port: u16) -> bool {
+    let address = (Ipv4Addr::UNSPECIFIED, port);
+    UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+}
