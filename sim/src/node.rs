@@ -1,0 +1,182 @@
+//! The node under test: its workers on one balancer, as `baton::shell` would own them, without sockets.
+
+use crate::place::Place;
+use crate::scenario::Scenario;
+use crate::seen::framing;
+use balancer::{Balancer, Board, PeerSettings};
+use baton::node::Worker;
+use loadtest::agent::Random;
+use signaling::counters::Counters;
+use signaling::sip::message::Limits;
+use signaling::{ConnectionId, Hop, Listener, ListenerId, Settings, Ticket, Transport};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A message that a worker sends.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    pub(crate) hop: Hop,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What a node holds at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holdings {
+    /// Calls, client transactions, server transactions, timers, permits of all workers.
+    pub(crate) occupancy: [usize; 5],
+    /// Sessions in use and at most, by peer.
+    pub(crate) sessions: Vec<[u32; 2]>,
+}
+
+/// All workers of one node.
+pub(crate) struct Node {
+    workers: Vec<Worker>,
+    balancer: Arc<Balancer>,
+    is_v6: bool,
+}
+
+impl Node {
+    pub(crate) fn new(scenario: &Scenario, now: Instant, random: &mut Random) -> Self {
+        let peers = scenario.peers.iter().zip(0u8..).map(|(peer, number)| {
+            let place = Place::Peer(number);
+            PeerSettings {
+                name: place.to_string(),
+                transport: peer.reached_by,
+                remote: place.address(scenario.is_v6),
+                sessions_max: peer.sessions_max,
+            }
+        });
+        let balancer = Arc::new(Balancer::new(Board::new(peers.collect())));
+        let local = Place::Node.address(scenario.is_v6);
+        let listeners = [Transport::Udp, Transport::Tcp].map(|transport| Listener {
+            transport,
+            local,
+            advertised: local.to_string(),
+        });
+        let secret = [random.bits(), random.bits()];
+        let workers = (0..scenario.workers)
+            .map(|worker| {
+                let settings = Settings {
+                    worker,
+                    workers: scenario.workers,
+                    secret,
+                    timers: scenario.timers,
+                    calls_max: scenario.calls_max,
+                    transactions_max: 50_000,
+                    listeners: listeners.to_vec(),
+                };
+                Worker::new(
+                    Arc::new(settings),
+                    Limits::default(),
+                    Arc::clone(&balancer),
+                    Arc::new(Counters::default()),
+                    now,
+                )
+            })
+            .collect();
+        Self {
+            workers,
+            balancer,
+            is_v6: scenario.is_v6,
+        }
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    pub(crate) fn balancer(&self) -> &Balancer {
+        &self.balancer
+    }
+
+    /// A message comes in at one worker, and is handed over if it belongs to another. Which one took it, or a complaint.
+    pub(crate) fn handle_message(
+        &mut self,
+        now: Instant,
+        at: usize,
+        (from, transport, connection): (Place, Transport, Option<ConnectionId>),
+        bytes: &[u8],
+    ) -> Result<usize, String> {
+        let source = Hop {
+            transport,
+            listener: ListenerId(match transport {
+                Transport::Udp => 0,
+                Transport::Tcp => 1,
+            }),
+            remote: from.address(self.is_v6),
+            connection,
+        };
+        let framing = framing(transport);
+        let worker = self.workers.get_mut(at).ok_or("no such worker")?;
+        let Some(owner) = worker.handle_message(now, source, bytes, framing) else {
+            return Ok(at);
+        };
+        let owner = usize::from(owner);
+        if owner == at {
+            return Err(format!("worker {at} hands a message over to itself"));
+        }
+        let worker = self
+            .workers
+            .get_mut(owner)
+            .ok_or_else(|| format!("a message is handed over to worker {owner}, which is not"))?;
+        worker.handle_handover(now, source, bytes, framing);
+        Ok(owner)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Instant, worker: usize) {
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.handle_timeout(now);
+        }
+    }
+
+    pub(crate) fn handle_transport_error(&mut self, now: Instant, worker: usize, ticket: Ticket) {
+        if let Some(worker) = self.workers.get_mut(worker) {
+            worker.handle_transport_error(now, ticket);
+        }
+    }
+
+    pub(crate) fn poll_timeout(&self, worker: usize) -> Option<Instant> {
+        self.workers.get(worker)?.poll_timeout()
+    }
+
+    /// Takes all that a worker wants sent.
+    pub(crate) fn collect(&mut self, now: Instant, worker: usize) -> Vec<Sent> {
+        let Some(worker) = self.workers.get_mut(worker) else {
+            return Vec::new();
+        };
+        let mut sent = Vec::new();
+        while let Some(transmit) = worker.poll_output(now) {
+            sent.push(Sent {
+                hop: transmit.hop,
+                ticket: transmit.ticket,
+                bytes: worker.bytes(transmit.span).to_vec(),
+            });
+        }
+        worker.sent();
+        sent
+    }
+
+    pub(crate) fn drain(&mut self) {
+        for worker in &mut self.workers {
+            worker.drain();
+        }
+    }
+
+    pub(crate) fn holdings(&self) -> Holdings {
+        let mut occupancy = [0; 5];
+        for worker in &self.workers {
+            for (sum, part) in occupancy.iter_mut().zip(worker.occupancy()) {
+                *sum += part;
+            }
+        }
+        let board = self.balancer.board();
+        let sessions = board.peers().iter();
+        Holdings {
+            occupancy,
+            sessions: sessions
+                .map(|peer| [peer.sessions.in_use(), peer.sessions.maximum()])
+                .collect(),
+        }
+    }
+}

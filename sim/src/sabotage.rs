@@ -1,0 +1,280 @@
+//! Bugs on purpose: what a node would send that had them. A witness that overlooks one of these is worth nothing.
+
+use crate::node::Sent;
+use crate::place::Place;
+use balancer::Permit;
+use signaling::Transport;
+
+/// A bug of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sabotage {
+    /// An ACK leaves right after the INVITE.
+    AckTooEarly,
+    /// A CANCEL leaves right after the INVITE.
+    CancelTooEarly,
+    /// A repeated final answer says something else.
+    ChangedFinal,
+    /// The BYE has the number of the INVITE in CSeq.
+    CseqStandsStill,
+    /// The caller's final answers are never sent.
+    FinalsSwallowed,
+    /// The INVITE to the peer holds a header with a name of the caller's.
+    LeakedCallId,
+    /// The caller hears from where the peer speaks.
+    LeakedPeer,
+    /// One session is taken and never given back.
+    LostPermit,
+    /// Max-Forwards stays as it came.
+    MaxForwardsKept,
+    /// The INVITE to the peer goes out again with every message.
+    Repeating,
+    /// A session description is tidied.
+    SdpTidied,
+    /// ACKs to the peer are never sent.
+    SwallowedAck,
+    /// BYEs are never sent.
+    SwallowedBye,
+    /// Provisional answers are never sent.
+    SwallowedRinging,
+    /// Timers never go off.
+    TimersStopped,
+    /// Messages end too early.
+    Truncated,
+    /// BYEs go out twice, with two numbers in CSeq.
+    TwoByes,
+    /// What is for one agent goes to another.
+    WrongAddress,
+}
+
+impl Sabotage {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::AckTooEarly,
+        Self::CancelTooEarly,
+        Self::ChangedFinal,
+        Self::CseqStandsStill,
+        Self::FinalsSwallowed,
+        Self::LeakedCallId,
+        Self::LeakedPeer,
+        Self::LostPermit,
+        Self::MaxForwardsKept,
+        Self::Repeating,
+        Self::SdpTidied,
+        Self::SwallowedAck,
+        Self::SwallowedBye,
+        Self::SwallowedRinging,
+        Self::TimersStopped,
+        Self::Truncated,
+        Self::TwoByes,
+        Self::WrongAddress,
+    ];
+}
+
+/// Carries a sabotage out.
+#[derive(Debug)]
+pub(crate) struct Saboteur {
+    sabotage: Sabotage,
+    is_v6: bool,
+    invite: Option<Sent>,
+    finals: Vec<Vec<u8>>,
+    stolen: Option<Permit>,
+}
+
+impl Saboteur {
+    pub(crate) fn new(sabotage: Sabotage, is_v6: bool) -> Self {
+        Self {
+            sabotage,
+            is_v6,
+            invite: None,
+            finals: Vec::new(),
+            stolen: None,
+        }
+    }
+
+    pub(crate) fn stops_timers(&self) -> bool {
+        self.sabotage == Sabotage::TimersStopped
+    }
+
+    /// Takes a session once, if that is the sabotage.
+    pub(crate) fn steal(&mut self, balancer: &balancer::Balancer) {
+        if self.sabotage == Sabotage::LostPermit && self.stolen.is_none() {
+            self.stolen = balancer.place().ok().map(|placement| placement.permit);
+        }
+    }
+
+    /// What is sent instead of this.
+    pub(crate) fn instead_of(&mut self, sent: Sent) -> Vec<Sent> {
+        let kind = Kind::of(&sent);
+        if self.swallows(kind) {
+            return Vec::new();
+        }
+        let added = self.added(&sent, kind);
+        let changed = self.changed(sent, kind);
+        std::iter::once(changed).chain(added).collect()
+    }
+
+    fn swallows(&self, kind: Kind) -> bool {
+        match (self.sabotage, kind) {
+            (Sabotage::FinalsSwallowed, Kind::Final)
+            | (Sabotage::SwallowedAck, Kind::Ack)
+            | (Sabotage::SwallowedBye, Kind::Bye)
+            | (Sabotage::SwallowedRinging, Kind::Ringing) => true,
+            (
+                _,
+                Kind::Ack | Kind::Bye | Kind::Final | Kind::Invite | Kind::Other | Kind::Ringing,
+            ) => false,
+        }
+    }
+
+    /// What is sent behind it.
+    fn added(&mut self, sent: &Sent, kind: Kind) -> Option<Sent> {
+        match (self.sabotage, kind) {
+            (Sabotage::AckTooEarly, Kind::Invite) => {
+                Some(swap(&without_body(sent), b"INVITE", b"ACK"))
+            }
+            (Sabotage::CancelTooEarly, Kind::Invite) => {
+                Some(swap(&without_body(sent), b"INVITE", b"CANCEL"))
+            }
+            (Sabotage::Repeating, Kind::Invite) if self.invite.is_none() => {
+                self.invite = Some(sent.clone());
+                None
+            }
+            (Sabotage::Repeating, _) => self.invite.clone(),
+            (Sabotage::TwoByes, Kind::Bye) => {
+                let second = swap(sent, b"branch=z9hG4bK", b"branch=z9hG4bKx");
+                let second = swap(&second, b"CSeq: 2 BYE", b"CSeq: 3 BYE");
+                Some(swap(&second, b"CSeq: 1 BYE", b"CSeq: 2 BYE"))
+            }
+            (
+                _,
+                Kind::Ack | Kind::Bye | Kind::Final | Kind::Invite | Kind::Other | Kind::Ringing,
+            ) => None,
+        }
+    }
+
+    /// What it becomes itself.
+    fn changed(&mut self, sent: Sent, kind: Kind) -> Sent {
+        match (self.sabotage, kind) {
+            (Sabotage::ChangedFinal, Kind::Final) => {
+                if self.finals.contains(&sent.bytes) {
+                    return swap(&sent, b"CSeq:", b"X-Again: yes\r\nCSeq:");
+                }
+                self.finals.push(sent.bytes.clone());
+                sent
+            }
+            (Sabotage::CseqStandsStill, Kind::Bye) => {
+                let stands = swap(&sent, b"CSeq: 1 BYE", b"CSeq: 0 BYE");
+                swap(&stands, b"CSeq: 2 BYE", b"CSeq: 1 BYE")
+            }
+            (Sabotage::LeakedCallId, Kind::Invite) => {
+                swap(&sent, b"CSeq:", b"X-Was: caller-leg-1\r\nCSeq:")
+            }
+            (Sabotage::LeakedPeer, Kind::Ringing) => {
+                let peer = Place::Peer(0).address(self.is_v6);
+                let line = format!("Server: {peer}\r\nCSeq:");
+                swap(&sent, b"CSeq:", line.as_bytes())
+            }
+            (Sabotage::MaxForwardsKept, Kind::Invite) => {
+                swap(&sent, b"Max-Forwards: 69", b"Max-Forwards: 70")
+            }
+            (Sabotage::SdpTidied, _) => swap(&sent, b"a=fmtp:101 0-15  ", b"a=fmtp:101 0-15\r\n"),
+            (Sabotage::Truncated, _) if sent.hop.transport == Transport::Udp => cut(&sent),
+            (Sabotage::WrongAddress, _) => {
+                let is_first_peer = Place::of(sent.hop.remote) == Some(Place::Peer(0));
+                let other = if is_first_peer {
+                    Place::Caller(0)
+                } else {
+                    Place::Peer(0)
+                };
+                let mut wrong = sent;
+                wrong.hop.remote = other.address(self.is_v6);
+                wrong.hop.connection = None;
+                wrong
+            }
+            (
+                _,
+                Kind::Ack | Kind::Bye | Kind::Final | Kind::Invite | Kind::Other | Kind::Ringing,
+            ) => sent,
+        }
+    }
+}
+
+/// What a message is, as far as saboteurs care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Ack,
+    Bye,
+    /// A final answer to an INVITE.
+    Final,
+    Invite,
+    Other,
+    /// 180 or 183.
+    Ringing,
+}
+
+impl Kind {
+    fn of(sent: &Sent) -> Self {
+        let is = |start: &[u8]| sent.bytes.starts_with(start);
+        let is_of_invite = || has(&sent.bytes, b" INVITE\r\n");
+        if is(b"ACK ") {
+            Self::Ack
+        } else if is(b"BYE ") {
+            Self::Bye
+        } else if is(b"INVITE ") {
+            Self::Invite
+        } else if is(b"SIP/2.0 18") {
+            Self::Ringing
+        } else if is(b"SIP/2.0 ") && !is(b"SIP/2.0 1") && is_of_invite() {
+            Self::Final
+        } else {
+            Self::Other
+        }
+    }
+}
+
+fn has(text: &[u8], what: &[u8]) -> bool {
+    text.windows(what.len()).any(|window| window == what)
+}
+
+/// The message with every occurrence replaced, except that a body keeps the length that its message says.
+fn swap(sent: &Sent, old: &[u8], new: &[u8]) -> Sent {
+    let mut bytes = Vec::with_capacity(sent.bytes.len() + new.len());
+    let mut rest = sent.bytes.as_slice();
+    while let Some((first, tail)) = rest.split_first() {
+        if let Some(tail) = rest.strip_prefix(old) {
+            bytes.extend_from_slice(new);
+            rest = tail;
+        } else {
+            bytes.push(*first);
+            rest = tail;
+        }
+    }
+    Sent {
+        bytes,
+        ..sent.clone()
+    }
+}
+
+fn without_body(sent: &Sent) -> Sent {
+    let text = String::from_utf8_lossy(&sent.bytes).into_owned();
+    let (head, _) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let lines = head
+        .split("\r\n")
+        .filter(|line| !line.starts_with("Content-"));
+    let mut head = lines.collect::<Vec<_>>().join("\r\n");
+    head.push_str("\r\nContent-Length: 0\r\n\r\n");
+    Sent {
+        bytes: head.into_bytes(),
+        ticket: None,
+        ..sent.clone()
+    }
+}
+
+fn cut(sent: &Sent) -> Sent {
+    let mut bytes = sent.bytes.clone();
+    bytes.truncate(bytes.len() - 3);
+    Sent {
+        bytes,
+        ..sent.clone()
+    }
+}

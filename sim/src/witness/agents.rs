@@ -1,0 +1,180 @@
+//! What the agents say: outcomes and complaints, and which of them a lossy network, a death or a fork excuses.
+
+use super::responses::heard_as;
+use super::{Call, Witness};
+use crate::finding::Fault;
+use crate::place::{Place, Side};
+use crate::scenario::Script;
+use crate::seen::{Seen, number_in};
+use loadtest::agent::{CALLER_MARK, Ending, Offer, Outcome, Verdict};
+use signaling::sip::message::Method;
+use std::time::Duration;
+
+/// Complaints that have their reason where messages are lost or parties die; in a call of which nothing was lost they are
+/// findings.
+const EXCUSED_BY_LOSS: [&str; 9] = [
+    "after the caller had given up",
+    "hung up on before the hold time was over",
+    "no final response while",
+    "that is not of this call: 481",
+    "the BYE got 481",
+    "the BYE got no answer",
+    "the CANCEL got 481",
+    "the other side did not hang up",
+    "for no call of ours",
+];
+
+impl Witness {
+    /// A message of the node reached an agent.
+    pub(crate) fn reached(&mut self, to: Place, message: &Seen) {
+        let Some(number) = self.call_of(to, message) else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&number) else {
+            return;
+        };
+        match to.side() {
+            Some(Side::Caller) => {
+                let is_final =
+                    !message.is_request && message.method == Method::Invite && message.is_final();
+                call.final_reached |= is_final && !call.is_reported;
+            }
+            Some(Side::Peer) if message.is_request && message.method == Method::Bye => {
+                call.byes_reached.insert(message.to_tag.clone());
+            }
+            Some(Side::Peer) | None => {}
+        }
+    }
+
+    /// Whether a peer has a reason never to have heard that this call is over.
+    pub(crate) fn could_not_hear(&self, agent: Place, number: u64) -> bool {
+        let Some(call) = self.calls.get(&number) else {
+            return false;
+        };
+        let dialogs = match call.script.behaviour.verdict {
+            Verdict::AnswerTwice => 2,
+            Verdict::Answer | Verdict::Refuse(_) | Verdict::RingOn | Verdict::Silence => 1,
+        };
+        agent.side() == Some(Side::Peer) && call.is_disturbed && call.byes_reached.len() < dialogs
+    }
+
+    /// The node was told that this message could not be sent.
+    pub(crate) fn failed(&mut self, now: Duration, to: Place, message: &Seen) {
+        let Some(number) = self.call_of(to, message) else {
+            return;
+        };
+        let leg = (self.calls.get_mut(&number)).and_then(|call| call.leg_mut(to.side()?));
+        if let Some(went) = leg.and_then(|leg| leg.went.get_mut(&message.transaction())) {
+            // News of a repeat, when the peer has answered meanwhile, is no news.
+            if !went.rings && !went.is_answered() {
+                went.failed_at.get_or_insert(now);
+            }
+        }
+    }
+
+    /// A caller says what became of a call.
+    pub(crate) fn outcome(&mut self, outcome: &Outcome) -> Result<(), Fault> {
+        let number = outcome.number;
+        let fault = |what: String| Err(Fault::of_call(number, what));
+        let given = self.final_status(number);
+        let Some(call) = self.calls.get_mut(&number) else {
+            return fault("the outcome of a call that was not placed".into());
+        };
+        if std::mem::replace(&mut call.is_reported, true) {
+            return fault("a second outcome".into());
+        }
+        if outcome.status.is_none() && call.final_reached {
+            return fault(format!(
+                "the caller overlooked its final answer: {:?}",
+                outcome.error
+            ));
+        }
+        if outcome.status.is_some() && outcome.status != given {
+            return fault(format!(
+                "the caller heard {:?}, the node said {given:?}",
+                outcome.status
+            ));
+        }
+        if call.is_disturbed {
+            return Ok(());
+        }
+        if let Some(error) = &outcome.error
+            && !is_excused(call, error)
+        {
+            return fault(format!("nothing was lost, and the caller says: {error}"));
+        }
+        let status = outcome.status.unwrap_or(0);
+        let is_due =
+            is_due(&call.script, status) || (call.peer.is_none() && [480, 503].contains(&status));
+        if !is_due {
+            return fault(format!(
+                "nothing was lost, and the outcome of {:?} with {:?} is {status}",
+                call.script.plan.ending, call.script.behaviour
+            ));
+        }
+        Ok(())
+    }
+
+    /// An agent found something wrong.
+    pub(crate) fn complaint(&self, from: Place, what: &str) -> Result<(), Fault> {
+        let number = self.call_in(what);
+        let call = number.and_then(|number| self.calls.get(&number));
+        if call.is_some_and(|call| is_excused(call, what)) {
+            return Ok(());
+        }
+        Err(Fault {
+            call: number,
+            what: format!("{from} complains: {what}"),
+        })
+    }
+
+    /// Which call a complaint is about: it says so, or it shows a message with a Call-ID.
+    fn call_in(&self, what: &str) -> Option<u64> {
+        if let Some(rest) = what.strip_prefix("call ") {
+            return number_in(rest, "");
+        }
+        let call_id = what
+            .lines()
+            .find_map(|line| line.strip_prefix("Call-ID: "))?
+            .trim_end();
+        if call_id.starts_with(CALLER_MARK) {
+            return call_id.rsplit('-').next()?.parse().ok();
+        }
+        self.peer_legs.get(call_id.as_bytes()).copied()
+    }
+}
+
+/// The statuses that this script can lead to when nothing is lost.
+fn is_due(script: &Script, status: u16) -> bool {
+    let is_cancelled = matches!(script.plan.ending, Ending::Cancel { .. }) && status == 487;
+    let behaviour = script.behaviour;
+    let nearly = Duration::from_secs(30);
+    let is_mute = !behaviour.trying && behaviour.ringing.is_none_or(|ringing| ringing > nearly);
+    let is_given_up = is_mute && behaviour.after > nearly && status == 504;
+    let is_answer = match behaviour.verdict {
+        Verdict::Answer | Verdict::AnswerTwice => status == 200,
+        Verdict::Refuse(with) => status == heard_as(with),
+        Verdict::RingOn => status == 408,
+        Verdict::Silence => status == 504,
+    };
+    is_cancelled || is_answer || is_given_up
+}
+
+fn is_excused(call: &Call, what: &str) -> bool {
+    let plan = call.script.plan;
+    let is_acked_alone = call.peer.as_ref().is_some_and(|leg| {
+        let mut dialogs = leg.dialogs.values();
+        dialogs.any(|dialog| dialog.is_acked_alone)
+    });
+    // With a delayed offer the ACK carries the caller's answer; where the caller is gone before its ACK there is none.
+    let has_no_answer = plan.offer == Offer::Delayed && is_acked_alone;
+    if has_no_answer && what.contains("the body of the ACK is not what the caller sends") {
+        return true;
+    }
+    // The dialog of a fork that did not win is forgotten as soon as its BYE is sent.
+    let is_forked = call.script.behaviour.verdict == Verdict::AnswerTwice;
+    if is_forked && what.contains("the BYE got 481") {
+        return true;
+    }
+    call.is_disturbed && EXCUSED_BY_LOSS.iter().any(|excused| what.contains(excused))
+}

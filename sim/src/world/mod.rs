@@ -1,0 +1,342 @@
+//! The world: one thing happens after another, in the order of a virtual clock, and the witness sees it all.
+//!
+//! Only the start of the clock is real. What happens at the same instant happens in an order drawn from the seed.
+
+mod agents;
+mod probes;
+mod traffic;
+
+use crate::finding::{Fault, Finding};
+use crate::ladder::Ladder;
+use crate::net::Net;
+use crate::node::Node;
+use crate::place::Place;
+use crate::sabotage::{Sabotage, Saboteur};
+use crate::scenario::{Scenario, thawed};
+use crate::seen::Seen;
+use crate::witness::Witness;
+use agents::Agents;
+use loadtest::agent::Random;
+use signaling::Ticket;
+use signaling::sip::message::{Index, Limits};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Longer than any call of a scenario and all timers behind it.
+const QUIET_AFTER: Duration = Duration::from_secs(900);
+/// So many things may happen at one instant.
+const STEPS_PER_INSTANT_MAX: u64 = 20_000;
+/// Lines of a ladder shown with a finding.
+const LINES_SHOWN: usize = 60;
+
+/// How a world is watched.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Watch {
+    /// Keep the ladder.
+    pub ladder: bool,
+    /// Show whole messages in it.
+    pub messages: bool,
+    /// Let the node have this bug.
+    pub sabotage: Option<Sabotage>,
+}
+
+/// What was counted in one world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Calls placed.
+    pub calls: u64,
+    /// Messages sent by anybody.
+    pub messages: u64,
+    /// Messages lost.
+    pub lost: u64,
+    /// Messages that came twice.
+    pub doubled: u64,
+    /// Messages overtaken.
+    pub held_up: u64,
+    /// Things that happened.
+    pub steps: u64,
+    /// Of all bytes sent by anybody, in order.
+    pub fingerprint: u64,
+}
+
+/// One world.
+pub struct World {
+    scenario: Scenario,
+    base: Instant,
+    now: Duration,
+    step: u64,
+    steps_at_now: u64,
+    random: Random,
+    index: Index,
+    node: Node,
+    agents: Agents,
+    net: Net,
+    witness: Witness,
+    ladder: Option<Ladder>,
+    saboteur: Option<Saboteur>,
+    placed: usize,
+    outages: usize,
+    probes: usize,
+    is_draining: bool,
+    /// When each worker wakes, for which deadline.
+    wakes: Vec<Option<(Instant, Duration)>>,
+    /// What could not be sent: by when the worker hears of it.
+    failures: BTreeMap<(Duration, u64), Failure>,
+    failed: u64,
+    /// Who died: nothing of this call reaches or leaves that place any more.
+    gone: BTreeMap<(u64, Place), Duration>,
+    fingerprint: u64,
+}
+
+struct Failure {
+    worker: usize,
+    ticket: Ticket,
+    to: Place,
+    message: Rc<Seen>,
+}
+
+/// What can happen next.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Agent(Place),
+    Arrival,
+    Call,
+    Drain,
+    Failure,
+    Outage,
+    Probe,
+    Wake(usize),
+}
+
+impl World {
+    /// The world of a scenario, before anything happens.
+    #[must_use]
+    pub fn new(scenario: Scenario, watch: Watch) -> Self {
+        let base = Instant::now();
+        let mut random = Random::new(scenario.seed);
+        let node = Node::new(&scenario, base, &mut random);
+        let agents = Agents::new(&scenario, &mut random);
+        let net = Net::new(&scenario, random.bits());
+        let ladder = (watch.ladder || watch.messages).then(|| Ladder::new(watch.messages));
+        Self {
+            base,
+            now: Duration::ZERO,
+            step: 0,
+            steps_at_now: 0,
+            random,
+            index: Index::new(Limits::default()),
+            wakes: vec![None; node.workers()],
+            node,
+            agents,
+            net,
+            witness: Witness::new(&scenario),
+            ladder,
+            saboteur: watch
+                .sabotage
+                .map(|sabotage| Saboteur::new(sabotage, scenario.is_v6)),
+            placed: 0,
+            outages: 0,
+            probes: 0,
+            is_draining: false,
+            failures: BTreeMap::new(),
+            failed: 0,
+            gone: BTreeMap::new(),
+            fingerprint: 0xcbf2_9ce4_8422_2325,
+            scenario,
+        }
+    }
+
+    /// Lets everything happen until all is quiet.
+    ///
+    /// # Errors
+    /// The first thing that must not be. A panic of the node is one.
+    pub fn run(&mut self) -> Result<Figures, Finding> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.run_unguarded()));
+        match result {
+            Ok(Ok(())) => Ok(self.figures()),
+            Ok(Err(fault)) => Err(self.finding(fault)),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().map(String::as_str);
+                let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+                let what = format!("panic: {}", text.unwrap_or("without a text"));
+                Err(self.finding(Fault::of_world(what)))
+            }
+        }
+    }
+
+    /// The ladder so far, of one call or of all.
+    #[must_use]
+    pub fn ladder(&self, call: Option<u64>) -> String {
+        self.ladder
+            .as_ref()
+            .map(|ladder| ladder.text(call))
+            .unwrap_or_default()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let net = self.net.figures;
+        Figures {
+            calls: self.placed as u64,
+            messages: net.sent,
+            lost: net.lost,
+            doubled: net.doubled,
+            held_up: net.held_up,
+            steps: self.step,
+            fingerprint: self.fingerprint,
+        }
+    }
+
+    fn finding(&self, fault: Fault) -> Finding {
+        let ladder = self.ladder.as_ref();
+        Finding {
+            seed: self.scenario.seed,
+            step: self.step,
+            at: self.now,
+            call: fault.call,
+            ladder: ladder
+                .map(|ladder| ladder.tail(fault.call, LINES_SHOWN))
+                .unwrap_or_default(),
+            what: fault.what,
+        }
+    }
+
+    fn run_unguarded(&mut self) -> Result<(), Fault> {
+        if let Some(saboteur) = &mut self.saboteur {
+            saboteur.steal(self.node.balancer());
+        }
+        let last = self
+            .scenario
+            .calls
+            .last()
+            .map_or(Duration::ZERO, |script| script.at);
+        while let Some((at, event)) = self.next() {
+            if at > last + QUIET_AFTER {
+                let left = self.node.holdings();
+                return Err(Fault::of_world(format!(
+                    "{QUIET_AFTER:?} after the last call it is not quiet: {event:?}, {left:?}"
+                )));
+            }
+            self.advance(at)?;
+            self.happen(event)?;
+            self.witness.settle(&self.node.holdings())?;
+        }
+        self.agents.check_quiet(&self.witness)?;
+        self.witness.finish(&self.node.holdings())
+    }
+
+    /// Time goes on, if only a little.
+    fn advance(&mut self, at: Duration) -> Result<(), Fault> {
+        self.step += 1;
+        self.steps_at_now = if at > self.now {
+            0
+        } else {
+            self.steps_at_now + 1
+        };
+        debug_assert!(at >= self.now, "time does not go back");
+        self.now = self.now.max(at);
+        if self.steps_at_now > STEPS_PER_INSTANT_MAX {
+            return Err(Fault::of_world("time stands still"));
+        }
+        Ok(())
+    }
+
+    /// The earliest of all that can happen; of several at one instant, any.
+    fn next(&mut self) -> Option<(Duration, Event)> {
+        let mut events = Vec::with_capacity(16);
+        let mut add = |at: Option<Duration>, event| events.extend(at.map(|at| (at, event)));
+        add(self.net.next(), Event::Arrival);
+        let call = self.scenario.calls.get(self.placed);
+        add(call.map(|script| script.at), Event::Call);
+        let outage = self.scenario.outages.get(self.outages);
+        add(outage.map(|outage| outage.from), Event::Outage);
+        add(self.scenario.probes.get(self.probes).copied(), Event::Probe);
+        let drain_at = self.scenario.drain_at.filter(|_| !self.is_draining);
+        add(drain_at, Event::Drain);
+        let failure = self.failures.first_key_value();
+        add(failure.map(|((at, _), _)| *at), Event::Failure);
+        for worker in 0..self.wakes.len() {
+            add(self.wake(worker), Event::Wake(worker));
+        }
+        for (place, at) in self.agents.timeouts() {
+            add(
+                Some(at.saturating_duration_since(self.base)),
+                Event::Agent(place),
+            );
+        }
+        let first = events.iter().map(|(at, _)| *at).min()?;
+        events.retain(|(at, _)| *at == first);
+        let turn = self.random.below(events.len() as u64);
+        let (_, event) = events.get(usize::try_from(turn).unwrap_or(0))?;
+        Some((first.max(self.now), *event))
+    }
+
+    /// When a worker wakes: at its deadline, or a little late.
+    fn wake(&mut self, worker: usize) -> Option<Duration> {
+        if self.saboteur.as_ref().is_some_and(Saboteur::stops_timers) {
+            return None;
+        }
+        let deadline = self.node.poll_timeout(worker);
+        let wake = self.wakes.get_mut(worker)?;
+        let Some(deadline) = deadline else {
+            *wake = None;
+            return None;
+        };
+        if let Some((of, at)) = *wake
+            && of == deadline
+        {
+            return Some(at);
+        }
+        let late = self.random.up_to(self.scenario.lateness);
+        let at = deadline.saturating_duration_since(self.base) + late;
+        let freezes = &self.scenario.freezes;
+        let mut at = thawed(freezes, at.max(self.now));
+        // A worker takes in what waits for it before it lets time pass, as that of `baton::shell` does.
+        if freezes.iter().any(|(_, until)| *until == at) {
+            at += Duration::from_nanos(1);
+        }
+        *wake = Some((deadline, at));
+        Some(at)
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), Fault> {
+        let now = self.base + self.now;
+        match event {
+            Event::Agent(place) => {
+                self.agents.handle_timeout(now, place);
+                self.collect_agent(place)
+            }
+            Event::Arrival => self.arrive(),
+            Event::Call => self.place_call(),
+            Event::Drain => {
+                self.is_draining = true;
+                self.node.drain();
+                self.witness.drain(self.now);
+                self.note(None, "the node takes no new calls");
+                Ok(())
+            }
+            Event::Failure => self.fail(now),
+            Event::Outage => {
+                self.break_connection();
+                Ok(())
+            }
+            Event::Probe => self.probe(),
+            Event::Wake(worker) => {
+                if let Some(wake) = self.wakes.get_mut(worker) {
+                    *wake = None;
+                }
+                self.node.handle_timeout(now, worker);
+                self.collect_node(worker)
+            }
+        }
+    }
+
+    fn note(&mut self, call: Option<u64>, what: &str) {
+        if let Some(ladder) = &mut self.ladder {
+            ladder.note(self.now, call, what);
+        }
+    }
+}

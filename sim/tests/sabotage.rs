@@ -1,0 +1,75 @@
+//! That the witness would notice: each bug of the node, made on purpose, is found within a few seeds, and called by its name.
+
+use sim::sabotage::Sabotage;
+use sim::scenario::Scenario;
+use sim::world::{Watch, World};
+
+/// Seeds among which every sabotage is to be noticed.
+const SEEDS: u64 = 24;
+
+fn findings(sabotage: Sabotage) -> Vec<String> {
+    let watch = Watch {
+        sabotage: Some(sabotage),
+        ..Watch::default()
+    };
+    let found = (0..SEEDS).filter_map(|seed| World::new(Scenario::of(seed), watch).run().err());
+    found.map(|finding| finding.to_string()).collect()
+}
+
+fn expected(sabotage: Sabotage) -> &'static str {
+    match sabotage {
+        Sabotage::AckTooEarly => "no such final answer came",
+        Sabotage::CancelTooEarly => "no provisional response came yet",
+        Sabotage::ChangedFinal => "a second final answer",
+        Sabotage::CseqStandsStill => "CSeq does not go up",
+        Sabotage::FinalsSwallowed => "was not passed on to the caller",
+        Sabotage::LeakedCallId => "a name of the other leg",
+        Sabotage::LeakedPeer => "an address of the other leg",
+        Sabotage::LostPermit => "sessions are in use",
+        Sabotage::MaxForwardsKept => "was not lowered",
+        Sabotage::Repeating => "are the most",
+        Sabotage::SdpTidied => "its body is not one that came",
+        Sabotage::SwallowedAck => "was not acknowledged",
+        Sabotage::SwallowedBye => "nobody hung up with",
+        Sabotage::SwallowedRinging => "180 was not passed on",
+        Sabotage::TimersStopped => "was sent only",
+        Sabotage::Truncated => "cannot be read",
+        Sabotage::TwoByes => "a second BYE",
+        Sabotage::WrongAddress => "belongs to no call there",
+    }
+}
+
+#[test]
+fn every_sabotage_is_noticed() {
+    for sabotage in Sabotage::ALL {
+        let found = findings(sabotage);
+        assert!(
+            found
+                .iter()
+                .any(|finding| finding.contains(expected(sabotage))),
+            "{sabotage:?} was not noticed as {:?}: {found:#?}",
+            expected(sabotage)
+        );
+        assert!(
+            found.iter().all(|finding| finding.contains("--seed ")),
+            "a finding says how to see it again"
+        );
+    }
+}
+
+/// What can be noticed at once is noticed in nearly every world: the sabotages are not found by luck.
+#[test]
+fn plain_sabotage_is_noticed_nearly_everywhere() {
+    for sabotage in [
+        Sabotage::AckTooEarly,
+        Sabotage::FinalsSwallowed,
+        Sabotage::MaxForwardsKept,
+        Sabotage::WrongAddress,
+    ] {
+        let found = findings(sabotage).len();
+        assert!(
+            found as u64 >= SEEDS - 4,
+            "{sabotage:?}: {found} of {SEEDS}"
+        );
+    }
+}
