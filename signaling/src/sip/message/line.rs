@@ -5,6 +5,8 @@
 //! that it was alone, and refuses the message (RFC 3261 §7: lines end in CRLF), but can still read
 //! the fields that an answer is made of.
 
+use wide::u8x16;
+
 const BLOCK: usize = 64;
 
 /// One line as it stands, folds not joined.
@@ -105,33 +107,15 @@ fn last_line_ends(rest: &[u8]) -> u64 {
 }
 
 /// One bit for each CR and LF of the block, the first byte in the lowest bit.
-///
-/// Written so that the compiler compares in vector registers: each hit sets the bit of its group of
-/// eight, the groups are laid over each other, and turning rows into columns puts them in order.
 #[inline]
 fn line_ends(block: &[u8; BLOCK]) -> u64 {
-    let hits = block.map(|byte| {
-        let is_end = byte == b'\r' || byte == b'\n';
-        u8::from(is_end).wrapping_neg()
-    });
-    let (groups, _) = hits.as_chunks::<8>();
-    let ones = u64::from_le_bytes([1; 8]);
-    let square = groups.iter().enumerate().fold(0, |all, (group, hits)| {
-        all | u64::from_le_bytes(*hits) & (ones << group)
-    });
-    transpose(square)
-}
-
-/// Turns a square of eight by eight bits about its diagonal (Hacker's Delight, §7-3).
-#[inline]
-const fn transpose(square: u64) -> u64 {
-    let mut bits = square;
-    let swap = (bits ^ (bits >> 7)) & 0x00aa_00aa_00aa_00aa;
-    bits ^= swap ^ (swap << 7);
-    let swap = (bits ^ (bits >> 14)) & 0x0000_cccc_0000_cccc;
-    bits ^= swap ^ (swap << 14);
-    let swap = (bits ^ (bits >> 28)) & 0x0000_0000_f0f0_f0f0;
-    bits ^ swap ^ (swap << 28)
+    let (lanes, _) = block.as_chunks::<16>();
+    let (cr, lf) = (u8x16::splat(b'\r'), u8x16::splat(b'\n'));
+    lanes.iter().rev().fold(0, |mask, lane| {
+        let lane = u8x16::from(*lane);
+        let hits = lane.simd_eq(cr) | lane.simd_eq(lf);
+        mask << 16 | u64::from(hits.to_bitmask())
+    })
 }
 
 #[cfg(test)]
