@@ -7,6 +7,9 @@ use super::mistake::Findings;
 use super::section::Root;
 use super::{Listen, ListenTransport, Peer, PeerTransport, Placed, peer};
 
+/// A listener is named by one octet.
+const LISTENERS_MAX: usize = 255;
+
 /// There is a listener, and no two are the same.
 pub(super) fn listens(
     root: &Root<'_>,
@@ -17,6 +20,13 @@ pub(super) fn listens(
         let message =
             "there is no listener; write `listen = [\"udp:127.0.0.1:5060\"]` under `[sip]`";
         findings.add_absent(root.at("sip"), message);
+    }
+    if let Some(Some(placed)) = listens.get(LISTENERS_MAX) {
+        let message = format!(
+            "there are {} listeners; at most {LISTENERS_MAX} fit",
+            listens.len()
+        );
+        findings.add(placed.at, message);
     }
     let mut earlier: Vec<&Listen> = Vec::new();
     for placed in listens.iter().flatten() {

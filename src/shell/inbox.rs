@@ -104,8 +104,9 @@ impl Inbox {
 
     /// The worker does not wait any more. A bell that rang in between only costs one more turn.
     pub(super) fn awake(&self) {
-        // Relaxed: nobody is told anything by it; who saw `true` before has rung the bell.
-        self.asleep.store(false, Ordering::Relaxed);
+        // A swap and not a store: it must not break the chain from who saw us asleep to our next look at the
+        // parcels. Relaxed: nobody is told anything by it.
+        self.asleep.swap(false, Ordering::Relaxed);
     }
 
     /// Silences the bell once it was heard.

@@ -328,7 +328,11 @@ impl Turns {
         let worker = &self.intake.worker;
         self.intake.counters.calls.set(worker.calls() as u64);
         let is_done = self.phase == Phase::Draining && !self.finished;
-        if is_done && worker.is_settled() && self.tcp.is_flushed() {
+        let is_flushed = self.doors.doors.iter().all(|door| match door {
+            Door::Tcp(_) => self.tcp.is_flushed(),
+            Door::Udp(udp) => udp.is_flushed(),
+        });
+        if is_done && worker.is_settled() && is_flushed {
             self.finished = true;
             self.control.finished();
         }

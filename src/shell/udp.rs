@@ -150,6 +150,11 @@ impl Udp {
         }
     }
 
+    /// Whether nothing waits for the kernel.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
     /// What the socket is to be watched for from now on, if that is something else than before.
     pub(super) fn interest_changed(&mut self) -> Option<Interest> {
         let wanted = if self.backlog.is_empty() {

@@ -205,9 +205,14 @@ impl Connection {
         now.saturating_duration_since(self.used) >= patience
     }
 
-    /// Whether it holds a place without having earned it: no whole message came, or one is under way.
-    pub(super) fn is_incomplete(&self) -> bool {
-        self.accepted && (!self.proven || self.message_began.is_some())
+    /// Since when it holds a place without earning it, and whether it has earned one before: `false` if no whole
+    /// message ever came, `true` if one is under way.
+    pub(super) fn unearned_since(&self) -> Option<(bool, Instant)> {
+        match (self.accepted, self.proven) {
+            (false, _) => None,
+            (true, false) => Some((false, self.opened)),
+            (true, true) => self.message_began.map(|began| (true, began)),
+        }
     }
 
     /// What epoll is to watch for.

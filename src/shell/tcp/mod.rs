@@ -21,7 +21,7 @@ use connection::{Ends, Stage};
 use signaling::hop::{Hop, ListenerId};
 use signaling::sip::message::Limits as MessageLimits;
 use signaling::slots::Key;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -32,6 +32,8 @@ use table::Table;
 
 /// How long a connection may take to be made.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
+/// How long octets may stay unacknowledged before a connection counts as broken.
+const UNHEARD_MAX: Duration = Duration::from_secs(10);
 /// How long a connection that we close may take to read our last answer, and one that the other side closed to
 /// acknowledge it.
 const LINGER: Duration = Duration::from_secs(1);
@@ -273,9 +275,10 @@ impl Tcp {
     }
 
     fn reclaim(&mut self, source: Option<IpAddr>) -> Option<()> {
-        let key = self.table.oldest_incomplete(source)?;
+        let key = self.table.least_earned(source)?;
         self.counters.connections_reclaimed.add(1);
-        self.table.remove(key).map(drop)
+        self.fail(key);
+        Some(())
     }
 
     fn admit(&mut self, now: Instant, stream: TcpStream, ends: Ends) -> io::Result<Key> {
@@ -285,6 +288,9 @@ impl Tcp {
         }
         // Each turn writes once: there is nothing to wait for.
         stream.set_nodelay(true)?;
+        // A peer that vanished without a word must not swallow calls until the kernel gives up, after a
+        // quarter of an hour.
+        SockRef::from(&stream).set_tcp_user_timeout(Some(UNHEARD_MAX))?;
         let full = || io::Error::from(ErrorKind::QuotaExceeded);
         let key = self
             .table

@@ -93,7 +93,7 @@ impl Tcp {
             return;
         };
         match connection.stage {
-            Stage::Lingering { shut: true, .. } => drop(self.table.remove(key)),
+            Stage::Lingering { shut: true, .. } => self.fail(key),
             Stage::Connecting | Stage::Open | Stage::Lingering { .. } => {
                 connection.stage = Stage::Ended {
                     until: now + LINGER,
@@ -120,6 +120,14 @@ impl Tcp {
 
     /// A connection broke: what did not arrive is sent once more over a new one.
     pub(super) fn lose(&mut self, now: Instant, key: Key) {
+        // What was said to a side that we closed for its faults is not carried after it.
+        if self
+            .table
+            .get(key)
+            .is_some_and(|connection| matches!(connection.stage, Stage::Lingering { .. }))
+        {
+            return self.fail(key);
+        }
         let Some(connection) = self.table.remove(key) else {
             return;
         };
@@ -171,7 +179,7 @@ impl Tcp {
                 Stage::Open => {}
                 Stage::Ended { until } if until <= now => self.lose(now, key),
                 Stage::Ended { .. } => self.list(key),
-                Stage::Lingering { until, .. } if until <= now => drop(self.table.remove(key)),
+                Stage::Lingering { until, .. } if until <= now => self.fail(key),
                 Stage::Lingering { .. } => {}
             }
         }
@@ -202,10 +210,13 @@ fn cut(now: Instant, intake: &mut Intake, connection: &mut Connection, octets: &
             }
         }
     }
-    for _ in 0..pings {
-        if !connection.push(now, PONG, source.remote, None, false) {
-            return Outcome::Congested;
-        }
+    // One answer to all pings of a read, none to a client that does not take its answers, and none again
+    // over another connection: a pong says that this one lives (RFC 5626 §4.4.1).
+    if pings > 0
+        && !connection.has_unsent()
+        && !connection.push(now, PONG, source.remote, None, true)
+    {
+        return Outcome::Congested;
     }
     if is_faulty {
         Outcome::Faulty

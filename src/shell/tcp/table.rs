@@ -125,16 +125,16 @@ impl Table {
         self.slots.keys()
     }
 
-    /// The incomplete connection that is open the longest, of one source or of all.
-    pub(super) fn oldest_incomplete(&self, source: Option<IpAddr>) -> Option<Key> {
+    /// The connection that has earned its place least, of one source or of all: the one that is open longest
+    /// without ever having brought a whole message; only if there is none, the one whose message is under way longest.
+    pub(super) fn least_earned(&self, source: Option<IpAddr>) -> Option<Key> {
         let candidates = self.slots.keys().filter_map(|key| {
             let connection = self.slots.get(key)?;
             let is_of_source = source.is_none_or(|source| source == connection.remote.ip());
-            (is_of_source && connection.is_incomplete()).then_some((connection.opened, key))
+            let (is_proven, since) = connection.unearned_since()?;
+            is_of_source.then_some(((is_proven, since), key))
         });
-        candidates
-            .min_by_key(|(opened, _)| *opened)
-            .map(|(_, key)| key)
+        candidates.min_by_key(|(rank, _)| *rank).map(|(_, key)| key)
     }
 
     fn unlist(&mut self, key: Key, ends: (ListenerId, SocketAddr)) {
