@@ -125,10 +125,8 @@ struct Peer {
 
 impl Peer {
     pub(crate) fn new() -> Self {
-        let port = ports::free(1);
-        let udp = UdpSocket::bind(("127.0.0.1", port)).unwrap();
+        let (udp, tcp) = ports::held();
         udp.set_nonblocking(true).unwrap();
-        let tcp = TcpListener::bind(("127.0.0.1", port)).unwrap();
         tcp.set_nonblocking(true).unwrap();
         Self {
             udp,

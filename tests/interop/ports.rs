@@ -29,7 +29,22 @@ pub(crate) fn free(count: u16) -> u16 {
     }
 }
 
+/// A port of 127.0.0.1 for UDP and TCP, already taken, so that nobody else can come in between.
+pub(crate) fn held() -> (UdpSocket, TcpListener) {
+    loop {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port for TCP");
+        let address = tcp.local_addr().expect("its address");
+        if let Ok(udp) = UdpSocket::bind(address) {
+            return (udp, tcp);
+        }
+    }
+}
+
+/// Whether nobody has the port. It is held for UDP while TCP is tried, and the other way round, so that two
+/// processes that look at once do not both find it free and then meet.
 fn is_free(port: u16) -> bool {
     let address = (Ipv4Addr::UNSPECIFIED, port);
-    UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+    let udp = UdpSocket::bind(address);
+    let tcp = TcpListener::bind(address);
+    udp.is_ok() && tcp.is_ok()
 }
