@@ -50,7 +50,8 @@ impl<'a> Via<'a> {
         let mut branch = None;
         Self::take(&mut cursor, |param| {
             if branch.is_none() && param.is("branch") {
-                branch = param.value;
+                // The first one counts, even without a value.
+                branch = Some(param.value);
             }
         })?;
         let length = value.len().saturating_sub(cursor.rest.len());
@@ -58,7 +59,7 @@ impl<'a> Via<'a> {
         if cursor.rest.first().is_some_and(|next| *next != b',') {
             return Err(ValueFault::Trailing);
         }
-        let branch = branch.filter(|branch| !branch.is_empty());
+        let branch = branch.flatten().filter(|branch| !branch.is_empty());
         Ok(FirstVia {
             text: scan::trim(value.get(..length).unwrap_or_default()),
             branch,
@@ -215,6 +216,9 @@ mod tests {
         let first = Via::parse_first(list).unwrap();
         assert_eq!(first.text, b"SIP/2.0/UDP a;x=\",\";branch=1");
         assert_eq!(first.branch, Some(&b"1"[..]));
+        let twice = b"SIP/2.0/UDP a;branch;branch=1";
+        assert_eq!(Via::parse_first(twice).unwrap().branch, None);
+        assert_eq!(Via::parse(twice).unwrap().branch(), None);
         assert_eq!(
             Via::parse(b"SIP/2.0/UDP a, SIP/2.0/UDP b"),
             Err(ValueFault::Trailing)
