@@ -41,6 +41,8 @@ impl Table {
             timers: Timers::default(),
             calls_max: 1 << 20,
             transactions_max: 1 << 20,
+            exchanges_max: 1 << 16,
+            exchanges_per_call_max: 8,
             listeners: vec![Listener {
                 transport: Transport::Udp,
                 local: "127.0.0.1:5060".parse().unwrap(),

@@ -11,6 +11,7 @@ use crate::outbox::Span;
 use crate::output::{Choice, Output, Question, Refusal, Ticket};
 use crate::settings::Settings;
 use crate::sip::b2bua::call::{Call, With};
+use crate::sip::b2bua::exchange::Exchanges;
 use crate::sip::b2bua::{caller_leg, peer_leg, request};
 use crate::sip::message::{HeaderName, Message};
 use crate::sip::token::{Kind, Mint};
@@ -36,6 +37,7 @@ pub struct Core {
     pub(crate) clients: Clients,
     pub(crate) servers: Servers,
     pub(crate) calls: Slots<Call>,
+    pub(crate) exchanges: Exchanges,
     pub(crate) is_draining: bool,
 }
 
@@ -48,11 +50,13 @@ impl Core {
         let generation = u32::try_from(hash >> 32).expect("32 bits");
         let transactions = settings.transactions_max;
         let calls = settings.calls_max;
+        let exchanges = (settings.exchanges_max, settings.exchanges_per_call_max);
         Self {
             context: Context::new(settings, counters, now),
             clients: Clients::new(transactions, generation),
             servers: Servers::new(transactions, generation),
             calls: Slots::new(calls, generation),
+            exchanges: Exchanges::new(exchanges.0, exchanges.1, generation),
             is_draining: false,
         }
     }
@@ -193,22 +197,24 @@ impl Core {
         self.calls.len()
     }
 
-    /// Calls, client and server transactions and timers that live: all zero when all is quiet.
+    /// Calls, client and server transactions, timers, and requests being carried across, that live:
+    /// all zero when all is quiet.
     #[must_use]
-    pub fn occupancy(&self) -> [usize; 4] {
+    pub fn occupancy(&self) -> [usize; 5] {
         [
             self.calls.len(),
             self.clients.len(),
             self.servers.len(),
             self.context.wheel.len(),
+            self.exchanges.len(),
         ]
     }
 
     /// What holds between inputs.
     fn check_invariants(&self) {
-        let [calls, clients, servers, timers] = self.occupancy();
+        let [calls, clients, servers, timers, exchanges] = self.occupancy();
         debug_assert!(
-            timers <= 2 * calls + clients + servers,
+            timers <= 2 * calls + clients + servers + exchanges,
             "{timers} timers for {calls} calls, {clients} clients, {servers} servers"
         );
         debug_assert!(
@@ -269,6 +275,9 @@ impl Core {
             }
             (Purpose::ByeToPeer(call), _) if is_final => {
                 self.peer_input(now, call, peer_leg::Input::ByeDone, With::default());
+            }
+            (Purpose::Exchange(exchange), event) => {
+                self.exchange_event(now, exchange, event, message);
             }
             (Purpose::ByeToCaller(_) | Purpose::ByeToPeer(_) | Purpose::Forgotten, _) => {}
         }

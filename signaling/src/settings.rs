@@ -64,6 +64,10 @@ pub struct Settings {
     pub calls_max: usize,
     /// Most transactions of each kind at one time in this worker.
     pub transactions_max: usize,
+    /// Most requests being carried from one leg to the other at one time in this worker.
+    pub exchanges_max: usize,
+    /// Most of them in one call.
+    pub exchanges_per_call_max: usize,
     /// All listeners of the node; [`ListenerId`] is an index into them.
     pub listeners: Vec<Listener>,
 }

@@ -43,6 +43,8 @@ impl Wire {
             secret: [5, 6],
             timers: Timers::default(),
             calls_max: 1000,
+            exchanges_max: 100,
+            exchanges_per_call_max: 8,
             transactions_max: 1000,
             listeners: vec![Listener {
                 transport: Transport::Udp,

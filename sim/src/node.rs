@@ -24,7 +24,7 @@ pub(crate) struct Sent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holdings {
     /// Calls, client transactions, server transactions, timers, permits of all workers.
-    pub(crate) occupancy: [usize; 5],
+    pub(crate) occupancy: [usize; 6],
     /// Sessions in use and at most, by peer.
     pub(crate) sessions: Vec<[u32; 2]>,
 }
@@ -64,6 +64,8 @@ impl Node {
                     timers: scenario.timers,
                     calls_max: scenario.calls_max,
                     transactions_max: 50_000,
+                    exchanges_max: 10_000,
+                    exchanges_per_call_max: 8,
                     listeners: listeners.to_vec(),
                 };
                 Worker::new(
@@ -164,7 +166,7 @@ impl Node {
     }
 
     pub(crate) fn holdings(&self) -> Holdings {
-        let mut occupancy = [0; 5];
+        let mut occupancy = [0; 6];
         for worker in &self.workers {
             for (sum, part) in occupancy.iter_mut().zip(worker.occupancy()) {
                 *sum += part;

@@ -10,6 +10,11 @@ pub struct Limits {
     pub calls: usize,
     /// `transactions`: transactions at one time, of requests received and as many of requests sent.
     pub transactions: usize,
+    /// `exchanges`: requests inside dialogs that are on their way from one leg to the other, at one
+    /// time.
+    pub exchanges: usize,
+    /// `exchanges_per_call`: how many of them one call may have.
+    pub exchanges_per_call: usize,
     /// `message_bytes`: one SIP message, header and body together.
     pub message_bytes: usize,
     /// `headers`: header lines of one message.
@@ -31,6 +36,8 @@ pub struct Limits {
 pub(super) const KEYS: &[&str] = &[
     "calls",
     "transactions",
+    "exchanges",
+    "exchanges_per_call",
     "message_bytes",
     "headers",
     "connections",
@@ -46,6 +53,8 @@ impl Default for Limits {
         Self {
             calls: 200_000,
             transactions: 1_000_000,
+            exchanges: 100_000,
+            exchanges_per_call: 8,
             message_bytes: 65_535,
             headers: 128,
             connections: 4_096,
@@ -64,6 +73,12 @@ impl Limits {
         let limits = Self {
             calls: section.number("calls", 1..=4_000_000, default.calls),
             transactions: section.number("transactions", 2..=8_000_000, default.transactions),
+            exchanges: section.number("exchanges", 1..=4_000_000, default.exchanges),
+            exchanges_per_call: section.number(
+                "exchanges_per_call",
+                1..=256,
+                default.exchanges_per_call,
+            ),
             // A VCS sends bodies of up to 32,768 bytes; a UDP datagram holds at most 65,535.
             message_bytes: section.number("message_bytes", 4_096..=65_535, default.message_bytes),
             headers: section.number("headers", 32..=1_024, default.headers),

@@ -124,16 +124,17 @@ impl Worker {
         self.core.calls()
     }
 
-    /// Calls, client and server transactions and timers that live, and permits held: all zero when
-    /// all is quiet.
+    /// Calls, client and server transactions, timers and requests being carried across that live,
+    /// and permits held: all zero when all is quiet.
     #[must_use]
-    pub fn occupancy(&self) -> [usize; 5] {
-        let [calls, clients, servers, timers] = self.core.occupancy();
+    pub fn occupancy(&self) -> [usize; 6] {
+        let [calls, clients, servers, timers, exchanges] = self.core.occupancy();
         [
             calls,
             clients,
             servers,
             timers,
+            exchanges,
             self.permits.iter().flatten().count(),
         ]
     }

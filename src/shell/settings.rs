@@ -50,6 +50,8 @@ pub(super) fn settings(
         },
         calls_max: share(config.limits.calls),
         transactions_max: share(config.limits.transactions),
+        exchanges_max: share(config.limits.exchanges),
+        exchanges_per_call_max: config.limits.exchanges_per_call,
         listeners: listeners.collect(),
     })
 }

@@ -14,10 +14,14 @@ use crate::slots::Key;
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
+    /// The leg has another request to answer first.
+    Busy,
     /// CANCEL or an early BYE ended the INVITE.
     Cancelled,
     /// This node begins no more calls.
     Draining,
+    /// Both sides change the session at once.
+    Glare,
     /// A re-INVITE cannot be carried across yet: the session stays as it is.
     NoChange,
     /// No peer has a session free.
@@ -28,6 +32,8 @@ pub enum Cause {
     NoPeerAnswered,
     /// No peer can be reached over a transport that we have.
     NoRoute,
+    /// A request inside a dialog whose CSeq is not above the last one's.
+    OutOfOrder,
     /// The peer said 503: it cannot, which does not mean that this node cannot.
     PeerUnavailable,
     /// The message is broken.
@@ -64,8 +70,10 @@ impl Cause {
     #[must_use]
     pub fn status(self) -> (u16, &'static str) {
         match self {
+            Self::Busy | Self::OutOfOrder => (500, "Server Internal Error"),
             Self::Cancelled => (487, "Request Terminated"),
             Self::Draining | Self::Overloaded => (503, "Service Unavailable"),
+            Self::Glare => (491, "Request Pending"),
             Self::NoChange => (488, "Not Acceptable Here"),
             // Never 503 for "full": RFC 3263 §4.3 would send the caller to every sibling in turn.
             Self::NoCapacity | Self::NoRoute | Self::PeerUnavailable => {
@@ -93,11 +101,14 @@ impl Cause {
             | Self::NoRoute
             | Self::Overloaded => Blame::Us,
             Self::NoPeerAnswered | Self::PeerUnavailable | Self::RangTooLong => Blame::Peer,
-            Self::Cancelled
+            Self::Busy
+            | Self::Cancelled
+            | Self::Glare
             | Self::NoDialog
             | Self::Malformed(_)
             | Self::MethodNotAllowed
             | Self::MethodUnknown
+            | Self::OutOfOrder
             | Self::TooManyHops
             | Self::UnsupportedExtension
             | Self::UnsupportedScheme => Blame::Caller,
@@ -109,8 +120,10 @@ impl Cause {
     pub fn may_try_next_peer(self) -> bool {
         match self {
             Self::NoPeerAnswered | Self::PeerUnavailable => true,
-            Self::Cancelled
+            Self::Busy
+            | Self::Cancelled
             | Self::Draining
+            | Self::Glare
             | Self::NoCapacity
             | Self::NoChange
             | Self::NoDialog
@@ -118,6 +131,7 @@ impl Cause {
             | Self::Malformed(_)
             | Self::MethodNotAllowed
             | Self::MethodUnknown
+            | Self::OutOfOrder
             | Self::Overloaded
             | Self::RangTooLong
             | Self::TooManyHops
@@ -134,13 +148,16 @@ impl Cause {
             Self::NoPeerAnswered => Some("no peer answered"),
             Self::PeerUnavailable => Some("the peer is unavailable"),
             Self::NoRoute => Some("no transport to any peer"),
-            Self::Cancelled
+            Self::Busy
+            | Self::Cancelled
             | Self::Draining
+            | Self::Glare
             | Self::NoChange
             | Self::NoDialog
             | Self::Malformed(_)
             | Self::MethodNotAllowed
             | Self::MethodUnknown
+            | Self::OutOfOrder
             | Self::Overloaded
             | Self::RangTooLong
             | Self::TooManyHops
@@ -149,9 +166,31 @@ impl Cause {
         }
     }
 
-    /// Whether the sender may come back later.
-    pub(crate) fn has_retry_after(self) -> bool {
-        matches!(self, Self::Draining | Self::Overloaded)
+    /// When the sender may come back, in seconds; `spread` is any number, the same for each repeat
+    /// of a request.
+    pub(crate) fn retry_after(self, spread: u64) -> Option<u32> {
+        let below = |limit: u64| u32::try_from(spread % limit).unwrap_or(0);
+        match self {
+            Self::Draining | Self::Overloaded => Some(RETRY_AFTER_MIN + below(10)),
+            // RFC 3261 §14.2, RFC 3311 §5.2: between 0 and 10 seconds.
+            Self::Busy => Some(below(11)),
+            Self::Cancelled
+            | Self::Glare
+            | Self::Malformed(_)
+            | Self::MethodNotAllowed
+            | Self::MethodUnknown
+            | Self::NoCapacity
+            | Self::NoChange
+            | Self::NoDialog
+            | Self::NoPeerAnswered
+            | Self::NoRoute
+            | Self::OutOfOrder
+            | Self::PeerUnavailable
+            | Self::RangTooLong
+            | Self::TooManyHops
+            | Self::UnsupportedExtension
+            | Self::UnsupportedScheme => None,
+        }
     }
 }
 
@@ -172,7 +211,7 @@ const AMPLIFICATION_TENTHS_MAX: usize = 12;
 /// Room for what is added to the request's own head.
 const ADDED_MAX: usize = 768;
 /// Retry-After lies between 5 and 14 seconds: sent to many at once, they do not come back at once.
-pub(crate) const RETRY_AFTER_MIN: u32 = 5;
+const RETRY_AFTER_MIN: u32 = 5;
 
 /// Answers a request without keeping anything (RFC 3261 §8.2.7): a repeat of the request gets the
 /// same answer again.
@@ -190,9 +229,7 @@ pub(crate) fn answer_stateless(
     }
     context.counters.rejected.add_one();
     let answer = Stateless::of(context, message, source);
-    let retry_after = cause
-        .has_retry_after()
-        .then(|| RETRY_AFTER_MIN + u32::try_from(answer.hash % 10).unwrap_or(0));
+    let retry_after = cause.retry_after(answer.hash);
     let details = if let Cause::Malformed(fault) = cause {
         fault.to_string()
     } else {

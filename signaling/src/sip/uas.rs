@@ -4,6 +4,7 @@
 
 use super::b2bua::call::{Call, With};
 use super::b2bua::offer::{Offer, has_hops_left, required};
+use super::b2bua::side::Side;
 use super::b2bua::{answer, caller_leg, peer_leg};
 use super::dialog::Dialog;
 use super::message::{Fault, Message, Method, NameAddr, Scheme, Uri, Via};
@@ -243,19 +244,22 @@ impl Core {
                 reject::answer_options(&mut self.context, message, source);
                 Ok(())
             }
-            Method::Invite => Err(Cause::NoChange),
-            Method::Other => Err(Cause::MethodUnknown),
             Method::Ack
             | Method::Cancel
             | Method::Info
+            | Method::Invite
             | Method::Message
             | Method::Notify
+            | Method::Other
             | Method::Prack
             | Method::Publish
             | Method::Refer
             | Method::Register
             | Method::Subscribe
-            | Method::Update => Err(Cause::MethodNotAllowed),
+            | Method::Update => {
+                let side = Side::of(leg).ok_or(Cause::NoDialog)?;
+                self.carry(now, (side, call), (source, reply), message, index)
+            }
         }
     }
 

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const OFFER: &str = "v=0\r\no=caller 1 1 IN IP4 192.0.2.1\r\ns=-\r\n";
+const FAST_UPDATE: &str = "<media_control><vc_primitive><to_encoder><picture_fast_update/>\
+    </to_encoder></vc_primitive></media_control>";
 const ANSWER: &str = "v=0\r\no=peer 1 1 IN IP4 192.0.2.9\r\ns=-\r\n";
 
 /// Plays the commands of a ladder file and returns the file as it should be.
@@ -57,6 +59,7 @@ struct Stage {
     choice: Result<Choice, Refusal>,
     branches: u32,
     caller_cseq: u32,
+    peer_cseq: u32,
     leaks: Vec<String>,
 }
 
@@ -70,6 +73,8 @@ impl Stage {
             timers: Timers::default(),
             calls_max: 10,
             transactions_max,
+            exchanges_max: 10,
+            exchanges_per_call_max: 3,
             listeners: vec![Listener {
                 transport,
                 local: "192.0.2.5:5060".parse().unwrap(),
@@ -97,6 +102,7 @@ impl Stage {
             }),
             branches: 0,
             caller_cseq: 1,
+            peer_cseq: 0,
             leaks: Vec::new(),
         }
     }
@@ -109,9 +115,9 @@ impl Stage {
             ["unreachable", "peer"] => self.unreachable()?,
             ["quiet"] => {
                 let occupancy = self.core.occupancy();
-                if occupancy != [0; 4] {
+                if occupancy != [0; 5] {
                     return Err(format!(
-                        "not quiet: calls, clients, servers, timers = {occupancy:?}"
+                        "not quiet: calls, clients, servers, timers, exchanges = {occupancy:?}"
                     ));
                 }
                 self.note("quiet: nothing is left");
@@ -306,7 +312,9 @@ impl Stage {
             return self.answer(Side::Caller, status, details);
         }
         let has = |word: &str| details.contains(&word);
-        let in_dialog = matches!(what, "ACK" | "BYE" | "INFO" | "UPDATE") || has("re-INVITE");
+        let in_dialog = !matches!(what, "CANCEL" | "INVITE" | "OPTIONS")
+            || has("re-INVITE")
+            || has("in-dialog");
         let to = if in_dialog {
             self.dialog_tag(has("forged"))
         } else {
@@ -321,9 +329,12 @@ impl Stage {
         let is_first = matches!(what, "ACK" | "CANCEL" | "INVITE") && !has("re-INVITE");
         self.caller_cseq += u32::from(!is_first);
         let cseq = if is_first { 1 } else { self.caller_cseq };
+        let cseq = number(details, "CSeq=").unwrap_or(cseq);
         let body = match what {
             "INVITE" if !has("delayed") => OFFER,
             "ACK" if has("answer") => OFFER,
+            _ if has("offer") => OFFER,
+            "INFO" => FAST_UPDATE,
             _ => "",
         };
         let uri = if in_dialog {
@@ -331,16 +342,8 @@ impl Stage {
         } else {
             "sip:meet.room@example.com"
         };
-        let extra: String = details
-            .iter()
-            .filter(|detail| detail.contains(':'))
-            .map(|line| format!("{}\r\n", line.replace('~', " ")))
-            .collect();
-        let kind = if body.is_empty() {
-            ""
-        } else {
-            "Content-Type: application/sdp\r\n"
-        };
+        let extra = extra_lines(details);
+        let kind = content_type(body);
         let transport = self.transport;
         // RFC 3261 §7.3.1: a line may go on behind white space.
         let fold = if has("folded") { "\r\n " } else { " " };
@@ -389,12 +392,26 @@ impl Stage {
         let mut index = Index::new(Limits::default());
         let invite = index.read(&invite, Framing::Datagram);
         let branch = self.branch(Side::Peer);
+        if what != "ACK" {
+            self.peer_cseq += 1;
+        }
+        let cseq = number(details, "CSeq=").unwrap_or(self.peer_cseq);
+        let body = match what {
+            _ if details.contains(&"offer") => ANSWER,
+            "INFO" => FAST_UPDATE,
+            _ => "",
+        };
+        let kind = content_type(body);
+        let extra = extra_lines(details);
         Ok(format!(
-            "{what} sip:x@192.0.2.5:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9:5080;branch={branch}\r\nMax-Forwards: 70\r\n\
-             From: {};tag=peertag\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 {what}\r\nContent-Length: 0\r\n\r\n",
+            "{what} sip:x@192.0.2.5:5060 SIP/2.0\r\nVia: SIP/2.0/{} 192.0.2.9:5080;branch={branch}\r\nMax-Forwards: 70\r\n\
+             From: {};tag=peertag\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {what}\r\n\
+             Contact: <sip:bridge@192.0.2.9:5080>\r\n{extra}{kind}Content-Length: {}\r\n\r\n{body}",
+            self.transport,
             text(invite.to()),
             text(invite.from()),
-            text(invite.call_id())
+            text(invite.call_id()),
+            body.len()
         )
         .into_bytes())
     }
@@ -421,24 +438,27 @@ impl Stage {
             None if status == 100 => text(request.to()),
             None => format!("{};tag={tag}", text(request.to())),
         };
-        let has_body = method == "INVITE" && (200..300).contains(&status);
-        let body = if has_body { ANSWER } else { "" };
+        let has_body =
+            (200..300).contains(&status) && (method == "INVITE" || details.contains(&"answer"));
+        let body = match side {
+            Side::Caller if has_body => OFFER,
+            Side::Peer if has_body => ANSWER,
+            Side::Caller | Side::Peer => "",
+        };
         let vias: String = request
             .headers(HeaderName::Via)
             .map(|via| format!("Via: {}\r\n", text(via)))
             .collect();
-        let contact = if method == "INVITE" && status < 300 {
-            "Contact: <sip:bridge@192.0.2.9:5080>\r\n"
-        } else {
-            ""
+        let is_of_target = matches!(method, "INVITE" | "UPDATE") && status < 300;
+        let contact = match side {
+            Side::Caller if is_of_target => "Contact: <sip:room@192.0.2.1:5060>\r\n",
+            Side::Peer if is_of_target => "Contact: <sip:bridge@192.0.2.9:5080>\r\n",
+            Side::Caller | Side::Peer => "",
         };
-        let kind = if has_body {
-            "Content-Type: application/sdp\r\n"
-        } else {
-            ""
-        };
+        let kind = content_type(body);
+        let extra = extra_lines(details);
         Ok(format!(
-            "SIP/2.0 {status} Reason {status}\r\n{vias}From: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {} {}\r\n{contact}{kind}\
+            "SIP/2.0 {status} Reason {status}\r\n{vias}From: {}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {} {}\r\n{contact}{extra}{kind}\
              Content-Length: {}\r\n\r\n{body}",
             text(request.from()),
             text(request.call_id()),
@@ -468,6 +488,27 @@ fn to_tag(bytes: &[u8]) -> String {
     )
 }
 
+fn content_type(body: &str) -> &'static str {
+    match body {
+        "" => "",
+        FAST_UPDATE => "Content-Type: application/media_control+xml\r\n",
+        _ => "Content-Type: application/sdp\r\n",
+    }
+}
+
+/// Header lines among the details; `~` stands for a space.
+fn extra_lines(details: &[&str]) -> String {
+    let lines = details.iter().filter(|detail| detail.contains(':'));
+    lines
+        .map(|line| format!("{}\r\n", line.replace('~', " ")))
+        .collect()
+}
+
+fn number(details: &[&str], name: &str) -> Option<u32> {
+    let value = details.iter().find_map(|detail| detail.strip_prefix(name));
+    value.and_then(|value| value.parse().ok())
+}
+
 fn duration(word: &str) -> Result<Duration, String> {
     let millis = word
         .strip_suffix("ms")
@@ -490,6 +531,7 @@ fn arrow(message: &Message<'_>) -> String {
         b"" => "",
         body if body == OFFER.as_bytes() => "+caller's-SDP",
         body if body == ANSWER.as_bytes() => "+peer's-SDP",
+        body if body == FAST_UPDATE.as_bytes() => "+fast-update",
         _ => "+another-body",
     };
     if message.is_request() {

@@ -95,7 +95,7 @@ impl Witness {
 
     /// Sessions are taken for calls that have a peer, for no others, and never more than there are.
     fn check_sessions(&self, holdings: &Holdings) -> Result<(), Fault> {
-        let [calls, _, _, _, permits] = holdings.occupancy;
+        let [calls, _, _, _, _, permits] = holdings.occupancy;
         let in_use: u32 = holdings.sessions.iter().map(|[used, _]| used).sum();
         if permits != calls || in_use as usize != permits {
             return Err(Fault::of_world(format!(

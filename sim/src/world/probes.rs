@@ -4,7 +4,7 @@
 use super::World;
 use crate::finding::Fault;
 use crate::node::Sent;
-use crate::place::Place;
+use crate::place::{Place, Side};
 use crate::scenario::thawed;
 use crate::witness::Target;
 use loadtest::agent::Random;
@@ -30,18 +30,20 @@ enum Probe {
     ByeToNobody,
     /// A CANCEL of an INVITE that never was.
     CancelOfNothing,
-    /// A method that the node does not carry across.
+    /// A request inside the dialog with a number in CSeq that has been used.
     Info,
     /// OPTIONS, as a monitoring system sends it.
     Options,
-    /// A re-INVITE.
+    /// A method that the node does not carry across.
+    Publish,
+    /// A re-INVITE with a number in CSeq that has been used.
     ReInvite,
     /// A 200 to a request that the node never sent.
     ResponseToNothing,
 }
 
 impl Probe {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::AckOfAnother,
         Self::AckTooEarly,
         Self::ByeAfterEnd,
@@ -51,6 +53,7 @@ impl Probe {
         Self::CancelOfNothing,
         Self::Info,
         Self::Options,
+        Self::Publish,
         Self::ReInvite,
         Self::ResponseToNothing,
     ];
@@ -65,6 +68,7 @@ impl Probe {
             Self::CancelOfNothing => "CANCEL",
             Self::Info => "INFO",
             Self::Options => "OPTIONS",
+            Self::Publish => "PUBLISH",
             Self::ReInvite | Self::ResponseToNothing => "INVITE",
         }
     }
@@ -79,10 +83,11 @@ impl Probe {
             | Self::ByeOfStranger
             | Self::ByeToNobody
             | Self::CancelOfNothing
-            | Self::Info
             | Self::Options
-            | Self::ReInvite
+            | Self::Publish
             | Self::ResponseToNothing => true,
+            // Only the caller's side has used a number for certain: that of its INVITE.
+            Self::Info | Self::ReInvite => target.agent.side() == Some(Side::Caller),
         }
     }
 
@@ -95,11 +100,11 @@ impl Probe {
             | Self::ByeOfStranger
             | Self::ByeToNobody
             | Self::CancelOfNothing => &[481],
-            Self::Info if target.has_dialog && !target.is_over => &[405],
-            Self::Info => &[405, 481],
+            Self::Info | Self::ReInvite if target.has_dialog && !target.is_over => &[500],
+            Self::Info | Self::ReInvite => &[481, 500],
             Self::Options => &[200, 481],
-            Self::ReInvite if target.has_dialog && !target.is_over => &[488],
-            Self::ReInvite => &[481, 488],
+            Self::Publish if target.has_dialog && !target.is_over => &[405, 500],
+            Self::Publish => &[405, 481, 500],
         }
     }
 
@@ -132,8 +137,18 @@ impl Probe {
         } else {
             (format!("{method} sip:{node_tag}@{node} SIP/2.0"), via)
         };
-        let is_of_invite = matches!(self, Self::AckTooEarly | Self::CancelOfNothing);
-        let cseq = target.cseq + if is_of_invite { 0 } else { 100 };
+        let cseq = match self {
+            Self::AckTooEarly | Self::CancelOfNothing => target.cseq,
+            // What is to come of the call has higher numbers, and must not be put out of order.
+            Self::Info | Self::Publish | Self::ReInvite => 0,
+            Self::AckOfAnother
+            | Self::ByeAfterEnd
+            | Self::ByeOfAnotherCall
+            | Self::ByeOfStranger
+            | Self::ByeToNobody
+            | Self::Options
+            | Self::ResponseToNothing => target.cseq + 100,
+        };
         format!(
             "{start}\r\nVia: {via}\r\nMax-Forwards: 70\r\n\
              From: <sip:probe@example.com>;tag={agent_tag}\r\nTo: <sip:room@example.com>;tag={node_tag}\r\n\

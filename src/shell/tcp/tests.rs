@@ -126,6 +126,8 @@ fn worker() -> Worker {
         timers: Timers::default(),
         calls_max: 8,
         transactions_max: 8,
+        exchanges_max: 8,
+        exchanges_per_call_max: 8,
         listeners: vec![listener],
     };
     let peer = PeerSettings {

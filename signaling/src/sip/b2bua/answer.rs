@@ -6,7 +6,7 @@ use crate::hop::Hop;
 use crate::outbox::Span;
 use crate::sip::dialog::write_contact;
 use crate::sip::message::Message;
-use crate::sip::reject::{Cause, RETRY_AFTER_MIN};
+use crate::sip::reject::Cause;
 use crate::sip::token::{Kind, Text};
 use crate::sip::transaction::server::Servers;
 use crate::slots::Key;
@@ -61,6 +61,37 @@ pub(crate) fn relay(
     )
 }
 
+/// Carries the answer to a request inside a dialog over to the side that asked.
+pub(crate) fn relay_in_dialog(
+    context: &mut Context,
+    servers: &mut Servers,
+    now: Instant,
+    to: Answering,
+    message: &Message<'_>,
+) -> Option<Span> {
+    let status = message.status();
+    let method = message.cseq_method();
+    let settings = Arc::clone(&context.settings);
+    servers.respond(
+        context,
+        now,
+        (to.server, status),
+        message.bytes().len() + ADDED_MAX,
+        |writer, head| {
+            writer.status_line(status, message.reason());
+            head.write(writer, Some(&to.tag));
+            if status < 300 && headers::has_contact(method) {
+                write_contact(&settings, writer, &to.hop, &to.tag);
+            }
+            if status == 405 {
+                writer.put(headers::ALLOW);
+            }
+            writer.pass(message, |line| headers::passes_in_answer(line, status));
+            writer.body(message.body());
+        },
+    )
+}
+
 /// A short answer of our own to any request that has a transaction.
 pub(crate) fn own(
     context: &mut Context,
@@ -90,9 +121,9 @@ pub(crate) fn own(
             writer.put(warning.as_bytes());
             writer.put(b"\"\r\n");
         }
-        if cause.has_retry_after() {
+        if let Some(seconds) = cause.retry_after(0) {
             writer.put(b"Retry-After: ");
-            writer.number(RETRY_AFTER_MIN);
+            writer.number(seconds);
             writer.put(b"\r\n");
         }
         writer.body(b"");

@@ -26,6 +26,8 @@ pub(crate) struct Call {
     /// Released when the caller has its final answer.
     pub(crate) offer: Offer,
     pub(crate) source: Hop,
+    /// The first of the requests that are being carried across.
+    pub(crate) exchanges: Option<Key>,
     /// What the caller is told when there is no answer to be had.
     cause: Cause,
 }
@@ -94,6 +96,7 @@ impl Call {
             },
             offer,
             source,
+            exchanges: None,
             cause: Cause::NoPeerAnswered,
         }
     }
@@ -185,6 +188,7 @@ impl Core {
         } else if was_inviting && next == caller_leg::State::Ended {
             self.context.counters.calls_failed.add_one();
         }
+        self.end_exchanges_if_over(now, key);
         for action in actions {
             self.do_for_caller(now, key, *action, with);
         }
@@ -213,6 +217,7 @@ impl Core {
         }
         let (next, actions) = peer_leg::step(call.peer.state, input);
         call.peer.state = next;
+        self.end_exchanges_if_over(now, key);
         for action in actions {
             self.do_for_peer(now, key, *action, with);
         }

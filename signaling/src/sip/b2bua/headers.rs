@@ -3,7 +3,7 @@
 //! Names were made canonical when the message was indexed (compact forms, case, a space before the
 //! colon), so that no spelling passes by this table. What it does not name passes byte for byte.
 
-use crate::sip::message::{HeaderName, Line};
+use crate::sip::message::{HeaderName, Line, Method};
 
 /// What becomes of a header line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,11 @@ enum Rule {
 
 /// In an INVITE from the caller to the peer.
 pub(crate) fn passes_in_invite(line: &Line<'_>) -> bool {
+    rule(line.name) == Rule::Pass
+}
+
+/// In a request inside a dialog, from one leg to the other.
+pub(crate) fn passes_in_dialog(line: &Line<'_>) -> bool {
     rule(line.name) == Rule::Pass
 }
 
@@ -69,11 +74,9 @@ fn rule(name: HeaderName) -> Rule {
         | HeaderName::Rseq
         | HeaderName::SessionExpires
         | HeaderName::Supported
-        // They name dialogs of the other leg, or promise methods that are not carried across.
-        | HeaderName::AllowEvents
+        // They name dialogs of the other leg.
         | HeaderName::InReplyTo
         | HeaderName::Join
-        | HeaderName::RecvInfo
         | HeaderName::ReferTo
         | HeaderName::TargetDialog
         // They hold for one hop.
@@ -87,5 +90,34 @@ fn rule(name: HeaderName) -> Rule {
     }
 }
 
-/// What we can carry across, as an Allow line.
-pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n";
+/// What we can carry across, as an Allow line: [`is_carried`], and what is answered here.
+pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, \
+    NOTIFY, SUBSCRIBE, UPDATE\r\n";
+
+/// Whether a request inside a dialog is carried to the other leg.
+pub(crate) fn is_carried(method: Method) -> bool {
+    match method {
+        Method::Info | Method::Message | Method::Notify | Method::Subscribe | Method::Update => {
+            true
+        }
+        Method::Ack
+        | Method::Bye
+        | Method::Cancel
+        | Method::Invite
+        | Method::Options
+        | Method::Other
+        | Method::Prack
+        | Method::Publish
+        | Method::Refer
+        | Method::Register => false,
+    }
+}
+
+/// Whether a request of this method, and its 2xx, says where its sender is (RFC 3311 §5.1, RFC 6665
+/// §4.1.2.2 and §4.2.2).
+pub(crate) fn has_contact(method: Method) -> bool {
+    matches!(
+        method,
+        Method::Invite | Method::Notify | Method::Subscribe | Method::Update
+    )
+}

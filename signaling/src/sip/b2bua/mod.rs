@@ -1,13 +1,15 @@
 //! The back-to-back user agent (TRUNK.md): one call is a caller leg and a peer leg.
 //!
 //! [`caller_leg`] and [`peer_leg`] are the two machines, [`call`] carries their actions out,
-//! [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
+//! [`exchange`] carries requests inside the dialogs across, [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
 //! or written, only carried.
 
 pub(crate) mod answer;
 pub(crate) mod call;
 pub mod caller_leg;
+pub(crate) mod exchange;
 pub(crate) mod headers;
 pub(crate) mod offer;
 pub mod peer_leg;
 pub(crate) mod request;
+pub(crate) mod side;

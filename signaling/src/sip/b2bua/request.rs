@@ -1,15 +1,22 @@
-//! What we ask of either side inside a dialog: ACK, BYE, CANCEL.
+//! What we ask of either side inside a dialog: ACK, BYE, and what one leg asks
+//! of the other.
 
 use super::headers;
 use crate::context::Context;
 use crate::hop::Hop;
 use crate::outbox::Span;
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::{Dialog, write_contact};
 use crate::sip::message::Message;
+use crate::sip::token::Text;
 use crate::sip::transaction::client::{Clients, Purpose};
 use crate::slots::Key;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// RFC 3261 §8.1.1.6, of a request that begins here.
+const MAX_FORWARDS: u32 = 70;
+/// What is written beside the dialog's own and the message's lines: Contact and Allow.
+const ADDED_MAX: usize = 512;
 
 /// Sends the ACK of a 2xx (§13.2.2.4). The caller's ACK lends its body: with a delayed offer that
 /// is the answer.
@@ -22,7 +29,8 @@ pub(crate) fn ack(
     let settings = Arc::clone(&context.settings);
     let room = dialog.room() + from.map_or(0, |message| message.bytes().len());
     let transmit = context.send(dialog.hop, None, room, |writer| {
-        dialog.write_start(&settings, writer, b"ACK", dialog.cseq_local, &branch);
+        let start = (&b"ACK"[..], dialog.cseq_local, MAX_FORWARDS);
+        dialog.write_start(&settings, writer, start, &branch);
         if let Some(message) = from {
             writer.pass(message, headers::passes_with_body);
         }
@@ -49,11 +57,43 @@ pub(crate) fn bye(
         (purpose, dialog.hop),
         room,
         |writer, branch| {
-            dialog.write_start(&settings, writer, b"BYE", dialog.cseq_local, branch);
+            let start = (&b"BYE"[..], dialog.cseq_local, MAX_FORWARDS);
+            dialog.write_start(&settings, writer, start, branch);
             if let Some(message) = from {
                 writer.pass(message, headers::passes_with_body);
             }
             writer.body(from.map_or(b"", |message| message.body()));
+        },
+    )
+}
+
+/// Carries a request of the other leg into this dialog: the lines that pass and the body as they
+/// are. `contact` is our Contact's user part, for a request that has one.
+pub(crate) fn carry(
+    context: &mut Context,
+    clients: &mut Clients,
+    now: Instant,
+    (purpose, dialog): (Purpose, &mut Dialog),
+    (message, contact): (&Message<'_>, Option<Text>),
+) -> Option<Key> {
+    dialog.cseq_local += 1;
+    let dialog = &*dialog;
+    let settings = Arc::clone(&context.settings);
+    let room = dialog.room() + message.bytes().len() + ADDED_MAX;
+    let hops = message.max_forwards().unwrap_or(MAX_FORWARDS + 1);
+    clients.send(
+        context,
+        now,
+        (purpose, dialog.hop),
+        room,
+        |writer, branch| {
+            let start = (message.method_text(), dialog.cseq_local, hops - 1);
+            dialog.write_start(&settings, writer, start, branch);
+            if let Some(user) = contact {
+                write_contact(&settings, writer, &dialog.hop, &user);
+            }
+            writer.pass(message, headers::passes_in_dialog);
+            writer.body(message.body());
         },
     )
 }

@@ -31,6 +31,8 @@ pub(crate) struct Dialog {
     text: Parts<6>,
     /// CSeq of the last request we sent.
     pub(crate) cseq_local: u32,
+    /// CSeq of the last request that came, if one came.
+    cseq_remote: Option<u32>,
     /// Where requests go.
     pub(crate) hop: Hop,
 }
@@ -67,6 +69,7 @@ impl Dialog {
         Self {
             text,
             cseq_local: 0,
+            cseq_remote: Some(message.cseq()),
             hop,
         }
     }
@@ -92,6 +95,7 @@ impl Dialog {
         Self {
             text,
             cseq_local: message.cseq(),
+            cseq_remote: None,
             hop,
         }
     }
@@ -105,6 +109,36 @@ impl Dialog {
                 .eq_ignore_ascii_case(message.from_tag().unwrap_or(&[]))
     }
 
+    /// Whether a new request comes in order (§12.2.2); then it is the last one from now on. The
+    /// same number again is a second request under one number, which §12.2.1.1 rules out.
+    pub(crate) fn takes_cseq(&mut self, cseq: u32) -> bool {
+        let is_next = self.cseq_remote.is_none_or(|last| cseq > last);
+        if is_next {
+            self.cseq_remote = Some(cseq);
+        }
+        is_next
+    }
+
+    /// The other side is where the Contact of this message says from now on (§12.2.1.2, §12.2.2).
+    pub(crate) fn retarget(&mut self, settings: &Settings, message: &Message<'_>) {
+        let Some(target) = contact_uri(message) else {
+            return;
+        };
+        if target == self.part(Part::Target) {
+            return;
+        }
+        let text = Parts::new([
+            self.part(Part::CallId),
+            self.part(Part::Local),
+            self.part(Part::Remote),
+            self.part(Part::RemoteTag),
+            target,
+            self.part(Part::Routes),
+        ]);
+        self.text = text;
+        self.hop = next_hop(settings, target, self.part(Part::Routes), self.hop);
+    }
+
     /// Octets that [`Dialog::write_start`] may write.
     pub(crate) fn room(&self) -> usize {
         self.text.len() + 768
@@ -116,8 +150,7 @@ impl Dialog {
         &self,
         settings: &Settings,
         writer: &mut Writer<'_>,
-        method: &[u8],
-        cseq: u32,
+        (method, cseq, max_forwards): (&[u8], u32, u32),
         branch: &[u8],
     ) {
         let target = self.part(Part::Target);
@@ -125,7 +158,9 @@ impl Dialog {
         let strict = target::strict_first_route(routes);
         writer.request_line(method, strict.map_or(target, |route| route.uri));
         write_via(settings, writer, &self.hop, branch);
-        writer.put(b"Max-Forwards: 70\r\n");
+        writer.put(b"Max-Forwards: ");
+        writer.number(max_forwards);
+        writer.put(b"\r\n");
         match strict {
             // §12.2.1.1: a first route without `lr` wants itself in the Request-URI and the target
             // at the end.

@@ -272,6 +272,11 @@ impl Servers {
         Some(transmit.span)
     }
 
+    /// Drops a transaction that gets no answer at all (RFC 4320 §4.2).
+    pub(crate) fn forget(&mut self, context: &mut Context, key: Key) {
+        self.remove(context, key);
+    }
+
     /// Sends the 2xx that the user repeats once more (§13.3.1.4).
     pub(crate) fn repeat_success(&self, context: &mut Context, key: Key, bytes: &[u8]) {
         if let Some(server) = self.slots.get(key) {

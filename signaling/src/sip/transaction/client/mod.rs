@@ -25,6 +25,8 @@ pub(crate) enum Purpose {
     ByeToCaller(Key),
     /// BYE to the peer of this call.
     ByeToPeer(Key),
+    /// A request that is carried from one leg of a call to the other.
+    Exchange(Key),
     /// Nobody waits: a CANCEL, or the BYE of a dialog that a fork made.
     Forgotten,
     /// The INVITE of this call's peer leg.

@@ -1,0 +1,99 @@
+//! The two legs of a call, seen alike: what is carried across goes from one side to the other,
+//! whichever that is.
+
+use super::call::Call;
+use super::{caller_leg, peer_leg};
+use crate::sip::dialog::Dialog;
+use crate::sip::token::Kind;
+
+/// Which of a call's legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The one that the call came on.
+    Caller,
+    /// The one to the peer.
+    Peer,
+}
+
+/// How far a leg has come, as far as requests inside its dialog go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The INVITE that makes the dialog has no final answer.
+    Early,
+    /// A 2xx came, its ACK did not.
+    Answered,
+    /// The dialog is confirmed, and the ACK went over it.
+    Established,
+    /// A BYE was sent or came, or there never was a dialog.
+    Over,
+}
+
+impl Side {
+    /// The leg that a token of this kind names.
+    pub(crate) fn of(kind: Kind) -> Option<Self> {
+        match kind {
+            Kind::CallerLeg => Some(Self::Caller),
+            Kind::PeerLeg => Some(Self::Peer),
+            Kind::AckBranch | Kind::Branch | Kind::CallId | Kind::Stateless => None,
+        }
+    }
+
+    /// The kind of token that is our tag on this leg.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Caller => Kind::CallerLeg,
+            Self::Peer => Kind::PeerLeg,
+        }
+    }
+
+    /// The other leg.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Peer,
+            Self::Peer => Self::Caller,
+        }
+    }
+}
+
+impl Call {
+    /// The dialog of a leg, once there is one.
+    pub(crate) fn dialog(&self, side: Side) -> Option<&Dialog> {
+        match side {
+            Side::Caller => Some(&self.caller.dialog),
+            Side::Peer => self.peer.dialog.as_ref(),
+        }
+    }
+
+    /// The dialog of a leg, to change.
+    pub(crate) fn dialog_mut(&mut self, side: Side) -> Option<&mut Dialog> {
+        match side {
+            Side::Caller => Some(&mut self.caller.dialog),
+            Side::Peer => self.peer.dialog.as_mut(),
+        }
+    }
+
+    /// How far a leg has come.
+    pub(crate) fn stage(&self, side: Side) -> Stage {
+        match side {
+            Side::Caller => match self.caller.state {
+                caller_leg::State::Inviting => Stage::Early,
+                caller_leg::State::Answered => Stage::Answered,
+                caller_leg::State::Established => Stage::Established,
+                caller_leg::State::Ending | caller_leg::State::Ended | caller_leg::State::Hung => {
+                    Stage::Over
+                }
+            },
+            Side::Peer => match self.peer.state {
+                peer_leg::State::Idle | peer_leg::State::Calling | peer_leg::State::Proceeding => {
+                    Stage::Early
+                }
+                peer_leg::State::Answered => Stage::Answered,
+                peer_leg::State::Established => Stage::Established,
+                peer_leg::State::CancelPending
+                | peer_leg::State::Cancelling
+                | peer_leg::State::Ending
+                | peer_leg::State::Ended => Stage::Over,
+            },
+        }
+    }
+}
