@@ -5,6 +5,7 @@
 
 pub mod b2bua;
 pub(crate) mod dialog;
+pub mod locate;
 pub mod message;
 pub mod reject;
 pub mod token;
