@@ -48,6 +48,7 @@ impl Table {
                 local: "127.0.0.1:5060".parse().unwrap(),
                 advertised: "127.0.0.1:5060".into(),
             }],
+            access: Arc::default(),
         };
         let now = Instant::now();
         let core = Core::new(Arc::new(settings), Arc::new(Counters::default()), now);

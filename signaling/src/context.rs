@@ -1,5 +1,6 @@
 //! What all parts of a core share: settings, timers, buffers, the queue of effects, counters.
 
+use crate::access::rates::Meter;
 use crate::counters::Counters;
 use crate::hop::Hop;
 use crate::outbox::Outbox;
@@ -35,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) pool: Pool,
     pub(crate) outbox: Outbox,
     pub(crate) outputs: VecDeque<Output>,
+    pub(crate) meter: Meter,
     /// Counts the branches that name no transaction.
     stateless_branches: u64,
 }
@@ -42,6 +44,7 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(settings: Arc<Settings>, counters: Arc<Counters>, now: Instant) -> Self {
         let mint = Mint::new(settings.secret);
+        let meter = Meter::new(settings.access.rates, now);
         Self {
             settings,
             counters,
@@ -50,6 +53,7 @@ impl Context {
             pool: Pool::default(),
             outbox: Outbox::new(),
             outputs: VecDeque::new(),
+            meter,
             stateless_branches: 0,
         }
     }

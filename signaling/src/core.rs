@@ -176,6 +176,7 @@ impl Core {
         Some(Question {
             request_uri: call.offer.request_uri(),
             source: call.source,
+            zone: call.zone,
         })
     }
 

@@ -59,6 +59,12 @@ counters! {
     calls_ended,
     /// Requests refused with a final answer of our own.
     rejected,
+    /// Requests of strangers refused with 403, or dropped.
+    refused_stranger,
+    /// Requests inside a dialog, ACKs and CANCELs that did not come from their own side.
+    refused_foreign_source,
+    /// Requests refused or dropped because their source sends too many.
+    refused_rate,
     /// What was no SIP message.
     dropped_not_sip,
     /// Messages with a fault to which no answer may go (responses, ACKs, no Via).

@@ -5,6 +5,7 @@
 //! here knows a socket, a clock or a thread.
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod context;
 mod core;
 pub mod counters;

@@ -1,5 +1,6 @@
 //! What a core asks of its owner.
 
+use crate::access::ZoneId;
 use crate::hop::{Hop, Transport};
 use crate::outbox::Span;
 use crate::slots::Key;
@@ -39,6 +40,8 @@ pub struct Question<'a> {
     pub request_uri: &'a [u8],
     /// Where the call came from.
     pub source: Hop,
+    /// The zone that this is in.
+    pub zone: Option<ZoneId>,
 }
 
 /// The owner's answer to [`Output::Choose`].

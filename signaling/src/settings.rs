@@ -1,8 +1,10 @@
 //! What a core is told once: timers, limits, listeners, its place among the workers, the node's
 //! secret.
 
+use crate::access::Access;
 use crate::hop::{ListenerId, Transport};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The clocks of RFC 3261 §17 and two of our own.
@@ -70,6 +72,8 @@ pub struct Settings {
     pub exchanges_per_call_max: usize,
     /// All listeners of the node; [`ListenerId`] is an index into them.
     pub listeners: Vec<Listener>,
+    /// Who may call.
+    pub access: Arc<Access>,
 }
 
 impl Settings {

@@ -51,6 +51,7 @@ impl Wire {
                 local: "192.0.2.5:5060".parse().unwrap(),
                 advertised: "192.0.2.5:5060".into(),
             }],
+            access: Arc::default(),
         };
         #[expect(
             clippy::disallowed_methods,

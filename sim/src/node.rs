@@ -67,6 +67,7 @@ impl Node {
                     exchanges_max: 10_000,
                     exchanges_per_call_max: 8,
                     listeners: listeners.to_vec(),
+                    access: Arc::default(),
                 };
                 Worker::new(
                     Arc::new(settings),

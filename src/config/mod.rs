@@ -12,6 +12,7 @@ mod log;
 mod mistake;
 mod node;
 mod peer;
+mod rates;
 mod section;
 mod sip;
 mod suggest;
@@ -19,15 +20,18 @@ mod suggest;
 mod tests;
 mod timers;
 mod transport;
+mod zone;
 
 pub use limits::Limits;
 pub use log::{Level, Log};
 pub use mistake::Mistake;
 pub use node::{Gather, Node};
 pub use peer::Peer;
+pub use rates::Rates;
 pub use sip::{Listen, Sip};
 pub use timers::Timers;
 pub use transport::{ListenTransport, PeerTransport};
+pub use zone::Zone;
 
 use mistake::Findings;
 use section::Section;
@@ -44,6 +48,10 @@ pub struct Config {
     pub timers: Timers,
     /// `[limits]`: the maximum of everything.
     pub limits: Limits,
+    /// `[rates]`: how often one source may begin something.
+    pub rates: Rates,
+    /// `[[zone]]`: where calls come from; empty means from anywhere.
+    pub zones: Vec<Zone>,
     /// `[[peer]]`: where calls are sent; never empty.
     pub peers: Vec<Peer>,
     /// `[log]`: what is written down.
@@ -58,18 +66,22 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 7] = [
+const TABLES: [(&str, &[&str]); 9] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
     ("timers", timers::KEYS),
     ("limits", limits::KEYS),
+    ("rates", rates::KEYS),
+    ("zone", zone::KEYS),
     ("peer", peer::KEYS),
     ("log", log::KEYS),
 ];
 
 /// The tables that stand at the top of the file.
-const ROOT_KEYS: &[&str] = &["node", "sip", "timers", "limits", "peer", "log"];
+const ROOT_KEYS: &[&str] = &[
+    "node", "sip", "timers", "limits", "rates", "zone", "peer", "log",
+];
 
 impl Config {
     /// Reads the text of a configuration file; `file_name` is only shown in mistakes.
@@ -83,9 +95,13 @@ impl Config {
 
         let root = Section::root(root.get_ref(), &mut findings);
         let node = Node::read(&mut root.table("node", node::KEYS, &mut findings));
-        let listens = sip::read(&mut root.table("sip", sip::KEYS, &mut findings));
+        let mut section = root.table("sip", sip::KEYS, &mut findings);
+        let listens = sip::read(&mut section);
+        let unknown_sources = sip::read_unknown_sources(&mut section);
         let timers = Timers::read(&mut root.table("timers", timers::KEYS, &mut findings));
         let limits = Limits::read(&mut root.table("limits", limits::KEYS, &mut findings));
+        let rates = rates::read(&mut root.table("rates", rates::KEYS, &mut findings));
+        let zones = zone::read(&root, &mut findings);
         let peers = peer::read(&root, &mut findings);
         let log = Log::read(&mut root.table("log", log::KEYS, &mut findings));
         check::listens(&root, &listens, &mut findings);
@@ -107,9 +123,14 @@ impl Config {
         );
         Ok(Self {
             node,
-            sip: Sip { listen },
+            sip: Sip {
+                listen,
+                unknown_sources,
+            },
             timers,
             limits,
+            rates,
+            zones,
             peers,
             log,
         })

@@ -250,6 +250,59 @@ impl<'t, 'f, 'x> Section<'t, 'f, 'x> {
         text
     }
 
+    /// A list of texts that has no default and is not empty; absent or wrong, it is noted.
+    pub(super) fn texts_required(
+        &mut self,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Vec<Placed<&'t str>>> {
+        let Some(value) = self.value(key) else {
+            self.absent(key, &format!("[\"{example}\"]"));
+            return None;
+        };
+        let texts = self.texts(key, example)?;
+        if texts.is_empty() {
+            let message = format!("`{key}` is empty; write `{key} = [\"{example}\"]`");
+            self.findings.add(value.span().start, message);
+            return None;
+        }
+        Some(texts)
+    }
+
+    /// A list of texts, if it is there and right.
+    pub(super) fn texts(
+        &mut self,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Vec<Placed<&'t str>>> {
+        let value = self.value(key)?;
+        let wants = format!("it takes a list of texts: `{key} = [\"{example}\"]`");
+        let DeValue::Array(entries) = value.get_ref() else {
+            let found = kind(value.get_ref());
+            let message = format!("`{key}` is {found}; {wants}");
+            self.findings.add(value.span().start, message);
+            return None;
+        };
+        let mut texts = Some(Vec::new());
+        for entry in entries.iter().filter(|entry| is_written(entry)) {
+            let at = entry.span().start;
+            match entry.get_ref().as_str() {
+                Some(value) => {
+                    if let Some(texts) = &mut texts {
+                        texts.push(Placed { at, value });
+                    }
+                }
+                None => {
+                    let found = kind(entry.get_ref());
+                    self.findings
+                        .add(at, format!("`{key}` holds {found}; {wants}"));
+                    texts = None;
+                }
+            }
+        }
+        texts
+    }
+
     /// A short text of letters, digits, `.`, `-` and `_`: fit for a log line and a metric's label.
     pub(super) fn name(&mut self, key: &'static str, text: &Placed<&'t str>) -> bool {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -317,7 +370,7 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
 /// A table's name as it is written in the file.
 fn heading(name: &str) -> String {
     match name {
-        "peer" => "`[[peer]]`".to_owned(),
+        "peer" | "zone" => format!("`[[{name}]]`"),
         "sip.listen" => "an entry of `listen`".to_owned(),
         name => format!("`[{name}]`"),
     }

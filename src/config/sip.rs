@@ -4,6 +4,7 @@ use super::Placed;
 use super::mistake::Findings;
 use super::section::{Section, is_written, kind};
 use super::transport::{self, ListenTransport};
+use signaling::access::Strangers;
 use std::fmt;
 use std::net::SocketAddr;
 use toml::Spanned;
@@ -14,6 +15,8 @@ use toml::de::DeValue;
 pub struct Sip {
     /// `listen`: the listeners; never empty.
     pub listen: Vec<Listen>,
+    /// `unknown_sources`: what becomes of who is in no zone, where there are zones.
+    pub unknown_sources: Strangers,
 }
 
 /// One listener: `"udp:127.0.0.1:5060"`, or a table with `at` and `advertise`.
@@ -27,7 +30,7 @@ pub struct Listen {
     pub advertise: Option<String>,
 }
 
-pub(super) const KEYS: &[&str] = &["listen"];
+pub(super) const KEYS: &[&str] = &["listen", "unknown_sources"];
 pub(super) const LISTEN_KEYS: &[&str] = &["at", "advertise"];
 
 const EXAMPLE: &str = "udp:127.0.0.1:5060";
@@ -55,6 +58,16 @@ pub(super) fn read(section: &mut Section<'_, '_, '_>) -> Vec<Option<Placed<Liste
     );
     section.findings().add(value.span().start, message);
     vec![None]
+}
+
+/// What becomes of a source that is in no zone.
+pub(super) fn read_unknown_sources(section: &mut Section<'_, '_, '_>) -> Strangers {
+    let choices = [
+        ("refuse", Strangers::Refuse),
+        ("drop", Strangers::Drop),
+        ("allow", Strangers::Allow),
+    ];
+    section.choice("unknown_sources", &choices, Strangers::default())
 }
 
 fn read_entry<'t>(

@@ -18,6 +18,7 @@ fn the_sample_holds_the_defaults() {
     assert_eq!(config.node, Node::default());
     assert_eq!(config.timers, Timers::default());
     assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.rates, Rates::default());
     assert_eq!(config.log, Log::default());
     let least = parse(LEAST);
     assert_eq!(
@@ -30,8 +31,8 @@ fn the_sample_holds_the_defaults() {
 fn the_sample_shows_every_key_with_a_comment() {
     for (table, keys) in TABLES {
         if table != "sip.listen" {
-            let heading = if table == "peer" {
-                "[[peer]]"
+            let heading = if matches!(table, "peer" | "zone") {
+                &format!("[[{table}]]")
             } else {
                 &format!("[{table}]")
             };
@@ -193,8 +194,8 @@ fn tables_of_the_wrong_kind_or_name() {
         ),
         (
             "[zzz]",
-            "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `peer` or \
-             `log`",
+            "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `rates`, \
+             `zone`, `peer` or `log`",
         ),
         (
             "[log]\nzzz = 1",

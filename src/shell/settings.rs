@@ -5,6 +5,7 @@ use super::tcp;
 use crate::config::{Config, ListenTransport, PeerTransport};
 use anyhow::Context;
 use balancer::{Balancer, Board, PeerSettings};
+use signaling::access::{Access, Prefix, Zone};
 use signaling::sip::message;
 use signaling::{Settings, Timers, Transport};
 use std::fs::File;
@@ -53,7 +54,27 @@ pub(super) fn settings(
         exchanges_max: share(config.limits.exchanges),
         exchanges_per_call_max: config.limits.exchanges_per_call,
         listeners: listeners.collect(),
+        access: Arc::new(access(config)),
     })
+}
+
+/// Who may call.
+fn access(config: &Config) -> Access {
+    let zones = config.zones.iter().map(|zone| Zone {
+        name: zone.name.clone(),
+        from: zone.from.clone(),
+        hops_max: zone.hops_max,
+    });
+    let peers = config
+        .peers
+        .iter()
+        .map(|peer| Prefix::of(peer.address.ip()));
+    Access::new(
+        zones.collect(),
+        peers,
+        config.sip.unknown_sources,
+        config.rates,
+    )
 }
 
 /// What the TCP of each worker is told.

@@ -3,6 +3,7 @@
 //! [`message`] reads and writes, [`transaction`] repeats and matches, [`dialog`] remembers who
 //! talks to whom, [`b2bua`] joins two legs to a call, [`reject`] says no.
 
+mod admit;
 pub mod b2bua;
 pub(crate) mod dialog;
 pub mod locate;

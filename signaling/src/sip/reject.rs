@@ -20,6 +20,8 @@ pub enum Cause {
     Cancelled,
     /// This node begins no more calls.
     Draining,
+    /// The source may not call.
+    Forbidden,
     /// Both sides change the session at once.
     Glare,
     /// A re-INVITE cannot be carried across yet: the session stays as it is.
@@ -46,6 +48,8 @@ pub enum Cause {
     Overloaded,
     /// The peer rang without a final answer until timer C.
     RangTooLong,
+    /// The source begins more than it may.
+    TooOften,
     /// Max-Forwards is used up.
     TooManyHops,
     /// Require or Proxy-Require names what we do not support.
@@ -72,7 +76,8 @@ impl Cause {
         match self {
             Self::Busy | Self::OutOfOrder => (500, "Server Internal Error"),
             Self::Cancelled => (487, "Request Terminated"),
-            Self::Draining | Self::Overloaded => (503, "Service Unavailable"),
+            Self::Draining | Self::Overloaded | Self::TooOften => (503, "Service Unavailable"),
+            Self::Forbidden => (403, "Forbidden"),
             Self::Glare => (491, "Request Pending"),
             Self::NoChange => (488, "Not Acceptable Here"),
             // Never 503 for "full": RFC 3263 §4.3 would send the caller to every sibling in turn.
@@ -103,6 +108,7 @@ impl Cause {
             Self::NoPeerAnswered | Self::PeerUnavailable | Self::RangTooLong => Blame::Peer,
             Self::Busy
             | Self::Cancelled
+            | Self::Forbidden
             | Self::Glare
             | Self::NoDialog
             | Self::Malformed(_)
@@ -110,6 +116,7 @@ impl Cause {
             | Self::MethodUnknown
             | Self::OutOfOrder
             | Self::TooManyHops
+            | Self::TooOften
             | Self::UnsupportedExtension
             | Self::UnsupportedScheme => Blame::Caller,
         }
@@ -123,6 +130,7 @@ impl Cause {
             Self::Busy
             | Self::Cancelled
             | Self::Draining
+            | Self::Forbidden
             | Self::Glare
             | Self::NoCapacity
             | Self::NoChange
@@ -135,6 +143,7 @@ impl Cause {
             | Self::Overloaded
             | Self::RangTooLong
             | Self::TooManyHops
+            | Self::TooOften
             | Self::UnsupportedExtension
             | Self::UnsupportedScheme => false,
         }
@@ -151,6 +160,7 @@ impl Cause {
             Self::Busy
             | Self::Cancelled
             | Self::Draining
+            | Self::Forbidden
             | Self::Glare
             | Self::NoChange
             | Self::NoDialog
@@ -161,6 +171,7 @@ impl Cause {
             | Self::Overloaded
             | Self::RangTooLong
             | Self::TooManyHops
+            | Self::TooOften
             | Self::UnsupportedExtension
             | Self::UnsupportedScheme => None,
         }
@@ -171,10 +182,11 @@ impl Cause {
     pub(crate) fn retry_after(self, spread: u64) -> Option<u32> {
         let below = |limit: u64| u32::try_from(spread % limit).unwrap_or(0);
         match self {
-            Self::Draining | Self::Overloaded => Some(RETRY_AFTER_MIN + below(10)),
+            Self::Draining | Self::Overloaded | Self::TooOften => Some(RETRY_AFTER_MIN + below(10)),
             // RFC 3261 §14.2, RFC 3311 §5.2: between 0 and 10 seconds.
             Self::Busy => Some(below(11)),
             Self::Cancelled
+            | Self::Forbidden
             | Self::Glare
             | Self::Malformed(_)
             | Self::MethodNotAllowed

@@ -2,6 +2,7 @@
 //! INVITE, in-dialog requests to their leg, new ones inspected in the RFC's order and then begun or
 //! refused.
 
+use super::admit::Verdict;
 use super::b2bua::call::{Call, With};
 use super::b2bua::offer::{Offer, has_hops_left, required};
 use super::b2bua::side::Side;
@@ -11,6 +12,7 @@ use super::message::{Fault, Message, Method, NameAddr, Scheme, Uri, Via};
 use super::reject::{self, Cause};
 use super::token::{self, Kind, Token};
 use super::transaction::key;
+use crate::access::ZoneId;
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::output::Output;
@@ -21,14 +23,14 @@ use std::time::Instant;
 impl Core {
     pub(crate) fn handle_request(&mut self, now: Instant, source: Hop, message: &Message<'_>) {
         if let Some(fault) = message.fault() {
-            return self.refuse_malformed(source, message, fault);
+            return self.refuse_malformed(now, source, message, fault);
         }
         let Ok(via) = Via::parse(message.top_via()) else {
-            return self.refuse_malformed(source, message, Fault::BadVia);
+            return self.refuse_malformed(now, source, message, Fault::BadVia);
         };
         let reply = key::reply_hop(&via, source);
         match message.method() {
-            Method::Ack => self.handle_ack(now, message),
+            Method::Ack => self.handle_ack(now, source, message),
             Method::Cancel => self.handle_cancel(now, source, reply, message),
             Method::Bye
             | Method::Info
@@ -63,16 +65,19 @@ impl Core {
             .or_else(|| self.context.mint.read(Kind::PeerLeg, tag))
     }
 
-    fn refuse_malformed(&mut self, source: Hop, message: &Message<'_>, fault: Fault) {
-        // §17: an ACK is never answered.
-        if message.method() == Method::Ack {
-            self.context.counters.dropped_malformed.add_one();
-        } else {
+    fn refuse_malformed(&mut self, now: Instant, source: Hop, message: &Message<'_>, fault: Fault) {
+        // §17: an ACK is never answered; and who may not call is not told why it cannot be read.
+        let method = message.method();
+        let is_answered = method != Method::Ack
+            && matches!(self.context.admit(now, &source, method), Verdict::Admit(_));
+        if is_answered {
             reject::answer_stateless(&mut self.context, message, source, Cause::Malformed(fault));
+        } else {
+            self.context.counters.dropped_malformed.add_one();
         }
     }
 
-    fn handle_ack(&mut self, now: Instant, message: &Message<'_>) {
+    fn handle_ack(&mut self, now: Instant, source: Hop, message: &Message<'_>) {
         if let Some(server) = self
             .servers
             .find(key::of_invite(&self.context.mint, message))
@@ -89,7 +94,7 @@ impl Core {
         if self.context.mint.read(Kind::Stateless, tag).is_some() {
             return;
         }
-        match self.find_leg(message, tag) {
+        match self.find_leg(source, message, tag) {
             Some((Kind::CallerLeg, call)) => {
                 // §13.3.1.4: the ACK has its INVITE's CSeq; another one is of a re-INVITE that we
                 // refused.
@@ -123,11 +128,10 @@ impl Core {
         // §9.2: an INVITE that is gone, or was refused without a trace, is one that does not exist; and
         // a CANCEL comes from where its INVITE came from (§9.1), whoever else may know the branch.
         let call = invite
-            .filter(|invite| self.servers.source(*invite) == Some(source.remote.ip()))
+            .filter(|invite| self.is_from_side_of(source, *invite))
             .and_then(|invite| self.servers.call_of(invite));
         let Some(call) = call else {
-            reject::answer_stateless(&mut self.context, message, source, Cause::NoDialog);
-            return;
+            return self.refuse_without_dialog(now, source, message);
         };
         match self
             .servers
@@ -154,22 +158,48 @@ impl Core {
             Some(tag) => self
                 .handle_in_dialog(now, hops, (message, tag), index)
                 .err(),
-            None => match inspect(message) {
-                Err(cause) => Some(cause),
-                Ok(()) if self.is_draining => Some(Cause::Draining),
-                Ok(()) if message.method() == Method::Options => {
-                    reject::answer_options(&mut self.context, message, source);
-                    None
-                }
-                Ok(()) => self.begin_call(hops, message, index).err(),
+            None => match self.context.admit(now, &source, message.method()) {
+                Verdict::Admit(zone) => self.handle_admitted(hops, message, index, zone).err(),
+                Verdict::Drop => None,
+                Verdict::Refuse(cause) => Some(cause),
             },
         };
-        if let Some(cause) = refused {
+        if refused == Some(Cause::NoDialog) {
+            self.refuse_without_dialog(now, source, message);
+        } else if let Some(cause) = refused {
             if cause == Cause::Overloaded {
                 self.context.counters.dropped_limit.add_one();
             }
             reject::answer_stateless(&mut self.context, message, source, cause);
         }
+    }
+
+    /// 481 (§12.2.2, §9.2), unless a stranger asks too often.
+    fn refuse_without_dialog(&mut self, now: Instant, source: Hop, message: &Message<'_>) {
+        if self.context.may_hear(now, &source) {
+            reject::answer_stateless(&mut self.context, message, source, Cause::NoDialog);
+        } else {
+            self.context.counters.dropped_unmatched_request.add_one();
+        }
+    }
+
+    /// A request outside a dialog whose source may send it.
+    fn handle_admitted(
+        &mut self,
+        hops: (Hop, Hop),
+        message: &Message<'_>,
+        index: u64,
+        zone: Option<ZoneId>,
+    ) -> Result<(), Cause> {
+        inspect(message)?;
+        if self.is_draining {
+            return Err(Cause::Draining);
+        }
+        if message.method() == Method::Options {
+            reject::answer_options(&mut self.context, message, hops.0);
+            return Ok(());
+        }
+        self.begin_call(hops, message, index, zone)
     }
 
     /// A new INVITE: 100 at once, and the owner is asked for a peer.
@@ -178,6 +208,7 @@ impl Core {
         (source, reply): (Hop, Hop),
         message: &Message<'_>,
         index: u64,
+        zone: Option<ZoneId>,
     ) -> Result<(), Cause> {
         let has_room = self.calls.has_room()
             && self.servers.has_room_for_calls()
@@ -189,8 +220,11 @@ impl Core {
             .servers
             .open(&mut self.context, message, (source, reply), index)
             .ok_or(Cause::Overloaded)?;
-        let offer = Offer::of(message, &mut self.context.pool);
+        let mut offer = Offer::of(message, &mut self.context.pool);
         let settings = Arc::clone(&self.context.settings);
+        if let Some(zone) = zone.and_then(|zone| settings.access.zone(zone)) {
+            offer.limit_hops(zone.hops_max);
+        }
         let mint = self.context.mint;
         let worker = settings.worker;
         let call = self
@@ -202,7 +236,8 @@ impl Core {
                     key,
                 });
                 let dialog = Dialog::of_invite(&settings, message, &tag, reply);
-                Call::new((server, message.cseq(), dialog), offer, (source, reply))
+                let names = (server, message.cseq(), dialog);
+                Call::new(names, offer, (source, reply), zone)
             })
             .ok_or(Cause::Overloaded)?;
         self.servers.set_call(server, call);
@@ -220,7 +255,7 @@ impl Core {
         (message, tag): (&Message<'_>, &[u8]),
         index: u64,
     ) -> Result<(), Cause> {
-        let (leg, call) = self.find_leg(message, tag).ok_or(Cause::NoDialog)?;
+        let (leg, call) = self.find_leg(source, message, tag).ok_or(Cause::NoDialog)?;
         match message.method() {
             Method::Bye => {
                 // A full table must not keep a call alive: then the answer leaves nothing behind.
@@ -263,8 +298,9 @@ impl Core {
         }
     }
 
-    /// The leg that a request's To tag names, if Call-ID and the other tag are right as well.
-    fn find_leg(&self, message: &Message<'_>, tag: &[u8]) -> Option<(Kind, Key)> {
+    /// The leg that a request's To tag names, if Call-ID and the other tag are right as well and it
+    /// comes from that leg's own side.
+    fn find_leg(&self, source: Hop, message: &Message<'_>, tag: &[u8]) -> Option<(Kind, Key)> {
         let counters = &self.context.counters;
         let Some(token) = self.leg_of(tag) else {
             if token::looks_like_one(tag) && self.context.mint.read(Kind::Stateless, tag).is_none()
@@ -282,9 +318,37 @@ impl Core {
             Kind::PeerLeg => call.peer.dialog.as_ref(),
             Kind::AckBranch | Kind::Branch | Kind::CallId | Kind::Stateless => None,
         };
-        dialog
-            .is_some_and(|dialog| dialog.matches(message))
-            .then_some((token.kind, token.key))
+        (dialog.is_some_and(|dialog| dialog.matches(message))
+            && self.is_from_leg(source, token.kind, token.key))
+        .then_some((token.kind, token.key))
+    }
+
+    /// Whether a CANCEL comes from the side that its INVITE came from.
+    fn is_from_side_of(&self, source: Hop, invite: Key) -> bool {
+        let access = &self.context.settings.access;
+        let is_own = self
+            .servers
+            .hop(invite)
+            .is_some_and(|known| access.is_same_side(&known, &source));
+        if !is_own {
+            self.context.counters.refused_foreign_source.add_one();
+        }
+        is_own
+    }
+
+    /// Whether a message comes from the side of a call that it speaks for: the tags may have been
+    /// overheard (TRUNK.md section 5 rule 11).
+    fn is_from_leg(&self, source: Hop, leg: Kind, call: Key) -> bool {
+        let access = &self.context.settings.access;
+        let is_own = self.calls.get(call).is_some_and(|call| match leg {
+            Kind::CallerLeg => call.is_from_caller(access, &source),
+            Kind::PeerLeg => call.is_from_peer(access, &source),
+            Kind::AckBranch | Kind::Branch | Kind::CallId | Kind::Stateless => false,
+        });
+        if !is_own {
+            self.context.counters.refused_foreign_source.add_one();
+        }
+        is_own
     }
 }
 

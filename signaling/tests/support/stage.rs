@@ -1,6 +1,7 @@
 //! The stage of the ladders: a core between a scripted caller and a scripted peer, under a clock
 //! that the script moves.
 
+use signaling::access::{Access, Excess, Rate, Rates, Strangers, Zone};
 use signaling::counters::Counters;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
@@ -23,7 +24,7 @@ pub(crate) fn play(name: &str, text: &str) -> String {
     } else {
         100
     };
-    let mut stage = Stage::new(text.contains("over TCP"), transactions_max);
+    let mut stage = Stage::new(text.contains("over TCP"), transactions_max, access(text));
     let mut out = String::new();
     for line in text.lines().filter(|line| !line.starts_with("    ")) {
         out.push_str(line);
@@ -37,6 +38,44 @@ pub(crate) fn play(name: &str, text: &str) -> String {
         out.push_str(&std::mem::take(&mut stage.ladder));
     }
     out
+}
+
+/// Who may call, as the text of a ladder says it.
+fn access(text: &str) -> Access {
+    let has = |words: &str| text.contains(words);
+    let limited = |per_second, burst| Rate { per_second, burst };
+    let mut rates = Rates::default();
+    if has("two strangers are told") {
+        rates.refusals = limited(1, 2);
+    }
+    if has("two INVITEs at once") {
+        rates.invites = limited(1, 2);
+    }
+    if has("beyond it is dropped") {
+        rates.excess = Excess::Drop;
+    }
+    let zone = Zone {
+        name: "vcs".into(),
+        from: vec!["192.0.2.0/29".parse().unwrap()],
+        hops_max: 15,
+    };
+    let strangers = if has("strangers are dropped") {
+        Strangers::Drop
+    } else if has("strangers are welcome") {
+        Strangers::Allow
+    } else {
+        Strangers::Refuse
+    };
+    Access::new(
+        if has("zone 192.0.2.0/29") {
+            vec![zone]
+        } else {
+            Vec::new()
+        },
+        ["192.0.2.9".parse().unwrap()],
+        strangers,
+        rates,
+    )
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,7 +103,7 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(tcp: bool, transactions_max: usize) -> Self {
+    fn new(tcp: bool, transactions_max: usize, access: Access) -> Self {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let settings = Settings {
             worker: 0,
@@ -80,6 +119,7 @@ impl Stage {
                 local: "192.0.2.5:5060".parse().unwrap(),
                 advertised: "192.0.2.5:5060".into(),
             }],
+            access: Arc::new(access),
         };
         #[expect(
             clippy::disallowed_methods,
@@ -132,8 +172,21 @@ impl Stage {
                 self.note(&format!("{name} = {value}"));
             }
             ["stranger", what, details @ ..] => {
-                let bytes = self.caller_sends(what, details)?;
+                let bytes = match details {
+                    ["as", "peer"] => self.peer_sends(what, &[])?,
+                    _ => self.caller_sends(what, details)?,
+                };
                 self.hear("192.0.2.66:5060", &bytes);
+            }
+            ["peer-host", what, details @ ..] => {
+                let bytes = self.caller_sends(what, details)?;
+                self.hear("192.0.2.9:5066", &bytes);
+            }
+            // Somebody else in the zone of the caller.
+            ["neighbour", what, details @ ..] => {
+                let bytes = self.caller_sends(what, details)?;
+                self.note(&format!("{what} of a neighbour, 192.0.2.2"));
+                self.hear("192.0.2.2:5060", &bytes);
             }
             ["caller", "again"] => self.again(Side::Caller)?,
             ["peer", "again"] => self.again(Side::Peer)?,
@@ -245,8 +298,14 @@ impl Stage {
         let side = match transmit.hop.remote.to_string().as_str() {
             "192.0.2.1:5060" => Side::Caller,
             "192.0.2.9:5080" => Side::Peer,
-            "192.0.2.66:5060" => {
+            "192.0.2.66:5060" | "192.0.2.66:5080" => {
                 return self.note(&format!("the stranger hears {}", message.status()));
+            }
+            "192.0.2.9:5066" => {
+                return self.note(&format!("the peer's host hears {}", message.status()));
+            }
+            "192.0.2.2:5060" => {
+                return self.note(&format!("the neighbour hears {}", message.status()));
             }
             other => panic!(
                 "a message went to {other}:\n{}",

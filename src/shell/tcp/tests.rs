@@ -129,6 +129,7 @@ fn worker() -> Worker {
         exchanges_max: 8,
         exchanges_per_call_max: 8,
         listeners: vec![listener],
+        access: Arc::default(),
     };
     let peer = PeerSettings {
         name: "peer".to_owned(),

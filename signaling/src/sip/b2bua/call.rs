@@ -3,6 +3,7 @@
 use super::answer::{self, Answering};
 use super::offer::{Offer, PeerNames};
 use super::{caller_leg, peer_leg, request};
+use crate::access::{Access, ZoneId};
 use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
@@ -28,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) source: Hop,
     /// The first of the requests that are being carried across.
     pub(crate) exchanges: Option<Key>,
+    /// The zone of the source, when the call began.
+    pub(crate) zone: Option<ZoneId>,
     /// What the caller is told when there is no answer to be had.
     cause: Cause,
 }
@@ -73,6 +76,7 @@ impl Call {
         (server, invite_cseq, dialog): (Key, u32, Dialog),
         offer: Offer,
         (source, reply): (Hop, Hop),
+        zone: Option<ZoneId>,
     ) -> Self {
         Self {
             caller: Caller {
@@ -97,9 +101,36 @@ impl Call {
             offer,
             source,
             exchanges: None,
+            zone,
             cause: Cause::NoPeerAnswered,
         }
     }
+
+    /// Whether a request on the caller leg may come this way: from where the INVITE came, from its
+    /// zone, or from where the caller said that it is (Contact or Record-Route).
+    pub(crate) fn is_from_caller(&self, access: &Access, hop: &Hop) -> bool {
+        access.is_same_side(&self.source, hop) || is_at(&self.caller.dialog, hop)
+    }
+
+    /// Whether a request on the peer leg may come this way: from where the INVITE went, from any
+    /// address of a peer, or from where the peer said that it is.
+    pub(crate) fn is_from_peer(&self, access: &Access, hop: &Hop) -> bool {
+        access.is_peer(hop)
+            || self
+                .peer
+                .hop
+                .is_some_and(|known| access.is_same_side(&known, hop))
+            || self
+                .peer
+                .dialog
+                .as_ref()
+                .is_some_and(|dialog| is_at(dialog, hop))
+    }
+}
+
+/// Whether a hop leads to where the dialog's own requests go.
+fn is_at(dialog: &Dialog, hop: &Hop) -> bool {
+    dialog.hop.remote.ip().to_canonical() == hop.remote.ip().to_canonical()
 }
 
 impl Core {

@@ -75,6 +75,11 @@ impl Offer {
         }
     }
 
+    /// The zone's hop count, where it is less than what the caller left (FEATURES.md ZON-14).
+    pub(crate) fn limit_hops(&mut self, hops_max: u32) {
+        self.max_forwards = self.max_forwards.min(hops_max.saturating_add(1));
+    }
+
     /// The Request-URI as dialled.
     pub(crate) fn request_uri(&self) -> &[u8] {
         self.part(Part::RequestUri)

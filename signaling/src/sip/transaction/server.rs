@@ -11,7 +11,6 @@ use crate::slots::{Key, Slots};
 use crate::wheel::TimerHandle;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::net::IpAddr;
 use std::time::Instant;
 
 #[derive(Clone, Copy, Debug)]
@@ -98,9 +97,9 @@ impl Servers {
         Some(self.slots.get(key)?.hop.listener)
     }
 
-    /// The address that the request came from.
-    pub(crate) fn source(&self, key: Key) -> Option<IpAddr> {
-        Some(self.slots.get(key)?.hop.remote.ip())
+    /// Where answers to the request go: to the side that it came from.
+    pub(crate) fn hop(&self, key: Key) -> Option<Hop> {
+        Some(self.slots.get(key)?.hop)
     }
 
     /// Whether one more INVITE may be taken: the last quarter of the table is for BYE and CANCEL.
