@@ -15,6 +15,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod capture;
+pub(crate) mod kamailio;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod ports;

@@ -25,18 +25,32 @@ pub(crate) struct Node {
 impl Node {
     /// Starts one that sends every call to this port of 127.0.0.1.
     pub(crate) fn start(stage: &Stage, peer_port: u16, workers: u8) -> Self {
+        Self::start_one_of_many(stage, "baton", &[peer_port], workers)
+    }
+
+    /// Starts one of several on a stage, with this name and its calls going to these ports of 127.0.0.1.
+    pub(crate) fn start_one_of_many(
+        stage: &Stage,
+        name: &str,
+        peer_ports: &[u16],
+        workers: u8,
+    ) -> Self {
         let t1_ms = stage.t1().as_millis();
         let (t2_ms, t4_ms) = (t1_ms * 8, t1_ms * 10);
-        let config = format!(
-            "[node]\nshutdown_seconds_max = {SHUTDOWN_SECONDS_MAX}\n\
+        let mut config = format!(
+            "[node]\nname = \"{name}\"\nshutdown_seconds_max = {SHUTDOWN_SECONDS_MAX}\n\
              workers = {workers}\n\
              [sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n\
              [timers]\nt1_ms = {t1_ms}\nt2_ms = {t2_ms}\nt4_ms = {t4_ms}\n\
-             [limits]\nconnections_per_source = 4096\n\
-             [[peer]]\nname = \"peer\"\nat = \"same:127.0.0.1:{peer_port}\"\n\
-             sessions_max = 1_000_000\n"
+             [limits]\nconnections_per_source = 4096\n"
         );
-        let file = stage.file("baton.toml");
+        for port in peer_ports {
+            config += &format!(
+                "[[peer]]\nname = \"peer-{port}\"\nat = \"same:127.0.0.1:{port}\"\n\
+                 sessions_max = 1_000_000\n"
+            );
+        }
+        let file = stage.file(&format!("{name}.toml"));
         fs::write(&file, config).unwrap();
         let mut command: Command = stage.command(env!("CARGO_BIN_EXE_baton"));
         command.args(["run", "--config"]).arg(&file);

@@ -74,6 +74,22 @@ impl Process {
         }
     }
 
+    /// Waits for the end and gives what it has written and nobody has read yet.
+    pub(crate) fn rest(&mut self, patience: Duration) -> Vec<String> {
+        let until = Instant::now() + patience;
+        let mut rest = Vec::new();
+        loop {
+            match self.next_line(until) {
+                Ok(line) => rest.push(line),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.child.wait().unwrap();
+                    return rest;
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end: {}", self.last_words()),
+            }
+        }
+    }
+
     /// Whether it still runs.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

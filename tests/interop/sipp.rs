@@ -193,6 +193,16 @@ impl Running {
         counts
     }
 
+    /// Tells it to end, which it does with its last call, and gives what it counted.
+    pub(crate) fn stop(&mut self) -> Counts {
+        self.process.signal("USR1");
+        self.process.wait(self.patience);
+        let counts = self.counts();
+        let told = || format!("{counts:?}\n{}", self.complaints());
+        assert_eq!((counts.failed, counts.unexpected), (0, 0), "{}", told());
+        counts
+    }
+
     /// The messages that it sent or received so far, in order, each behind a line that says which.
     pub(crate) fn messages(&self) -> Vec<String> {
         let text = fs::read(self.folder.join(format!("{}.msg", self.name))).unwrap_or_default();
