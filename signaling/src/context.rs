@@ -22,6 +22,8 @@ pub(crate) enum Alarm {
     Caller(Key),
     /// A client transaction.
     Client(Key),
+    /// A re-INVITE: its 2xx is repeated, or it takes too long.
+    Exchange(Key),
     /// The peer leg of a call: ringing or cancelling takes too long.
     Peer(Key),
     /// A server transaction.

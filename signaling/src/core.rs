@@ -130,6 +130,7 @@ impl Core {
         while let Some(alarm) = self.context.wheel.expire(now) {
             match alarm {
                 Alarm::Caller(call) => self.caller_alarm(now, call),
+                Alarm::Exchange(exchange) => self.exchange_alarm(now, exchange),
                 Alarm::Peer(call) => self.peer_alarm(now, call),
                 Alarm::Server(server) => self.servers.handle_alarm(&mut self.context, now, server),
                 Alarm::Client(client) => {
@@ -236,7 +237,12 @@ impl Core {
         {
             Matched::Absorbed => {}
             // The peer must not hold a session for a call that is over (TRUNK.md section 4).
-            Matched::Late { hop, with_bye } => {
+            Matched::Late {
+                purpose: Purpose::Reinvite(_),
+                hop,
+                ..
+            } => self.reinvite_accepted_late(now, hop, message),
+            Matched::Late { hop, with_bye, .. } => {
                 let end = (hop, with_bye);
                 request::end_stray(&mut self.context, &mut self.clients, now, message, end);
             }
@@ -279,6 +285,9 @@ impl Core {
             }
             (Purpose::Exchange(exchange), event) => {
                 self.exchange_event(now, exchange, event, message);
+            }
+            (Purpose::Reinvite(exchange), event) => {
+                self.reinvite_event(now, (client, exchange), event, message);
             }
             (Purpose::ByeToCaller(_) | Purpose::ByeToPeer(_) | Purpose::Forgotten, _) => {}
         }

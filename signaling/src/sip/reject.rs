@@ -24,8 +24,6 @@ pub enum Cause {
     Forbidden,
     /// Both sides change the session at once.
     Glare,
-    /// A re-INVITE cannot be carried across yet: the session stays as it is.
-    NoChange,
     /// No peer has a session free.
     NoCapacity,
     /// An in-dialog request, or a CANCEL, for nothing that we know.
@@ -79,7 +77,6 @@ impl Cause {
             Self::Draining | Self::Overloaded | Self::TooOften => (503, "Service Unavailable"),
             Self::Forbidden => (403, "Forbidden"),
             Self::Glare => (491, "Request Pending"),
-            Self::NoChange => (488, "Not Acceptable Here"),
             // Never 503 for "full": RFC 3263 §4.3 would send the caller to every sibling in turn.
             Self::NoCapacity | Self::NoRoute | Self::PeerUnavailable => {
                 (480, "Temporarily Unavailable")
@@ -100,11 +97,7 @@ impl Cause {
     #[must_use]
     pub fn blame(self) -> Blame {
         match self {
-            Self::Draining
-            | Self::NoCapacity
-            | Self::NoChange
-            | Self::NoRoute
-            | Self::Overloaded => Blame::Us,
+            Self::Draining | Self::NoCapacity | Self::NoRoute | Self::Overloaded => Blame::Us,
             Self::NoPeerAnswered | Self::PeerUnavailable | Self::RangTooLong => Blame::Peer,
             Self::Busy
             | Self::Cancelled
@@ -133,7 +126,6 @@ impl Cause {
             | Self::Forbidden
             | Self::Glare
             | Self::NoCapacity
-            | Self::NoChange
             | Self::NoDialog
             | Self::NoRoute
             | Self::Malformed(_)
@@ -162,7 +154,6 @@ impl Cause {
             | Self::Draining
             | Self::Forbidden
             | Self::Glare
-            | Self::NoChange
             | Self::NoDialog
             | Self::Malformed(_)
             | Self::MethodNotAllowed
@@ -192,7 +183,6 @@ impl Cause {
             | Self::MethodNotAllowed
             | Self::MethodUnknown
             | Self::NoCapacity
-            | Self::NoChange
             | Self::NoDialog
             | Self::NoPeerAnswered
             | Self::NoRoute

@@ -6,12 +6,13 @@ use super::admit::Verdict;
 use super::b2bua::call::{Call, With};
 use super::b2bua::offer::{Offer, has_hops_left, required};
 use super::b2bua::side::Side;
-use super::b2bua::{answer, caller_leg, peer_leg};
+use super::b2bua::{answer, caller_leg, peer_leg, reinvite};
 use super::dialog::Dialog;
 use super::message::{Fault, Message, Method, NameAddr, Scheme, Uri, Via};
 use super::reject::{self, Cause};
 use super::token::{self, Kind, Token};
 use super::transaction::key;
+use super::transaction::server::Opened;
 use crate::access::ZoneId;
 use crate::core::Core;
 use crate::hop::Hop;
@@ -95,22 +96,23 @@ impl Core {
             return;
         }
         match self.find_leg(source, message, tag) {
-            Some((Kind::CallerLeg, call)) => {
-                // §13.3.1.4: the ACK has its INVITE's CSeq; another one is of a re-INVITE that we
-                // refused.
-                let is_of_invite = self
-                    .calls
-                    .get(call)
-                    .is_some_and(|call| call.caller.invite_cseq == message.cseq());
-                if is_of_invite {
+            Some((leg, call)) => {
+                // §13.3.1.4: the ACK has its INVITE's CSeq; another one is of a re-INVITE.
+                let is_of_first = leg == Kind::CallerLeg
+                    && self
+                        .calls
+                        .get(call)
+                        .is_some_and(|call| call.caller.invite_cseq == message.cseq());
+                if is_of_first {
                     let with = With {
                         message: Some(message),
                         server: None,
                     };
                     self.caller_input(now, call, caller_leg::Input::Ack, with);
+                } else if let Some(side) = Side::of(leg) {
+                    self.reinvite_acknowledged(now, (side, call), message);
                 }
             }
-            Some(_) => {}
             None => self.context.counters.dropped_unmatched_request.add_one(),
         }
     }
@@ -127,23 +129,33 @@ impl Core {
             .find(key::of_invite(&self.context.mint, message));
         // §9.2: an INVITE that is gone, or was refused without a trace, is one that does not exist; and
         // a CANCEL comes from where its INVITE came from (§9.1), whoever else may know the branch.
-        let call = invite
+        let opened = invite
             .filter(|invite| self.is_from_side_of(source, *invite))
-            .and_then(|invite| self.servers.call_of(invite));
-        let Some(call) = call else {
+            .and_then(|invite| self.servers.opened_by(invite));
+        let Some(opened) = opened else {
             return self.refuse_without_dialog(now, source, message);
+        };
+        let tag = match opened {
+            Opened::Call(call) => answer::caller_tag(&self.context, call),
+            Opened::Exchange(exchange) => self.exchange_tag(exchange),
         };
         match self
             .servers
             .open(&mut self.context, message, (source, reply), own)
         {
             Some(server) => {
-                let tag = answer::caller_tag(&self.context, call);
                 answer::accept(&mut self.context, &mut self.servers, now, server, &tag);
             }
             None => reject::accept_stateless(&mut self.context, message, source),
         }
-        self.caller_input(now, call, caller_leg::Input::Cancel, With::default());
+        match opened {
+            Opened::Call(call) => {
+                self.caller_input(now, call, caller_leg::Input::Cancel, With::default());
+            }
+            Opened::Exchange(exchange) => {
+                self.reinvite_input(now, exchange, reinvite::Input::Cancel, None);
+            }
+        }
     }
 
     fn handle_new_request(

@@ -99,6 +99,8 @@ struct Stage {
     branches: u32,
     caller_cseq: u32,
     peer_cseq: u32,
+    /// Of the last INVITE of the caller, and of the peer.
+    invite_branches: [String; 2],
     leaks: Vec<String>,
 }
 
@@ -143,6 +145,7 @@ impl Stage {
             branches: 0,
             caller_cseq: 1,
             peer_cseq: 0,
+            invite_branches: [String::new(), String::new()],
             leaks: Vec::new(),
         }
     }
@@ -222,13 +225,9 @@ impl Stage {
     fn unreachable(&mut self) -> Result<(), String> {
         let ticket = self.got.get(&(1, "ticket".into())).cloned();
         let ticket = ticket
-            .and_then(|bytes| bytes.first().copied())
+            .and_then(|bytes| Some(usize::from_be_bytes(bytes.try_into().ok()?)))
             .ok_or("nothing was sent to the peer")?;
-        let ticket = self
-            .tickets()
-            .get(usize::from(ticket))
-            .copied()
-            .ok_or("no ticket")?;
+        let ticket = self.tickets().get(ticket).copied().ok_or("no ticket")?;
         self.core.handle_transport_error(self.now, ticket);
         self.drain_outputs();
         Ok(())
@@ -317,8 +316,9 @@ impl Stage {
         self.draw(side, false, &arrow);
         if let Some(ticket) = transmit.ticket {
             TICKETS.with_borrow_mut(|tickets| tickets.push(ticket));
-            let index = u8::try_from(self.tickets().len() - 1).unwrap();
-            self.got.insert((side as u8, "ticket".into()), vec![index]);
+            let index = (self.tickets().len() - 1).to_be_bytes();
+            self.got
+                .insert((side as u8, "ticket".into()), index.to_vec());
         }
         let kind = if message.is_request() {
             String::from_utf8_lossy(message.method_text()).into_owned()
@@ -335,6 +335,11 @@ impl Stage {
         {
             self.got
                 .insert((side as u8, "dialog".into()), bytes.clone());
+        }
+        if message.is_request() && message.method() == Method::Invite && message.to_tag().is_none()
+        {
+            self.got
+                .insert((side as u8, "first INVITE".into()), bytes.clone());
         }
         self.got.insert((side as u8, kind), bytes);
     }
@@ -379,15 +384,18 @@ impl Stage {
         } else {
             String::new()
         };
-        let is_of_first_invite = what == "CANCEL" || has("of-refusal");
-        let branch = if is_of_first_invite {
-            "z9hG4bKc1".into()
-        } else {
-            self.branch(Side::Caller)
+        let of_first = matches!(what, "ACK" | "CANCEL" | "INVITE") && !has("re-INVITE");
+        self.caller_cseq += u32::from(!of_first && !matches!(what, "ACK" | "CANCEL"));
+        let is_of_invite = what == "CANCEL" || has("of-refusal");
+        let branch = match is_of_invite {
+            true if of_first => "z9hG4bKc1".into(),
+            true => self.invite_branches[0].clone(),
+            false => self.branch(Side::Caller),
         };
-        let is_first = matches!(what, "ACK" | "CANCEL" | "INVITE") && !has("re-INVITE");
-        self.caller_cseq += u32::from(!is_first);
-        let cseq = if is_first { 1 } else { self.caller_cseq };
+        if what == "INVITE" {
+            self.invite_branches[0].clone_from(&branch);
+        }
+        let cseq = if of_first { 1 } else { self.caller_cseq };
         let cseq = number(details, "CSeq=").unwrap_or(cseq);
         let body = match what {
             "INVITE" if !has("delayed") => OFFER,
@@ -445,18 +453,23 @@ impl Stage {
         }
         let invite = self
             .got
-            .get(&(1, "INVITE".into()))
+            .get(&(1, "first INVITE".into()))
             .cloned()
             .ok_or("the peer got no INVITE")?;
         let mut index = Index::new(Limits::default());
         let invite = index.read(&invite, Framing::Datagram);
-        let branch = self.branch(Side::Peer);
-        if what != "ACK" {
-            self.peer_cseq += 1;
+        let branch = if what == "CANCEL" || details.contains(&"of-refusal") {
+            self.invite_branches[1].clone()
+        } else {
+            self.branch(Side::Peer)
+        };
+        if what == "INVITE" {
+            self.invite_branches[1].clone_from(&branch);
         }
+        self.peer_cseq += u32::from(!matches!(what, "ACK" | "CANCEL"));
         let cseq = number(details, "CSeq=").unwrap_or(self.peer_cseq);
         let body = match what {
-            _ if details.contains(&"offer") => ANSWER,
+            _ if details.contains(&"offer") || details.contains(&"answer") => ANSWER,
             "INFO" => FAST_UPDATE,
             _ => "",
         };
@@ -497,8 +510,8 @@ impl Stage {
             None if status == 100 => text(request.to()),
             None => format!("{};tag={tag}", text(request.to())),
         };
-        let has_body =
-            (200..300).contains(&status) && (method == "INVITE" || details.contains(&"answer"));
+        let is_success = (200..300).contains(&status);
+        let has_body = details.contains(&"answer") || (is_success && method == "INVITE");
         let body = match side {
             Side::Caller if has_body => OFFER,
             Side::Peer if has_body => ANSWER,

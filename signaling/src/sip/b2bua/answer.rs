@@ -82,6 +82,7 @@ pub(crate) fn relay_in_dialog(
             head.write(writer, Some(&to.tag));
             if status < 300 && headers::has_contact(method) {
                 write_contact(&settings, writer, &to.hop, &to.tag);
+                writer.put(headers::ALLOW);
             }
             if status == 405 {
                 writer.put(headers::ALLOW);
@@ -121,7 +122,7 @@ pub(crate) fn own(
             writer.put(warning.as_bytes());
             writer.put(b"\"\r\n");
         }
-        if let Some(seconds) = cause.retry_after(0) {
+        if let Some(seconds) = cause.retry_after(u64::from(server.slot)) {
             writer.put(b"Retry-After: ");
             writer.number(seconds);
             writer.put(b"\r\n");

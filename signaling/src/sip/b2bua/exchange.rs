@@ -6,12 +6,15 @@
 //! is [`super::reinvite`]'s.
 
 use super::call::Call;
+use super::session_change::Reinvite;
 use super::side::{Side, Stage};
-use super::{answer, caller_leg, headers, peer_leg, request};
+use super::{answer, caller_leg, headers, peer_leg, reinvite, request};
 use crate::core::Core;
 use crate::hop::Hop;
+use crate::outbox::Span;
 use crate::sip::message::{Message, Method};
 use crate::sip::reject::Cause;
+use crate::sip::token::{Kind, Text};
 use crate::sip::transaction::client::{Event, Purpose};
 use crate::slots::{Key, Slots};
 use std::sync::Arc;
@@ -27,8 +30,45 @@ pub(crate) struct Exchange {
     pub(crate) has_offer: bool,
     /// Where the one who asked is answered.
     pub(crate) server: Key,
+    /// What an INVITE has beside.
+    pub(crate) reinvite: Option<Reinvite>,
     /// The next exchange of this call.
     next: Option<Key>,
+}
+
+impl Exchange {
+    /// The leg that is asked.
+    pub(crate) fn asked(&self) -> (Key, Side) {
+        (self.call, self.from.other())
+    }
+
+    /// Whether this exchange, which is under way, rules another INVITE or UPDATE out: one offer at
+    /// a time, one request of each kind from a side (RFC 3261 §14.2, RFC 3311 §5.2).
+    fn stands_against(&self, from: Side, method: Method, has_offer: bool) -> Option<Cause> {
+        let is_same_side = self.from == from;
+        match (self.method, method) {
+            (Method::Invite, Method::Invite) => {
+                let is_answered = self.reinvite.as_ref().is_some_and(Reinvite::is_accepted);
+                Some(if is_same_side && !is_answered {
+                    Cause::Busy
+                } else {
+                    Cause::Glare
+                })
+            }
+            // With the offer in the INVITE its 2xx was the answer; else the ACK will be.
+            (Method::Invite, Method::Update) => {
+                let is_settled =
+                    self.reinvite.as_ref().is_some_and(Reinvite::is_accepted) && self.has_offer;
+                (has_offer && !is_same_side && !is_settled).then_some(Cause::Glare)
+            }
+            (Method::Update, Method::Invite) => self.has_offer.then_some(Cause::Glare),
+            (Method::Update, Method::Update) if is_same_side => Some(Cause::Busy),
+            (Method::Update, Method::Update) => {
+                (self.has_offer && has_offer).then_some(Cause::Glare)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// All exchanges of one worker. Those of a call hang on it in a chain.
@@ -51,6 +91,15 @@ impl Exchanges {
 
     pub(crate) fn get(&self, key: Key) -> Option<&Exchange> {
         self.slots.get(key)
+    }
+
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Exchange> {
+        self.slots.get_mut(key)
+    }
+
+    /// What an exchange has beside if it is an INVITE's.
+    pub(crate) fn reinvite_mut(&mut self, key: Key) -> Option<&mut Reinvite> {
+        self.slots.get_mut(key)?.reinvite.as_mut()
     }
 
     /// The exchanges of a call.
@@ -106,16 +155,8 @@ impl Core {
         message: &Message<'_>,
         index: u64,
     ) -> Result<(), Cause> {
-        let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
-        let dialog = call.dialog_mut(from).ok_or(Cause::NoDialog)?;
-        // §12.2.2: before anything else is looked at.
-        if !dialog.takes_cseq(message.cseq()) {
-            return Err(Cause::OutOfOrder);
-        }
+        // What the message alone decides comes first: each repeat of it hears the same.
         let method = message.method();
-        if method == Method::Invite {
-            return Err(Cause::NoChange);
-        }
         if method == Method::Other {
             return Err(Cause::MethodUnknown);
         }
@@ -128,7 +169,25 @@ impl Core {
         if super::offer::required(message).next().is_some() {
             return Err(Cause::UnsupportedExtension);
         }
-        self.check_turn(key, from, message)?;
+        let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
+        let dialog = call.dialog_mut(from).ok_or(Cause::NoDialog)?;
+        if !dialog.takes_cseq(message.cseq()) {
+            return Err(Cause::OutOfOrder);
+        }
+        match self.check_turn(key, from, message) {
+            // The next moment may decide otherwise: a transaction keeps what was said.
+            Err(cause @ (Cause::Busy | Cause::Glare)) => {
+                let server = self
+                    .servers
+                    .open(&mut self.context, message, hops, index)
+                    .ok_or(Cause::Overloaded)?;
+                let tag = self.context.token(from.kind(), key);
+                let refused = (server, cause);
+                answer::own(&mut self.context, &mut self.servers, now, refused, &tag);
+                return Ok(());
+            }
+            other => other?,
+        }
         if refreshes_target(message.method()) {
             self.retarget(key, from, message);
         }
@@ -143,20 +202,36 @@ impl Core {
             (Stage::Early, _) | (_, Stage::Early) => return Err(Cause::Busy),
             (Stage::Answered | Stage::Established, Stage::Answered | Stage::Established) => {}
         }
-        if message.method() != Method::Update {
-            return Ok(());
-        }
-        // RFC 3311 §5.2: one UPDATE of a side at a time, and one offer of both.
-        for (_, other) in self.exchanges.of(call) {
-            let is_update = other.method == Method::Update;
-            if is_update && other.from == from {
-                return Err(Cause::Busy);
+        let is_confirmed = call.stage(Side::Caller) == Stage::Established
+            && call.stage(Side::Peer) == Stage::Established;
+        let has_offer = !message.body().is_empty();
+        match message.method() {
+            // RFC 5407 §3.1.5: the ACK of the 2xx is still on its way.
+            Method::Invite if !is_confirmed => Err(Cause::Glare),
+            Method::Update if has_offer && !is_confirmed => Err(Cause::Glare),
+            Method::Invite | Method::Update => {
+                let mut others = self.exchanges.of(call);
+                others.try_for_each(|(_, other)| {
+                    match other.stands_against(from, message.method(), has_offer) {
+                        Some(cause) => Err(cause),
+                        None => Ok(()),
+                    }
+                })
             }
-            if is_update && other.has_offer && !message.body().is_empty() {
-                return Err(Cause::Glare);
-            }
+            Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Info
+            | Method::Message
+            | Method::Notify
+            | Method::Options
+            | Method::Other
+            | Method::Prack
+            | Method::Publish
+            | Method::Refer
+            | Method::Register
+            | Method::Subscribe => Ok(()),
         }
-        Ok(())
     }
 
     /// §12.2.2: a target refresh says where the requests of this leg go from now on.
@@ -194,6 +269,7 @@ impl Core {
             method: message.method(),
             has_offer: !message.body().is_empty(),
             server,
+            reinvite: None,
             next: None,
         };
         let tag = self.context.token(from.kind(), key);
@@ -203,18 +279,43 @@ impl Core {
             answer::own(&mut self.context, &mut self.servers, now, refused, &tag);
             return Ok(());
         };
-        let to = from.other();
-        let purpose = Purpose::Exchange(exchange);
-        let contact =
-            headers::has_contact(message.method()).then(|| self.context.token(to.kind(), key));
-        let sent = call.dialog_mut(to).and_then(|dialog| {
-            let (context, clients) = (&mut self.context, &mut self.clients);
-            request::carry(context, clients, now, (purpose, dialog), (message, contact))
-        });
-        if sent.is_none() {
+        let is_invite = message.method() == Method::Invite;
+        if is_invite {
+            self.servers.set_exchange(server, exchange);
+            self.servers.send_trying(&mut self.context, server);
+        }
+        if self.ask(now, exchange, message).is_none() {
             self.refuse_exchange(now, exchange, Cause::Overloaded);
         }
         Ok(())
+    }
+
+    /// Sends the request to the leg that is asked.
+    fn ask(&mut self, now: Instant, key: Key, message: &Message<'_>) -> Option<()> {
+        let is_invite = message.method() == Method::Invite;
+        let exchange = self.exchanges.get_mut(key)?;
+        let (call, to) = exchange.asked();
+        let purpose = if is_invite {
+            Purpose::Reinvite(key)
+        } else {
+            Purpose::Exchange(key)
+        };
+        let contact =
+            headers::has_contact(message.method()).then(|| self.context.token(to.kind(), call));
+        let dialog = self.calls.get_mut(call)?.dialog_mut(to)?;
+        let (context, clients) = (&mut self.context, &mut self.clients);
+        let client = request::carry(
+            context,
+            clients,
+            now,
+            (purpose, &mut *dialog),
+            (message, contact),
+        )?;
+        if is_invite {
+            let reinvite = Reinvite::new(client, message.cseq(), dialog.cseq_local);
+            exchange.reinvite = Some(reinvite);
+        }
+        Some(())
     }
 
     /// The request that was carried across has an answer, or gets none.
@@ -255,23 +356,22 @@ impl Core {
         }
     }
 
-    fn relay_exchange(&mut self, now: Instant, key: Key, message: &Message<'_>) {
-        let Some(exchange) = self.exchanges.get(key) else {
-            return;
-        };
-        let Some(call) = self.calls.get(exchange.call) else {
-            return;
-        };
-        let Some(dialog) = call.dialog(exchange.from) else {
-            return;
-        };
+    /// Passes an answer on to the one who asked.
+    pub(crate) fn relay_exchange(
+        &mut self,
+        now: Instant,
+        key: Key,
+        message: &Message<'_>,
+    ) -> Option<Span> {
+        let exchange = self.exchanges.get(key)?;
+        let dialog = self.calls.get(exchange.call)?.dialog(exchange.from)?;
         let tag = self.context.token(exchange.from.kind(), exchange.call);
         let to = answer::Answering {
             server: exchange.server,
             tag,
             hop: dialog.hop,
         };
-        answer::relay_in_dialog(&mut self.context, &mut self.servers, now, to, message);
+        answer::relay_in_dialog(&mut self.context, &mut self.servers, now, to, message)
     }
 
     fn refuse_exchange(&mut self, now: Instant, key: Key, cause: Cause) {
@@ -284,10 +384,19 @@ impl Core {
         self.end_exchange(key);
     }
 
-    fn end_exchange(&mut self, key: Key) {
+    pub(crate) fn end_exchange(&mut self, key: Key) {
+        self.stop_waiting_for_reinvite(key);
         let call = self.exchanges.get(key).map(|exchange| exchange.call);
         let call = call.and_then(|call| self.calls.get_mut(call));
         self.exchanges.close(call, key);
+    }
+
+    /// Our tag towards the one who asked.
+    pub(crate) fn exchange_tag(&self, key: Key) -> Text {
+        match self.exchanges.get(key) {
+            Some(exchange) => self.context.token(exchange.from.kind(), exchange.call),
+            None => self.context.token(Kind::Stateless, key),
+        }
     }
 
     /// When a leg ends: who still waits for an answer hears that there is none (§15.1.2).
@@ -301,7 +410,12 @@ impl Core {
             .filter(is_over)
             .and_then(|call| call.exchanges)
         {
-            self.refuse_exchange(now, exchange, Cause::Cancelled);
+            let is_invite = self.exchanges.reinvite_mut(exchange).is_some();
+            if is_invite {
+                self.reinvite_input(now, exchange, reinvite::Input::HangUp, None);
+            } else {
+                self.refuse_exchange(now, exchange, Cause::Cancelled);
+            }
         }
     }
 

@@ -97,13 +97,15 @@ pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO
 /// Whether a request inside a dialog is carried to the other leg.
 pub(crate) fn is_carried(method: Method) -> bool {
     match method {
-        Method::Info | Method::Message | Method::Notify | Method::Subscribe | Method::Update => {
-            true
-        }
+        Method::Info
+        | Method::Invite
+        | Method::Message
+        | Method::Notify
+        | Method::Subscribe
+        | Method::Update => true,
         Method::Ack
         | Method::Bye
         | Method::Cancel
-        | Method::Invite
         | Method::Options
         | Method::Other
         | Method::Prack

@@ -11,5 +11,7 @@ pub(crate) mod exchange;
 pub(crate) mod headers;
 pub(crate) mod offer;
 pub mod peer_leg;
+pub mod reinvite;
 pub(crate) mod request;
+pub(crate) mod session_change;
 pub(crate) mod side;

@@ -18,18 +18,19 @@ const MAX_FORWARDS: u32 = 70;
 /// What is written beside the dialog's own and the message's lines: Contact and Allow.
 const ADDED_MAX: usize = 512;
 
-/// Sends the ACK of a 2xx (§13.2.2.4). The caller's ACK lends its body: with a delayed offer that
+/// Sends the ACK of a 2xx to the INVITE with this number (§13.2.2.4). The caller's ACK lends its body: with a delayed offer that
 /// is the answer.
 pub(crate) fn ack(
     context: &mut Context,
     dialog: &Dialog,
+    cseq: u32,
     from: Option<&Message<'_>>,
 ) -> Option<Span> {
     let branch = context.ack_branch();
     let settings = Arc::clone(&context.settings);
     let room = dialog.room() + from.map_or(0, |message| message.bytes().len());
     let transmit = context.send(dialog.hop, None, room, |writer| {
-        let start = (&b"ACK"[..], dialog.cseq_local, MAX_FORWARDS);
+        let start = (&b"ACK"[..], cseq, MAX_FORWARDS);
         dialog.write_start(&settings, writer, start, &branch);
         if let Some(message) = from {
             writer.pass(message, headers::passes_with_body);
@@ -91,6 +92,7 @@ pub(crate) fn carry(
             dialog.write_start(&settings, writer, start, branch);
             if let Some(user) = contact {
                 write_contact(&settings, writer, &dialog.hop, &user);
+                writer.put(headers::ALLOW);
             }
             writer.pass(message, headers::passes_in_dialog);
             writer.body(message.body());
@@ -108,7 +110,7 @@ pub(crate) fn end_stray(
     (hop, with_bye): (Hop, bool),
 ) {
     let mut dialog = Dialog::of_success(&context.settings, message, hop);
-    let acked = ack(context, &dialog, None);
+    let acked = ack(context, &dialog, message.cseq(), None);
     if with_bye {
         let sent = bye(
             context,

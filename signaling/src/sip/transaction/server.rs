@@ -31,8 +31,17 @@ pub(crate) struct Server {
     response: Buffer,
     clocks: Clocks,
     alarm: Option<TimerHandle>,
-    /// The call that an INVITE opened.
-    call: Option<Key>,
+    /// What an INVITE opened.
+    opened: Option<Opened>,
+}
+
+/// What an INVITE opened, which a CANCEL ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// A call.
+    Call(Key),
+    /// An exchange: it came inside a dialog.
+    Exchange(Key),
 }
 
 /// Room for a status line and whatever a short answer adds to the head.
@@ -107,15 +116,22 @@ impl Servers {
         self.slots.len() < self.calls_max
     }
 
-    /// The call that this INVITE opened.
-    pub(crate) fn call_of(&self, key: Key) -> Option<Key> {
-        self.slots.get(key)?.call
+    /// What this INVITE opened.
+    pub(crate) fn opened_by(&self, key: Key) -> Option<Opened> {
+        self.slots.get(key)?.opened
     }
 
     /// Remembers the call that this INVITE opened.
     pub(crate) fn set_call(&mut self, key: Key, call: Key) {
         if let Some(server) = self.slots.get_mut(key) {
-            server.call = Some(call);
+            server.opened = Some(Opened::Call(call));
+        }
+    }
+
+    /// Remembers the exchange that this INVITE opened.
+    pub(crate) fn set_exchange(&mut self, key: Key, exchange: Key) {
+        if let Some(server) = self.slots.get_mut(key) {
+            server.opened = Some(Opened::Exchange(exchange));
         }
     }
 
@@ -143,7 +159,7 @@ impl Servers {
             response: Buffer::default(),
             clocks: Clocks::default(),
             alarm: None,
-            call: None,
+            opened: None,
         })?;
         self.by_key.insert(index, key);
         Some(key)

@@ -24,9 +24,15 @@ pub(crate) fn acknowledge(
     };
     let uri = start.split(|octet| *octet == b' ').nth(1).unwrap_or(&[]);
     let values = response.from().len() + response.to().len() + response.call_id().len();
-    let sent = context.send(hop, None, uri.len() + via.len() + values + 128, |writer| {
+    // §17.1.1.3: the routes of the INVITE are its ACK's too. They stand before its From.
+    let mut before_from = lines.take_while(|line| !line.starts_with(b"From: "));
+    let route = before_from.find(|line| line.starts_with(b"Route: "));
+    let route = route.unwrap_or(&[]);
+    let room = uri.len() + via.len() + route.len() + values + 128;
+    let sent = context.send(hop, None, room, |writer| {
         writer.request_line(b"ACK", uri);
         writer.put(via);
+        writer.put(route);
         writer.put(b"Max-Forwards: 70\r\n");
         writer.header(b"From", response.from());
         writer.header(b"To", response.to());

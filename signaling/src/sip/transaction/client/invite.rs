@@ -47,6 +47,11 @@ impl Clients {
         }
     }
 
+    /// Where a request went.
+    pub(crate) fn hop(&self, key: Key) -> Option<Hop> {
+        Some(self.slots.get(key)?.hop)
+    }
+
     /// Keeps the ACK of a 2xx and where it goes, to be sent again when the 2xx comes again
     /// (§13.2.2.4).
     pub(crate) fn keep_ack(&mut self, context: &mut Context, key: Key, ack: Span, hop: Hop) {
@@ -140,6 +145,7 @@ impl Clients {
                 let tag = context.mint.hash(&[message.to_tag().unwrap_or(&[])]);
                 let with_bye = remember(&mut client.strays, tag);
                 return Matched::Late {
+                    purpose: client.purpose,
                     hop: client.hop,
                     with_bye,
                 };

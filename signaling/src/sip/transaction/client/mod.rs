@@ -31,6 +31,8 @@ pub(crate) enum Purpose {
     Forgotten,
     /// The INVITE of this call's peer leg.
     Invite(Key),
+    /// An INVITE that is carried from one leg of a call to the other.
+    Reinvite(Key),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +80,11 @@ pub(crate) enum Matched {
     /// Absorbed, or nobody's: counted.
     Absorbed,
     /// A 2xx to an INVITE that was given up, and that went to `hop`.
-    Late { hop: Hop, with_bye: bool },
+    Late {
+        purpose: Purpose,
+        hop: Hop,
+        with_bye: bool,
+    },
     /// The user hears of it.
     Tell(Key, Purpose),
 }
@@ -122,7 +128,7 @@ impl Clients {
         room: usize,
         write: impl FnOnce(&mut Writer<'_>, &Text),
     ) -> Option<Key> {
-        let is_invite = matches!(purpose, Purpose::Invite(_));
+        let is_invite = matches!(purpose, Purpose::Invite(_) | Purpose::Reinvite(_));
         let machine = if is_invite {
             Machine::Invite(invite_client::State::Calling)
         } else {
