@@ -44,41 +44,23 @@ pub(crate) struct Inbound {
     addresses: Vec<Address>,
     controls: Vec<Control>,
     // Pointed to by `headers`.
-    _parts: Vec<libc::iovec>,
+    parts: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
     filled: usize,
 }
 
 impl Inbound {
     pub(crate) fn new() -> Self {
-        let mut arena = vec![0; STRIDE * BATCH];
-        let mut addresses = vec![Address([0; Address::SIZE]); BATCH];
-        let mut controls = vec![Control([0; Control::SIZE]); BATCH];
-        let mut parts: Vec<libc::iovec> = arena
-            .chunks_exact_mut(STRIDE)
-            .map(|slot| libc::iovec {
-                iov_base: slot.as_mut_ptr().cast(),
-                iov_len: SLOT,
-            })
-            .collect();
-        let headers = parts
-            .iter_mut()
-            .zip(addresses.iter_mut().zip(&mut controls))
-            .map(|(part, (address, control))| {
-                let mut header = empty_header();
-                header.msg_hdr.msg_name = ptr::from_mut(address).cast();
-                header.msg_hdr.msg_iov = ptr::from_mut(part);
-                header.msg_hdr.msg_iovlen = 1;
-                header.msg_hdr.msg_control = ptr::from_mut(control).cast();
-                header
-            })
-            .collect();
+        let nowhere = libc::iovec {
+            iov_base: ptr::null_mut(),
+            iov_len: SLOT,
+        };
         let mut inbound = Self {
-            arena,
-            addresses,
-            controls,
-            _parts: parts,
-            headers,
+            arena: vec![0; STRIDE * BATCH],
+            addresses: vec![Address([0; Address::SIZE]); BATCH],
+            controls: vec![Control([0; Control::SIZE]); BATCH],
+            parts: vec![nowhere; BATCH],
+            headers: vec![empty_header(); BATCH],
             filled: BATCH,
         };
         inbound.refresh();
@@ -90,7 +72,7 @@ impl Inbound {
         self.refresh();
         let headers = self.headers.as_mut_ptr();
         // SAFETY: `headers` are BATCH headers whose name, control and single part point into vectors of this object that
-        // are never resized, each with the length written beside it.
+        // are never resized, each with the length written beside it (see `refresh`).
         let result = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -133,13 +115,49 @@ impl Inbound {
         self.controls.get(last)?.overflow()
     }
 
-    /// The kernel shortens name and control to what it wrote: gives them back their room.
+    /// Makes the slots of the last batch ready again: the kernel shortens name and control to what it wrote, and a pointer
+    /// through which it writes must not be older than the references through which we read since.
     fn refresh(&mut self) {
-        for header in self.headers.iter_mut().take(self.filled) {
-            header.msg_hdr.msg_namelen = length(Address::SIZE);
-            header.msg_hdr.msg_controllen = Control::SIZE;
+        // `as_mut_ptr` of a vector makes no reference to its content, and `wrapping_add` stays within it: there are BATCH
+        // of each.
+        let arena = self.arena.as_mut_ptr();
+        let addresses = self.addresses.as_mut_ptr();
+        let controls = self.controls.as_mut_ptr();
+        let parts = self.parts.as_mut_ptr();
+        for (position, part) in self.parts.iter_mut().take(self.filled).enumerate() {
+            part.iov_base = arena.wrapping_add(position * STRIDE).cast();
+        }
+        for (position, header) in self.headers.iter_mut().take(self.filled).enumerate() {
+            let header = &mut header.msg_hdr;
+            header.msg_name = addresses.wrapping_add(position).cast();
+            header.msg_namelen = length(Address::SIZE);
+            header.msg_iov = parts.wrapping_add(position);
+            header.msg_iovlen = 1;
+            header.msg_control = controls.wrapping_add(position).cast();
+            header.msg_controllen = Control::SIZE;
         }
         self.filled = 0;
+    }
+
+    /// Does to the first datagrams what the kernel does, through the same pointers. miri knows no `recvmmsg`.
+    #[cfg(test)]
+    fn fill(&mut self, source: SocketAddr, texts: &[&[u8]]) {
+        self.refresh();
+        for (header, text) in self.headers.iter_mut().zip(texts) {
+            let message = &header.msg_hdr;
+            // SAFETY: the pointers lead into vectors of this object, to as much as is written here; `fill` holds the only
+            // reference to it.
+            unsafe {
+                let base = (*message.msg_iov).iov_base.cast::<u8>();
+                ptr::copy_nonoverlapping(text.as_ptr(), base, text.len());
+                let mut address = Address([0; Address::SIZE]);
+                address.write(source);
+                message.msg_name.cast::<Address>().write(address);
+            }
+            header.msg_len = length(text.len());
+            header.msg_hdr.msg_controllen = 0;
+        }
+        self.filled = texts.len();
     }
 }
 
@@ -403,6 +421,22 @@ mod tests {
             .unwrap();
         assert_eq!(inbound.receive(there.as_fd()).unwrap(), 1);
         assert_eq!(inbound.dropped(), Some(u32::try_from(100 - kept).unwrap()));
+    }
+
+    #[test]
+    fn slots_are_written_again_after_they_were_read() {
+        let source: SocketAddr = "192.0.2.1:5060".parse().unwrap();
+        let mut inbound = Inbound::new();
+        for round in 0..3u8 {
+            let text = [b'a' + round; 100];
+            inbound.fill(source, &[&text, &text[..50]]);
+            for (position, length) in [(0, 100), (1, 50)] {
+                let datagram = inbound.datagram(position).unwrap();
+                assert_eq!(datagram.source, source);
+                assert_eq!(datagram.bytes, &text[..length]);
+            }
+            assert_eq!(inbound.dropped(), None);
+        }
     }
 
     #[test]
