@@ -7,7 +7,7 @@
 
 mod shell_world;
 
-use shell_world::{Call, PATIENCE, Udp, Wire, establish, hang_up, offer};
+use shell_world::{Call, PATIENCE, Tcp, Udp, Wire, establish, hang_up, offer};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -25,14 +25,7 @@ impl Program {
     fn start(name: &str, peer: SocketAddr, shutdown_seconds_max: u32) -> Self {
         let mut child = spawn(name, "udp:127.0.0.1:0", peer, shutdown_seconds_max);
         let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let line = line_with(&mut errors, "listening on udp:");
-        let address = line
-            .rsplit("udp:")
-            .next()
-            .unwrap()
-            .trim()
-            .parse()
-            .expect("an address");
+        let address = address_in(&line_with(&mut errors, "listening on udp:"));
         Self {
             child,
             errors,
@@ -177,6 +170,48 @@ fn an_address_in_use_is_explained() {
     }
 }
 
+#[test]
+fn without_descriptors_the_listener_pauses_and_goes_on() {
+    const CLIENTS: usize = 40;
+    let file = configuration("descriptors", "tcp:127.0.0.1:0", "tcp:127.0.0.1:9", 60);
+    let mut child = Command::new("sh")
+        .args(["-c", "ulimit -n 30 && exec \"$0\" run --config \"$1\""])
+        .args([env!("CARGO_BIN_EXE_baton"), &file])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let address = address_in(&line_with(&mut errors, "listening on tcp:"));
+    let mut program = Program {
+        child,
+        errors,
+        address,
+    };
+    // The kernel completes them all; the program has descriptors for some.
+    let mut clients: Vec<Tcp> = (0..CLIENTS).map(|_| Tcp::to(program.address)).collect();
+    for client in &mut clients {
+        let options = Call::new("descriptors", client).request("OPTIONS");
+        client.send(&options);
+    }
+    let mut served = 0;
+    while served < CLIENTS {
+        let deadline = Instant::now() + PATIENCE;
+        let position = loop {
+            if let Some(position) = clients.iter_mut().position(Tcp::has_message) {
+                break position;
+            }
+            assert!(Instant::now() < deadline, "{served} of {CLIENTS} served");
+            std::thread::yield_now();
+        };
+        // It goes, and leaves its descriptor to another.
+        clients.swap_remove(position).expect(" 200 ");
+        served += 1;
+    }
+    program.signal("TERM");
+    assert_eq!(program.ended().code(), Some(0));
+}
+
 /// Sends a new INVITE and returns the answer's first line.
 fn until_refused(caller: &mut Udp) -> String {
     let mut late = Call::new("late", caller);
@@ -189,13 +224,28 @@ fn until_refused(caller: &mut Udp) -> String {
     refusal.start().to_owned()
 }
 
-fn spawn(name: &str, listen: &str, peer: SocketAddr, shutdown_seconds_max: u32) -> Child {
+/// The address at the end of a line.
+fn address_in(line: &str) -> SocketAddr {
+    let (_, address) = line
+        .rsplit_once("udp:")
+        .or_else(|| line.rsplit_once("tcp:"))
+        .unwrap();
+    address.trim().parse().expect("an address")
+}
+
+/// Writes a file and returns its name.
+fn configuration(name: &str, listen: &str, peer: &str, shutdown_seconds_max: u32) -> String {
     let file = format!("{}/shell-signals-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
     let text = format!(
         "[node]\nshutdown_seconds_max = {shutdown_seconds_max}\n[sip]\nlisten = [\"{listen}\"]\n\
-         [[peer]]\nname = \"peer\"\nat = \"udp:{peer}\"\nsessions_max = 10\n"
+         [[peer]]\nname = \"peer\"\nat = \"{peer}\"\nsessions_max = 10\n"
     );
     std::fs::write(&file, text).expect("a writable folder");
+    file
+}
+
+fn spawn(name: &str, listen: &str, peer: SocketAddr, shutdown_seconds_max: u32) -> Child {
+    let file = configuration(name, listen, &format!("udp:{peer}"), shutdown_seconds_max);
     let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
     command
         .args(["run", "--config", &file])

@@ -281,3 +281,47 @@ fn a_peer_that_ends_its_stream_still_gets_its_answer() {
     caller.expect(" 200 ");
     caller.expect_end();
 }
+
+#[test]
+fn a_caller_that_ends_its_stream_gets_the_answers_that_it_is_owed() {
+    let (listener, node) = node("");
+    let mut caller = Tcp::to(node.tcp);
+    let mut call = Call::new("half-call", &caller);
+    offer(&mut call, &mut caller);
+    let turns = node.turns();
+    caller
+        .stream
+        .shutdown(std::net::Shutdown::Write)
+        .expect("open");
+    let mut peer = Tcp::accept(&listener);
+    let invite = peer.expect("INVITE ");
+    // The node knows of the end before there is an answer.
+    node.wait_for("turns", |figures| figures.shell.turns.value(), turns + 1);
+    for status in ["180 Ringing", "486 Busy Here"] {
+        peer.send(&invite.answer(status, peer.local(), peer.transport()));
+        caller.expect(status);
+    }
+    caller.expect_end();
+    assert_eq!(
+        node.handle.figures()[0].shell.connections_made.value(),
+        1,
+        "RFC 3261 section 18.2.2: over the connection of the request"
+    );
+}
+
+#[test]
+fn connections_of_one_source_are_counted_over_all_workers() {
+    let (_listener, node) = node_with(4, "[limits]\nconnections_per_source = 8\n");
+    let mut callers: Vec<Tcp> = (0..8).map(|_| Tcp::to(node.tcp)).collect();
+    for caller in &mut callers {
+        let options = Call::new("within", caller).request("OPTIONS");
+        caller.send(&options);
+        caller.expect(" 200 ");
+    }
+    Tcp::to(node.tcp).expect_end();
+    node.wait_for(
+        "connections_refused",
+        |figures| figures.shell.connections_refused.value(),
+        1,
+    );
+}

@@ -21,7 +21,8 @@ pub struct Limits {
     pub headers: usize,
     /// `connections`: TCP connections at one time.
     pub connections: usize,
-    /// `connections_per_source`: TCP connections at one time from one address.
+    /// `connections_per_source`: TCP connections at one time from one address, or from one /64 of
+    /// IPv6.
     pub connections_per_source: usize,
     /// `idle_connection_seconds`: how long a TCP connection without a message stays open.
     pub idle_connection_seconds: Duration,
@@ -31,6 +32,8 @@ pub struct Limits {
     pub receive_buffer_bytes: usize,
     /// `ring`: messages that wait between two workers.
     pub ring: usize,
+    /// `ring_bytes`: their octets.
+    pub ring_bytes: usize,
 }
 
 pub(super) const KEYS: &[&str] = &[
@@ -46,6 +49,7 @@ pub(super) const KEYS: &[&str] = &[
     "slow_sender_seconds",
     "receive_buffer_bytes",
     "ring",
+    "ring_bytes",
 ];
 
 impl Default for Limits {
@@ -63,6 +67,7 @@ impl Default for Limits {
             slow_sender_seconds: Duration::from_secs(5),
             receive_buffer_bytes: 4 * 1024 * 1024,
             ring: 4_096,
+            ring_bytes: 16 * 1024 * 1024,
         }
     }
 }
@@ -105,6 +110,7 @@ impl Limits {
                 default.receive_buffer_bytes,
             ),
             ring: section.number("ring", 16..=1_048_576, default.ring),
+            ring_bytes: section.number("ring_bytes", 65_536..=1_073_741_824, default.ring_bytes),
         };
         // Only a figure that somebody wrote can be a mistake: fewer connections than the default
         // for one source simply bound that too.

@@ -61,6 +61,10 @@ figures! {
     handed_over,
     /// Messages lost because that worker's ring was full.
     dropped_ring_full,
+    /// Messages of streams that waited because that worker's ring was full.
+    ring_full_waits,
+    /// Octets read from connections.
+    stream_octets_in,
     /// TCP connections that are open now.
     connections,
     /// TCP connections accepted.

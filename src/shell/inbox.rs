@@ -1,7 +1,8 @@
-//! What workers hand to each other: a bounded ring a worker, its buffers used again, a wake-up only when it is needed.
+//! What workers hand to each other: a ring a worker, bounded in parcels and octets, its buffers used again, a wake-up only
+//! when it is needed.
 //!
 //! A message belongs to the worker whose token it carries or to which its Call-ID hashes, and the kernel does not know
-//! which that is. A full ring drops: the sender of a datagram repeats it.
+//! which that is. A full ring gives the parcel back, and who wanted to put it in decides.
 
 use super::intake::Sender;
 use super::kernel::eventfd::EventFd;
@@ -10,7 +11,7 @@ use signaling::sip::message::Framing;
 use signaling::{Hop, Ticket};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Buffers that are kept for the next parcels; those of larger messages are let go.
 const EMPTIES: usize = 256;
@@ -35,18 +36,33 @@ pub(super) enum Parcel {
     Failed { ticket: Ticket },
 }
 
+impl Parcel {
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Message { bytes, .. } | Self::Write { bytes, .. } => bytes.len(),
+            Self::Failed { .. } => 0,
+        }
+    }
+}
+
 /// The ring of one worker.
 pub(super) struct Inbox {
     parcels: ArrayQueue<Parcel>,
+    /// Octets of all parcels that wait. Relaxed: only the figure matters, and it may be passed by one parcel for each
+    /// worker that puts one in at the same moment.
+    octets: AtomicUsize,
+    octets_max: usize,
     empties: ArrayQueue<Vec<u8>>,
     asleep: AtomicBool,
     bell: EventFd,
 }
 
 impl Inbox {
-    pub(super) fn new(parcels: usize) -> io::Result<Self> {
+    pub(super) fn new(parcels: usize, octets_max: usize) -> io::Result<Self> {
         Ok(Self {
             parcels: ArrayQueue::new(parcels),
+            octets: AtomicUsize::new(0),
+            octets_max,
             empties: ArrayQueue::new(EMPTIES),
             asleep: AtomicBool::new(false),
             bell: EventFd::new()?,
@@ -63,7 +79,18 @@ impl Inbox {
 
     /// Puts a parcel in; gives it back when the ring is full. Follow the last one of a turn with [`Inbox::wake`].
     pub(super) fn put(&self, parcel: Parcel) -> Result<(), Parcel> {
-        self.parcels.push(parcel)
+        let length = parcel.length();
+        // Before the parcel, so that the worker never takes off what is not yet added.
+        let before = self.octets.fetch_add(length, Ordering::Relaxed);
+        let outcome = if before > 0 && before + length > self.octets_max {
+            Err(parcel)
+        } else {
+            self.parcels.push(parcel)
+        };
+        if outcome.is_err() {
+            self.octets.fetch_sub(length, Ordering::Relaxed);
+        }
+        outcome
     }
 
     /// Wakes the worker if it sleeps or is about to.
@@ -77,7 +104,9 @@ impl Inbox {
 
     /// Takes the oldest parcel.
     pub(super) fn take(&self) -> Option<Parcel> {
-        self.parcels.pop()
+        let parcel = self.parcels.pop()?;
+        self.octets.fetch_sub(parcel.length(), Ordering::Relaxed);
+        Some(parcel)
     }
 
     /// Keeps the buffer of a parcel that was dealt with.

@@ -6,6 +6,7 @@ use super::inbox::Parcel;
 use crate::node::Worker;
 use signaling::sip::message::Framing;
 use signaling::{Hop, Ticket, Transmit};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,6 +16,10 @@ pub(super) struct Sender {
     pub(super) worker: u8,
     pub(super) ticket: Ticket,
 }
+
+/// Octets that wait for another worker's ring at most. Reading of streams stops with the first, so that more than this can
+/// only be answers.
+const WAITING_MAX: usize = 4 * 1024 * 1024;
 
 /// One worker's core and its way to the others.
 pub(super) struct Intake {
@@ -26,6 +31,9 @@ pub(super) struct Intake {
     rung: u64,
     /// Messages of this turn.
     messages: usize,
+    /// What found a ring full and has nobody who would repeat it, the oldest first.
+    waiting: VecDeque<(u8, Parcel)>,
+    waiting_octets: usize,
 }
 
 impl Intake {
@@ -42,6 +50,8 @@ impl Intake {
             control,
             rung: 0,
             messages: 0,
+            waiting: VecDeque::new(),
+            waiting_octets: 0,
         }
     }
 
@@ -58,15 +68,16 @@ impl Intake {
         };
         self.counters.handed_over.add(1);
         let bytes = self.copy_for(owner, bytes);
-        // When its ring is full the message is lost and counted; who sent it repeats it or gives up.
-        self.hand_over(
-            owner,
-            Parcel::Message {
-                source,
-                framing,
-                bytes,
-            },
-        );
+        let parcel = Parcel::Message {
+            source,
+            framing,
+            bytes,
+        };
+        match framing {
+            // When the ring is full the message is lost and counted; who sent it repeats it or gives up.
+            Framing::Datagram => self.drop_if_full(owner, parcel),
+            Framing::Stream => self.hand_over_or_wait(owner, parcel),
+        };
     }
 
     /// A message that another worker's socket got.
@@ -80,7 +91,7 @@ impl Intake {
         let bytes = self.copy_for(owner, self.worker.bytes(transmit.span));
         let sender = self.sender(transmit.ticket);
         let hop = transmit.hop;
-        let is_taken = self.hand_over(owner, Parcel::Write { hop, sender, bytes });
+        let is_taken = self.hand_over_or_wait(owner, Parcel::Write { hop, sender, bytes });
         if is_taken { None } else { sender }
     }
 
@@ -97,12 +108,45 @@ impl Intake {
         if sender.worker == self.index {
             self.worker.handle_transport_error(now, sender.ticket);
         } else {
-            self.hand_over(
+            self.hand_over_or_wait(
                 sender.worker,
                 Parcel::Failed {
                     ticket: sender.ticket,
                 },
             );
+        }
+    }
+
+    /// Messages of this turn so far.
+    pub(super) fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Whether something waits for another worker: no more is to be read from streams then.
+    pub(super) fn is_stalled(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Tries again to hand over what waits.
+    pub(super) fn hand_over_waiting(&mut self) {
+        // What goes to one worker keeps its order.
+        let mut full = 0u64;
+        for _ in 0..self.waiting.len() {
+            let Some((owner, parcel)) = self.waiting.pop_front() else {
+                return;
+            };
+            let length = parcel.length();
+            let refused = if full & 1 << owner == 0 {
+                self.hand_over(owner, parcel).err()
+            } else {
+                Some(parcel)
+            };
+            if let Some(parcel) = refused {
+                full |= 1 << owner;
+                self.waiting.push_back((owner, parcel));
+            } else {
+                self.waiting_octets -= length;
+            }
         }
     }
 
@@ -124,23 +168,49 @@ impl Intake {
             .map_or_else(Vec::new, |inbox| inbox.copy(bytes))
     }
 
-    /// Puts a parcel into another worker's ring; `false` when that is full.
-    fn hand_over(&mut self, owner: u8, parcel: Parcel) -> bool {
+    /// Puts a parcel into another worker's ring, or keeps it until there is room; `false` when too much waits.
+    fn hand_over_or_wait(&mut self, owner: u8, parcel: Parcel) -> bool {
+        let is_behind = self.waiting.iter().any(|(other, _)| *other == owner);
+        let refused = if is_behind {
+            Some(parcel)
+        } else {
+            self.hand_over(owner, parcel).err()
+        };
+        let Some(parcel) = refused else { return true };
+        if self.waiting_octets + parcel.length() > WAITING_MAX {
+            return self.lose(owner, parcel);
+        }
+        self.counters.ring_full_waits.add(1);
+        self.waiting_octets += parcel.length();
+        self.waiting.push_back((owner, parcel));
+        true
+    }
+
+    /// Puts a parcel into another worker's ring, or drops it; `false` when it did.
+    fn drop_if_full(&mut self, owner: u8, parcel: Parcel) -> bool {
+        match self.hand_over(owner, parcel) {
+            Ok(()) => true,
+            Err(parcel) => self.lose(owner, parcel),
+        }
+    }
+
+    fn lose(&self, owner: u8, parcel: Parcel) -> bool {
+        self.counters.dropped_ring_full.add(1);
+        if let Some(inbox) = self.control.inbox(owner) {
+            inbox.put_back(parcel);
+        }
+        false
+    }
+
+    /// Puts a parcel into another worker's ring; gives it back when that is full.
+    fn hand_over(&mut self, owner: u8, parcel: Parcel) -> Result<(), Parcel> {
         debug_assert_ne!(owner, self.index, "nothing is handed to oneself");
         let Some(inbox) = self.control.inbox(owner) else {
             debug_assert!(false, "there is no worker {owner}");
-            return false;
+            return Err(parcel);
         };
-        match inbox.put(parcel) {
-            Ok(()) => {
-                self.rung |= 1 << owner;
-                true
-            }
-            Err(parcel) => {
-                self.counters.dropped_ring_full.add(1);
-                inbox.put_back(parcel);
-                false
-            }
-        }
+        inbox.put(parcel)?;
+        self.rung |= 1 << owner;
+        Ok(())
     }
 }

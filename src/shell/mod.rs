@@ -193,14 +193,14 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
         listeners.push(listener);
     }
     let inboxes: Result<Vec<Arc<Inbox>>, _> = (0..workers)
-        .map(|_| Inbox::new(config.limits.ring).map(Arc::new))
+        .map(|_| Inbox::new(config.limits.ring, config.limits.ring_bytes).map(Arc::new))
         .collect();
     let inboxes = inboxes.context("cannot make the rings between the workers")?;
     let plan = Plan {
         control: Arc::new(Control::new(inboxes.clone())),
         settings: settings::settings(&config, workers, &listeners)?,
         balancer: settings::balancer(&config),
-        connections: tcp::Shared::default(),
+        connections: Arc::new(tcp::Shared::new(config.limits.connections)),
         config,
     };
     let mut handle = Handle {
@@ -224,7 +224,7 @@ struct Plan {
     control: Arc<Control>,
     settings: signaling::Settings,
     balancer: Arc<balancer::Balancer>,
-    connections: tcp::Shared,
+    connections: Arc<tcp::Shared>,
 }
 
 impl Plan {

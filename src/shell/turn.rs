@@ -26,6 +26,9 @@ const PARCELS_MAX: usize = 256;
 /// How often in one turn failures of sending may lead to new messages, whose sending may fail.
 const SENDINGS_MAX: usize = 8;
 
+/// How long a worker that has to wait for another's ring leaves it alone.
+const STALL: Duration = Duration::from_micros(500);
+
 /// Words under which epoll watches what is no connection.
 const BELL: u64 = u64::MAX;
 const LISTENERS: u64 = 0xff << 56;
@@ -85,6 +88,8 @@ pub(super) struct Turns {
     phase: Phase,
     /// Whether this worker said that it has nothing left to do.
     finished: bool,
+    /// Whether the last turn left something to say.
+    unsaid: bool,
     failures: Vec<Sender>,
 }
 
@@ -107,6 +112,7 @@ impl Turns {
             control,
             phase: Phase::Running,
             finished: false,
+            unsaid: false,
             failures: Vec::new(),
         }
     }
@@ -125,12 +131,14 @@ impl Turns {
         self.intake.counters.turns.add(1);
         // 1. The way out: it must not wait for a lull.
         self.follow_phase();
-        // 2. What other workers have already read.
+        // 2. What other workers have already read, and what they had no room for.
         self.take_parcels(now);
+        self.intake.hand_over_waiting();
         // 3. Timers, so that floods do not starve them.
         self.let_time_pass(now);
-        // 4. Sockets and connections, as epoll lists them: a batch, an accept queue or one read each.
+        // 4. Sockets as epoll lists them, a batch or an accept queue each; then connections, one read each.
         self.serve_ready(now);
+        self.tcp.read_queued(now, &mut self.intake);
         // 5. Everything that the turn wants said.
         self.send(now)?;
         let messages = self.intake.finish();
@@ -141,7 +149,15 @@ impl Turns {
 
     /// Sleeps until there is something to do.
     fn wait(&mut self) -> io::Result<()> {
-        if let Some(moment) = self.gather.moment() {
+        let moment = if self.intake.is_stalled() {
+            // Connections that are ready are not read now, so epoll would not wait.
+            Some(STALL)
+        } else if self.tcp.has_unread() {
+            None
+        } else {
+            self.gather.moment()
+        };
+        if let Some(moment) = moment {
             thread::sleep(moment);
             self.doors
                 .epoll
@@ -154,7 +170,7 @@ impl Turns {
         let inbox = Arc::clone(&self.doors.inbox);
         // The phase is looked at after the inbox is told of our sleep: who changes it later rings.
         let may_sleep =
-            inbox.sleep() && self.control.phase() == self.phase && self.failures.is_empty();
+            inbox.sleep() && self.control.phase() == self.phase && !self.has_more_to_do();
         let patience = if may_sleep {
             self.patience()
         } else {
@@ -163,6 +179,14 @@ impl Turns {
         let waited = self.doors.epoll.wait(&mut self.events, patience);
         inbox.awake();
         waited
+    }
+
+    /// Whether the last turn left something that needs no event.
+    fn has_more_to_do(&self) -> bool {
+        self.unsaid
+            || !self.failures.is_empty()
+            || self.intake.is_stalled()
+            || self.tcp.has_unread()
     }
 
     /// How long there is nothing to do but to wait.
@@ -228,7 +252,7 @@ impl Turns {
                     let index = usize::try_from(token - LISTENERS).unwrap_or(usize::MAX);
                     self.serve_door(now, index, ready.writable);
                 }
-                _ => self.tcp.ready(now, &mut self.intake, ready),
+                _ => self.tcp.ready(ready),
             }
         }
     }
@@ -274,7 +298,8 @@ impl Turns {
             }
             self.tcp.flush(now, &mut self.failures);
             self.intake.worker.sent();
-            if self.failures.is_empty() {
+            self.unsaid = !self.failures.is_empty();
+            if !self.unsaid {
                 return Ok(());
             }
             for sender in self.failures.drain(..) {
@@ -332,9 +357,12 @@ impl Turns {
             Door::Tcp(_) => self.tcp.is_flushed(),
             Door::Udp(udp) => udp.is_flushed(),
         });
-        if is_done && worker.is_settled() && is_flushed {
+        if is_done && worker.is_settled() && is_flushed && !self.has_more_to_do() {
             self.finished = true;
             self.control.finished();
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

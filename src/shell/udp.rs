@@ -150,6 +150,16 @@ impl Udp {
         }
     }
 
+    /// A datagram that the kernel did not take when it was sent.
+    #[cfg(test)]
+    pub(super) fn keep_for_later(&mut self, remote: SocketAddr, bytes: &[u8]) {
+        self.backlog.push_back(Waiting {
+            remote,
+            sender: None,
+            bytes: bytes.to_vec(),
+        });
+    }
+
     /// Whether nothing waits for the kernel.
     pub(super) fn is_flushed(&self) -> bool {
         self.backlog.is_empty()

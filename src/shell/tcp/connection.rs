@@ -1,5 +1,6 @@
 //! One TCP connection: its stream, the messages that are cut out of it, and what is to be written.
 
+use super::shared::Source;
 use super::unsent::Unsent;
 use crate::shell::intake::Sender;
 use crate::shell::kernel::epoll::Interest;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Octets that may wait to be written; the other side does not read if there are more.
 const UNSENT_MAX: usize = 1024 * 1024;
+/// Nothing is expected on a connection that was not used for so long: 64 times T1 of RFC 3261.
+const UNUSED_FROM: Duration = Duration::from_secs(32);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +25,8 @@ pub(super) enum Stage {
     Connecting,
     /// Messages go both ways.
     Open,
-    /// The other side has closed. Answers are still written, and it stays until they are acknowledged: only then is it
-    /// known that they arrived.
+    /// The other side has closed its end. Answers to its requests are still written (RFC 3261 §18.2.2), and it stays
+    /// until none is owed and all are acknowledged: only then is it known that they arrived.
     Ended { until: Instant },
     /// We close. What waits is written, our end is shut, and what still comes is thrown away, since closing on unread
     /// octets would reset the connection and destroy our last answer on its way.
@@ -46,58 +49,91 @@ const UNNAMED: ConnectionId = ConnectionId(NonZeroU64::MAX);
 
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
-    pub(super) listener: ListenerId,
-    pub(super) remote: SocketAddr,
-    /// Whether the other side made it.
-    pub(super) accepted: bool,
+    pub(super) ends: Ends,
     pub(super) stage: Stage,
     pub(super) framer: Framer,
     /// What epoll watches for.
     pub(super) interest: Interest,
     /// Whether it is on the list of those to write to at the end of the turn.
     pub(super) listed: bool,
-    pub(super) opened: Instant,
+    /// Whether it is in the queue of those to read from.
+    pub(super) queued: bool,
+    opened: Instant,
     stream: TcpStream,
     unsent: Unsent,
     /// Whether one whole message has come.
     proven: bool,
+    /// Requests that came and have no final answer yet. Not exact: some are never answered, some answered twice.
+    owed: u32,
     /// When the message that is not complete began to arrive.
     message_began: Option<Instant>,
     /// When something last went either way.
     used: Instant,
 }
 
-/// The two ends of a connection and who made it.
+/// Why there is a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// The other side made it.
+    Accepted,
+    /// We made it for an answer, to where its request told us: who asks often enough has us make many.
+    Answers,
+    /// We made it for a request of ours.
+    Requests,
+}
+
+/// The two ends of a connection and what it is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
     pub(super) listener: ListenerId,
     pub(super) remote: SocketAddr,
-    pub(super) accepted: bool,
+    pub(super) purpose: Purpose,
+}
+
+impl Ends {
+    /// The source whose connections are one more with it.
+    pub(super) fn counted_against(&self) -> Option<Source> {
+        match self.purpose {
+            Purpose::Accepted | Purpose::Answers => Some(Source::of(self.remote.ip())),
+            Purpose::Requests => None,
+        }
+    }
+}
+
+/// What a connection has done for its place, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Merit {
+    /// It never brought a whole message, and carries none of ours.
+    Unproven,
+    /// We made it for an answer, which is not written yet.
+    Answering,
+    /// The other side has closed, and answers to it are to come.
+    Ended,
+    /// A message is under way and not complete.
+    MidMessage,
+    /// Nothing went either way for longer than a transaction takes.
+    Unused,
 }
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, ends: Ends, limits: Limits, now: Instant) -> Self {
+        let (stage, interest) = match ends.purpose {
+            Purpose::Accepted => (Stage::Open, Interest::Read),
+            Purpose::Answers | Purpose::Requests => (Stage::Connecting, Interest::Write),
+        };
         Self {
             id: UNNAMED,
-            listener: ends.listener,
-            remote: ends.remote,
-            accepted: ends.accepted,
-            stage: if ends.accepted {
-                Stage::Open
-            } else {
-                Stage::Connecting
-            },
+            ends,
+            stage,
             framer: Framer::new(limits),
-            interest: if ends.accepted {
-                Interest::Read
-            } else {
-                Interest::Write
-            },
+            interest,
             listed: false,
+            queued: false,
             opened: now,
             stream,
             unsent: Unsent::default(),
             proven: false,
+            owed: 0,
             message_began: None,
             used: now,
         }
@@ -111,8 +147,8 @@ impl Connection {
     pub(super) fn hop(&self) -> Hop {
         Hop {
             transport: Transport::Tcp,
-            listener: self.listener,
-            remote: self.remote,
+            listener: self.ends.listener,
+            remote: self.ends.remote,
             connection: Some(self.id),
         }
     }
@@ -139,9 +175,38 @@ impl Connection {
         if self.unsent.len() + bytes.len() > UNSENT_MAX {
             return false;
         }
+        if self.unsent.wants_to_know() {
+            self.unsent.forget_arrived(self.unacknowledged());
+        }
         self.unsent.push(bytes, remote, sender, again);
+        self.owed = self.owed.saturating_sub(is_final(bytes).into());
         self.used = now;
         true
+    }
+
+    /// Lets go of what arrived, where nothing was written for a while.
+    pub(super) fn tidy(&mut self, now: Instant, patience: Duration) {
+        if self.unsent.kept() > 0 && self.is_idle(now, patience) {
+            self.unsent.forget_arrived(self.unacknowledged());
+        }
+    }
+
+    /// The other side has closed its end.
+    pub(super) fn end(&mut self, now: Instant, patience: Duration) {
+        self.used = now;
+        self.stage = Stage::Ended {
+            until: now + patience,
+        };
+    }
+
+    /// Whether a request of the other side may still be answered.
+    pub(super) fn owes(&self) -> bool {
+        self.owed > 0
+    }
+
+    #[cfg(test)]
+    pub(super) fn unsent_octets(&self) -> usize {
+        self.unsent.len()
     }
 
     /// Whether something waits to be written.
@@ -183,6 +248,11 @@ impl Connection {
         self.unsent.write_to(&mut self.stream)
     }
 
+    /// So many requests came that get a final answer.
+    pub(super) fn note_requests(&mut self, count: u32) {
+        self.owed = self.owed.saturating_add(count);
+    }
+
     /// Notes whether a message is under way, after octets came and `complete` messages were cut out of them.
     pub(super) fn note_progress(&mut self, now: Instant, complete: usize) {
         self.used = now;
@@ -205,13 +275,23 @@ impl Connection {
         now.saturating_duration_since(self.used) >= patience
     }
 
-    /// Since when it holds a place without earning it, and whether it has earned one before: `false` if no whole
-    /// message ever came, `true` if one is under way.
-    pub(super) fn unearned_since(&self) -> Option<(bool, Instant)> {
-        match (self.accepted, self.proven) {
-            (false, _) => None,
-            (true, false) => Some((false, self.opened)),
-            (true, true) => self.message_began.map(|began| (true, began)),
+    /// How little it has earned its place, and since when; `None` if it has.
+    pub(super) fn merit(&self, now: Instant) -> Option<(Merit, Instant)> {
+        let is_of_others = self.ends.counted_against().is_some();
+        match (self.stage, self.message_began) {
+            (Stage::Connecting | Stage::Open, _) if is_of_others && !self.proven => {
+                if self.has_unsent() || self.stage == Stage::Connecting {
+                    Some((Merit::Answering, self.opened))
+                } else {
+                    Some((Merit::Unproven, self.opened))
+                }
+            }
+            (Stage::Lingering { .. }, _) => Some((Merit::Unproven, self.opened)),
+            (Stage::Ended { .. }, _) => Some((Merit::Ended, self.used)),
+            (Stage::Open, Some(began)) if is_of_others => Some((Merit::MidMessage, began)),
+            (Stage::Connecting | Stage::Open, _) => self
+                .is_idle(now, UNUSED_FROM)
+                .then_some((Merit::Unused, self.used)),
         }
     }
 
@@ -239,4 +319,17 @@ impl Connection {
         // The call cannot fail on a stream; if it did, nothing would be sent twice.
         option::unacknowledged(self.stream.as_fd()).unwrap_or(0)
     }
+}
+
+/// Whether a message is a request that gets a final answer.
+pub(super) fn wants_answer(bytes: &[u8]) -> bool {
+    !bytes.starts_with(b"SIP/") && !bytes.starts_with(b"ACK ")
+}
+
+/// Whether a message of ours is a final answer.
+fn is_final(bytes: &[u8]) -> bool {
+    bytes
+        .strip_prefix(b"SIP/2.0 ")
+        .and_then(<[u8]>::first)
+        .is_some_and(|digit| (b'2'..=b'6').contains(digit))
 }

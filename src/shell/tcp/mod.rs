@@ -2,22 +2,26 @@
 //!
 //! A message goes to the connection that it names, else to one that already leads to its address, else over a new one.
 //! A connection that the other side has closed loses nothing that it did not acknowledge: that is sent once more over a
-//! new one. Whatever cannot be sent is told to the worker that sent it.
+//! new one. Whatever cannot be sent is told to the worker that sent it. A source has so many connections, whether it
+//! made them or had us make them for its answers.
 
 mod connection;
 mod reading;
+mod shared;
 mod table;
 #[cfg(test)]
 mod tests;
 mod unsent;
 
-pub(super) use table::{Shared, owner};
+pub(super) use shared::Shared;
+pub(super) use table::owner;
 
 use super::counters::Counters;
 use super::intake::{Intake, Sender};
 use super::kernel::epoll::{Epoll, Ready};
 use super::kernel::option;
-use connection::{Ends, Stage};
+use connection::{Ends, Purpose, Stage};
+use shared::Source;
 use signaling::hop::{Hop, ListenerId};
 use signaling::sip::message::Limits as MessageLimits;
 use signaling::slots::Key;
@@ -37,19 +41,26 @@ const UNHEARD_MAX: Duration = Duration::from_secs(10);
 /// How long a connection that we close may take to read our last answer, and one that the other side closed to
 /// acknowledge it.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a connection whose other side has closed its end waits for the answers that it is owed: 64 times T1 of RFC
+/// 3261. Later ones go over a new connection.
+const ANSWERS_PATIENCE: Duration = Duration::from_secs(32);
 /// How often all connections are looked at for being slow or idle.
 const SWEEP: Duration = Duration::from_millis(500);
 /// Connections accepted from one listener in one turn.
 const ACCEPTS_MAX: usize = 64;
 /// Octets read from one connection in one turn, so that none holds up the others.
 const READ_MAX: usize = 64 * 1024;
+/// Octets and messages of one turn, all connections together, so that streams do not hold up datagrams. What is left
+/// comes first in the next turn.
+const TURN_OCTETS_MAX: usize = 256 * 1024;
+const TURN_MESSAGES_MAX: usize = 512;
 
 /// What bounds the connections of a worker.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     /// Connections of the whole node.
     pub(super) connections: usize,
-    /// Connections that one source may make to this worker.
+    /// Connections of one source, which it made or had us make.
     pub(super) connections_per_source: usize,
     /// How long nothing may go either way.
     pub(super) idle: Duration,
@@ -65,6 +76,8 @@ pub(super) struct Tcp {
     counters: Arc<Counters>,
     /// Connections with something to write or to close at the end of the turn.
     listed: Vec<Key>,
+    /// Connections to read from, the one that has waited longest first.
+    unread: VecDeque<Key>,
     /// The address of each listener, which connections are made from.
     sources: Vec<IpAddr>,
     /// Connections being made, the oldest first.
@@ -83,17 +96,18 @@ impl Tcp {
     pub(super) fn new(
         worker: u8,
         sources: Vec<IpAddr>,
-        connections: Shared,
+        shared: Arc<Shared>,
         limits: Limits,
         epoll: Arc<Epoll>,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
-            table: Table::new(worker, connections, limits.connections),
+            table: Table::new(worker, shared, limits.connections),
             limits,
             epoll,
             counters,
             listed: Vec::new(),
+            unread: VecDeque::new(),
             sources,
             connecting: VecDeque::new(),
             sweep_at: None,
@@ -118,10 +132,10 @@ impl Tcp {
                     let ends = Ends {
                         listener,
                         remote,
-                        accepted: true,
+                        purpose: Purpose::Accepted,
                     };
                     if self
-                        .make_room(remote.ip())
+                        .make_room(now, &ends)
                         .and_then(|()| self.admit(now, stream, ends).ok())
                         .is_none()
                     {
@@ -129,7 +143,16 @@ impl Tcp {
                     }
                 }
                 Err(error) => match error.raw_os_error() {
-                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                    // EPERM: a firewall's rule. EINVAL: the listener cannot accept. Neither passes by asking again at
+                    // once.
+                    Some(
+                        libc::EINVAL
+                        | libc::EMFILE
+                        | libc::ENFILE
+                        | libc::ENOBUFS
+                        | libc::ENOMEM
+                        | libc::EPERM,
+                    ) => {
                         self.counters.accepts_paused.add(1);
                         self.paused = true;
                         self.sweep_at.get_or_insert(now + SWEEP);
@@ -149,13 +172,13 @@ impl Tcp {
         self.paused && self.sweep_at.is_none_or(|at| now >= at) && std::mem::take(&mut self.paused)
     }
 
-    /// Serves a connection that is ready.
-    pub(super) fn ready(&mut self, now: Instant, intake: &mut Intake, ready: Ready) {
+    /// Takes note of a connection that is ready: it is read with [`Tcp::read_queued`] and written with [`Tcp::flush`].
+    pub(super) fn ready(&mut self, ready: Ready) {
         let Some(key) = table::key_of(ready.token) else {
             return;
         };
         // What was closed earlier in this turn is not there any more.
-        let Some(connection) = self.table.get(key) else {
+        let Some(connection) = self.table.get_mut(key) else {
             return;
         };
         match connection.stage {
@@ -165,14 +188,32 @@ impl Tcp {
                 Err(_) => self.fail(key),
             },
             Stage::Open | Stage::Ended { .. } | Stage::Lingering { .. } => {
-                if ready.readable {
-                    self.read(now, intake, key);
+                if ready.readable && !std::mem::replace(&mut connection.queued, true) {
+                    self.unread.push_back(key);
                 }
                 if ready.writable {
                     self.list(key);
                 }
             }
         }
+    }
+
+    /// Reads from connections that are ready, as much as one turn may.
+    pub(super) fn read_queued(&mut self, now: Instant, intake: &mut Intake) {
+        let messages_max = intake.messages() + TURN_MESSAGES_MAX;
+        let mut octets = 0;
+        while octets < TURN_OCTETS_MAX
+            && intake.messages() < messages_max
+            && !intake.is_stalled()
+            && let Some(key) = self.unread.pop_front()
+        {
+            octets += self.read(now, intake, key);
+        }
+    }
+
+    /// Whether connections are to be read that the last turn had no time for.
+    pub(super) fn has_unread(&self) -> bool {
+        !self.unread.is_empty()
     }
 
     /// Takes a message to send; it is written at the end of the turn.
@@ -198,7 +239,17 @@ impl Tcp {
         let known = named
             .filter(takes)
             .or_else(|| self.table.to(hop.listener, hop.remote).filter(takes));
-        let Some(key) = known.or_else(|| self.connect(now, hop.listener, hop.remote)) else {
+        let purpose = if is_request {
+            Purpose::Requests
+        } else {
+            Purpose::Answers
+        };
+        let ends = Ends {
+            listener: hop.listener,
+            remote: hop.remote,
+            purpose,
+        };
+        let Some(key) = known.or_else(|| self.connect(now, ends)) else {
             self.counters.connections_failed.add(1);
             self.failures.extend(sender);
             return;
@@ -263,26 +314,28 @@ impl Tcp {
         })
     }
 
-    /// Room for one more connection from there, if need be by closing one that has not earned its place.
-    fn make_room(&mut self, source: IpAddr) -> Option<()> {
-        if self.table.accepted_from(source) >= self.limits.connections_per_source {
-            self.reclaim(Some(source))?;
+    /// Room for one more connection, if need be by closing one that has not earned its place.
+    fn make_room(&mut self, now: Instant, ends: &Ends) -> Option<()> {
+        if let Some(source) = ends.counted_against()
+            && self.table.of(source) >= self.limits.connections_per_source
+        {
+            self.reclaim(now, Some(source))?;
         }
-        if !self.table.has_room() {
-            self.reclaim(None)?;
+        if !self.table.has_room(ends.purpose == Purpose::Requests) {
+            self.reclaim(now, None)?;
         }
         Some(())
     }
 
-    fn reclaim(&mut self, source: Option<IpAddr>) -> Option<()> {
-        let key = self.table.least_earned(source)?;
+    fn reclaim(&mut self, now: Instant, source: Option<Source>) -> Option<()> {
+        let key = self.table.least_earned(now, source)?;
         self.counters.connections_reclaimed.add(1);
         self.fail(key);
         Some(())
     }
 
     fn admit(&mut self, now: Instant, stream: TcpStream, ends: Ends) -> io::Result<Key> {
-        if ends.accepted {
+        if ends.purpose == Purpose::Accepted {
             stream.set_nonblocking(true)?;
             self.counters.connections_accepted.add(1);
         }
@@ -312,23 +365,14 @@ impl Tcp {
     }
 
     /// Begins a connection from the listener's address.
-    fn connect(&mut self, now: Instant, listener: ListenerId, remote: SocketAddr) -> Option<Key> {
-        if !self.table.has_room() {
-            self.reclaim(None)?;
+    fn connect(&mut self, now: Instant, ends: Ends) -> Option<Key> {
+        if self.make_room(now, &ends).is_none() {
+            self.counters.connections_refused.add(1);
+            return None;
         }
-        let source = self.sources.get(usize::from(listener.0)).copied()?;
-        let stream = begin_connecting(source, remote).ok()?;
-        let key = self
-            .admit(
-                now,
-                stream,
-                Ends {
-                    listener,
-                    remote,
-                    accepted: false,
-                },
-            )
-            .ok()?;
+        let source = self.sources.get(usize::from(ends.listener.0)).copied()?;
+        let stream = begin_connecting(source, ends.remote).ok()?;
+        let key = self.admit(now, stream, ends).ok()?;
         self.connecting.push_back((now + CONNECT_PATIENCE, key));
         Some(key)
     }

@@ -1,7 +1,7 @@
 //! From octets to messages, and what is due when a connection falters: the second half of [`Tcp`].
 
-use super::connection::{Connection, Octets, Stage};
-use super::{LINGER, Tcp};
+use super::connection::{Connection, Octets, Stage, wants_answer};
+use super::{ANSWERS_PATIENCE, LINGER, SWEEP, Tcp};
 use crate::shell::intake::Intake;
 use signaling::hop::{Hop, Transport};
 use signaling::sip::message::{Frame, Framing};
@@ -22,18 +22,36 @@ enum Outcome {
 }
 
 impl Tcp {
-    /// Reads once from a connection and deals with every message that is complete.
-    pub(super) fn read(&mut self, now: Instant, intake: &mut Intake, key: Key) {
+    /// Reads once from a connection, deals with every message that is complete, and tells how many octets came.
+    pub(super) fn read(&mut self, now: Instant, intake: &mut Intake, key: Key) -> usize {
+        // What was closed since it became ready is not there any more.
+        let Some(connection) = self.table.get_mut(key) else {
+            return 0;
+        };
+        connection.queued = false;
+        let count = match connection.read(&mut self.buffer) {
+            Ok(Octets::Some(count)) => count,
+            Ok(Octets::None) => 0,
+            Ok(Octets::End) => {
+                self.end(now, key);
+                0
+            }
+            Err(_) => {
+                self.lose(now, key);
+                0
+            }
+        };
+        self.counters.stream_octets_in.add(count);
+        self.take_in(now, intake, key, count);
+        count
+    }
+
+    /// Deals with octets that were read.
+    fn take_in(&mut self, now: Instant, intake: &mut Intake, key: Key, count: usize) {
         let Some(connection) = self.table.get_mut(key) else {
             return;
         };
-        let count = match connection.read(&mut self.buffer) {
-            Ok(Octets::Some(count)) => count,
-            Ok(Octets::None) => return,
-            Ok(Octets::End) => return self.end(now, key),
-            Err(_) => return self.lose(now, key),
-        };
-        if connection.stage != Stage::Open {
+        if count == 0 || connection.stage != Stage::Open {
             // A connection that is being closed has nothing more to say.
             return;
         }
@@ -71,6 +89,7 @@ impl Tcp {
         }
         if is_done
             && matches!(connection.stage, Stage::Ended { .. })
+            && !connection.owes()
             && connection.is_acknowledged()
         {
             self.table.remove(key);
@@ -87,7 +106,8 @@ impl Tcp {
         }
     }
 
-    /// The other side has closed: answers of this turn are still written to it, and what it does not acknowledge is lost.
+    /// The other side has closed its end: answers that it is owed are still written to it, and what it does not
+    /// acknowledge is lost.
     fn end(&mut self, now: Instant, key: Key) {
         let Some(connection) = self.table.get_mut(key) else {
             return;
@@ -95,9 +115,7 @@ impl Tcp {
         match connection.stage {
             Stage::Lingering { shut: true, .. } => self.fail(key),
             Stage::Connecting | Stage::Open | Stage::Lingering { .. } => {
-                connection.stage = Stage::Ended {
-                    until: now + LINGER,
-                };
+                connection.end(now, ANSWERS_PATIENCE);
                 self.table.retire(key);
                 self.list(key);
             }
@@ -135,7 +153,7 @@ impl Tcp {
             if lost.whole {
                 let hop = Hop {
                     transport: Transport::Tcp,
-                    listener: connection.listener,
+                    listener: connection.ends.listener,
                     remote: lost.remote,
                     connection: None,
                 };
@@ -163,7 +181,7 @@ impl Tcp {
         let mut keys = std::mem::take(&mut self.swept);
         keys.extend(self.table.keys());
         for key in keys.drain(..) {
-            let Some(connection) = self.table.get(key) else {
+            let Some(connection) = self.table.get_mut(key) else {
                 continue;
             };
             match connection.stage {
@@ -176,8 +194,11 @@ impl Tcp {
                     self.counters.connections_idle.add(1);
                     self.linger(now, key);
                 }
-                Stage::Open => {}
+                Stage::Open => connection.tidy(now, SWEEP),
                 Stage::Ended { until } if until <= now => self.lose(now, key),
+                Stage::Ended { .. } if !connection.owes() && connection.is_idle(now, LINGER) => {
+                    self.lose(now, key);
+                }
                 Stage::Ended { .. } => self.list(key),
                 Stage::Lingering { until, .. } if until <= now => self.fail(key),
                 Stage::Lingering { .. } => {}
@@ -193,12 +214,13 @@ fn cut(now: Instant, intake: &mut Intake, connection: &mut Connection, octets: &
     if connection.framer.push(octets).is_err() {
         return Outcome::Faulty;
     }
-    let (mut messages, mut pings) = (0, 0);
+    let (mut messages, mut requests, mut pings) = (0, 0, 0);
     let mut is_faulty = false;
     while let Some(frame) = connection.framer.next_frame() {
         match frame {
             Frame::Message(bytes) => {
                 messages += 1;
+                requests += u32::from(wants_answer(bytes));
                 intake.message(now, source, bytes, Framing::Stream);
             }
             Frame::Ping => pings += 1,
@@ -210,6 +232,7 @@ fn cut(now: Instant, intake: &mut Intake, connection: &mut Connection, octets: &
             }
         }
     }
+    connection.note_requests(requests);
     // One answer to all pings of a read, none to a client that does not take its answers, and none again
     // over another connection: a pong says that this one lives (RFC 5626 §4.4.1).
     if pings > 0

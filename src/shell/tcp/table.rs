@@ -1,40 +1,32 @@
-//! All TCP connections of one worker: by id, by the other side's address, and counted by source.
+//! All TCP connections of one worker: by id and by the other side's address. Their counts are the node's.
 
 use super::connection::{Connection, Ends};
+use super::shared::{Shared, Source};
 use signaling::sip::message::Limits;
 use signaling::slots::{Key, Slots};
 use signaling::{ConnectionId, ListenerId};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU64;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-
-/// How many connections the node has open, all its workers together. Relaxed: only the figure matters.
-pub(crate) type Shared = Arc<AtomicUsize>;
 
 pub(super) struct Table {
     worker: u8,
     slots: Slots<Connection>,
     by_remote: HashMap<(ListenerId, SocketAddr), Key>,
-    /// Connections that others made, by their address.
-    accepted: HashMap<IpAddr, usize>,
-    connections: Shared,
-    connections_max: usize,
+    shared: Arc<Shared>,
 }
 
 impl Table {
-    pub(super) fn new(worker: u8, connections: Shared, connections_max: usize) -> Self {
+    pub(super) fn new(worker: u8, shared: Arc<Shared>, connections_max: usize) -> Self {
         // Generations start at 1, so that no id is 0.
         let slots = Slots::new(connections_max, 1);
         Self {
             worker,
             slots,
             by_remote: HashMap::new(),
-            accepted: HashMap::new(),
-            connections,
-            connections_max,
+            shared,
         }
     }
 
@@ -44,13 +36,13 @@ impl Table {
     }
 
     /// Whether the node may have one more.
-    pub(super) fn has_room(&self) -> bool {
-        self.slots.has_room() && self.connections.load(Ordering::Relaxed) < self.connections_max
+    pub(super) fn has_room(&self, is_for_request: bool) -> bool {
+        self.slots.has_room() && self.shared.has_room(is_for_request)
     }
 
-    /// How many connections from there this worker has accepted.
-    pub(super) fn accepted_from(&self, source: IpAddr) -> usize {
-        self.accepted.get(&source).copied().unwrap_or(0)
+    /// How many connections of the node are counted against a source.
+    pub(super) fn of(&self, source: Source) -> usize {
+        self.shared.of(source)
     }
 
     /// Takes a connection in; `None` when there is no room.
@@ -70,34 +62,28 @@ impl Table {
         }
         // The newest connection to an address is the one most likely to live.
         self.by_remote.insert((ends.listener, ends.remote), key);
-        if ends.accepted {
-            *self.accepted.entry(ends.remote.ip()).or_default() += 1;
+        if let Some(source) = ends.counted_against() {
+            self.shared.count(source);
         }
-        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.shared.opened();
         Some(key)
     }
 
     /// Takes a connection out; dropping it closes it.
     pub(super) fn remove(&mut self, key: Key) -> Option<Connection> {
         let connection = self.slots.remove(key)?;
-        self.unlist(key, (connection.listener, connection.remote));
-        if connection.accepted {
-            let source = connection.remote.ip();
-            let left = self.accepted_from(source).saturating_sub(1);
-            if left == 0 {
-                self.accepted.remove(&source);
-            } else {
-                self.accepted.insert(source, left);
-            }
+        self.unlist(key, connection.ends);
+        if let Some(source) = connection.ends.counted_against() {
+            self.shared.discount(source);
         }
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.shared.closed();
         Some(connection)
     }
 
     /// From now on messages to its other side take another connection.
     pub(super) fn retire(&mut self, key: Key) {
         if let Some(connection) = self.slots.get(key) {
-            self.unlist(key, (connection.listener, connection.remote));
+            self.unlist(key, connection.ends);
         }
     }
 
@@ -125,19 +111,23 @@ impl Table {
         self.slots.keys()
     }
 
-    /// The connection that has earned its place least, of one source or of all: the one that is open longest
-    /// without ever having brought a whole message; only if there is none, the one whose message is under way longest.
-    pub(super) fn least_earned(&self, source: Option<IpAddr>) -> Option<Key> {
+    /// The connection that has earned its place least, of one source or of all: of the lowest [`Merit`], the one that
+    /// has it longest.
+    ///
+    /// [`Merit`]: super::connection::Merit
+    pub(super) fn least_earned(&self, now: Instant, source: Option<Source>) -> Option<Key> {
         let candidates = self.slots.keys().filter_map(|key| {
             let connection = self.slots.get(key)?;
-            let is_of_source = source.is_none_or(|source| source == connection.remote.ip());
-            let (is_proven, since) = connection.unearned_since()?;
-            is_of_source.then_some(((is_proven, since), key))
+            let is_of_source =
+                source.is_none_or(|source| connection.ends.counted_against() == Some(source));
+            let rank = connection.merit(now)?;
+            is_of_source.then_some((rank, key))
         });
         candidates.min_by_key(|(rank, _)| *rank).map(|(_, key)| key)
     }
 
-    fn unlist(&mut self, key: Key, ends: (ListenerId, SocketAddr)) {
+    fn unlist(&mut self, key: Key, ends: Ends) {
+        let ends = (ends.listener, ends.remote);
         if self.by_remote.get(&ends) == Some(&key) {
             self.by_remote.remove(&ends);
         }

@@ -1,6 +1,8 @@
 //! One worker's TCP and the other side of its connections, on loopback and in one thread, so that each test decides what
 //! the worker sees before it writes.
 
+mod limits;
+
 use super::*;
 use crate::node::Worker;
 use crate::shell::control::Control;
@@ -13,36 +15,44 @@ use std::io::{Read, Write};
 
 /// No event takes longer, unless it never comes.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Parcels in the ring of a worker.
+const RING: usize = 16;
 
 struct World {
     tcp: Tcp,
     epoll: Arc<Epoll>,
     events: Events,
     intake: Intake,
+    inboxes: Vec<Arc<Inbox>>,
     failures: Vec<Sender>,
 }
 
 impl World {
     fn new() -> Self {
-        let message = MessageLimits::default();
-        let worker = worker();
-        let inbox = Arc::new(Inbox::new(16).unwrap());
+        Self::with(4, 4, 1)
+    }
+
+    /// A node of so many workers, of which this is the first.
+    fn with(connections: usize, connections_per_source: usize, workers: u8) -> Self {
+        let inboxes: Vec<Arc<Inbox>> = (0..workers)
+            .map(|_| Arc::new(Inbox::new(RING, 1 << 20).unwrap()))
+            .collect();
         let counters = Arc::new(Counters::default());
-        let control = Arc::new(Control::new(vec![inbox]));
-        let intake = Intake::new(0, worker, Arc::clone(&counters), control);
+        let control = Arc::new(Control::new(inboxes.clone()));
+        let intake = Intake::new(0, worker_of(workers), Arc::clone(&counters), control);
         let limits = Limits {
-            connections: 4,
-            connections_per_source: 4,
+            connections,
+            connections_per_source,
             idle: Duration::from_secs(60),
             slow_sender: Duration::from_secs(5),
-            message,
+            message: MessageLimits::default(),
         };
         let epoll = Arc::new(Epoll::new().unwrap());
         let sources = vec![IpAddr::from([127, 0, 0, 1])];
         let tcp = Tcp::new(
             0,
             sources,
-            Shared::default(),
+            Arc::new(Shared::new(limits.connections)),
             limits,
             Arc::clone(&epoll),
             counters,
@@ -52,6 +62,7 @@ impl World {
             epoll,
             events: Events::new(),
             intake,
+            inboxes,
             failures: Vec::new(),
         }
     }
@@ -79,8 +90,9 @@ impl World {
             let Some(ready) = self.events.ready(position) else {
                 break;
             };
-            self.tcp.ready(now, &mut self.intake, ready);
+            self.tcp.ready(ready);
         }
+        self.tcp.read_queued(now, &mut self.intake);
         self.flush();
     }
 
@@ -113,6 +125,10 @@ fn listener() -> TcpListener {
 
 /// A worker that sends every call to one peer over TCP.
 fn worker() -> Worker {
+    worker_of(1)
+}
+
+fn worker_of(workers: u8) -> Worker {
     let local = SocketAddr::from(([127, 0, 0, 1], 5060));
     let listener = signaling::Listener {
         transport: Transport::Tcp,
@@ -121,7 +137,7 @@ fn worker() -> Worker {
     };
     let settings = Settings {
         worker: 0,
-        workers: 1,
+        workers,
         secret: [1, 2],
         timers: Timers::default(),
         calls_max: 8,

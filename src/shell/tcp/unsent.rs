@@ -1,23 +1,27 @@
 //! What a connection still has to write, and what the other side has not yet acknowledged.
 //!
-//! Messages of a turn stand in one buffer, so one write takes them all. What was written stays there until the next
-//! message comes: when the connection turns out to have been closed under it, what the other side's kernel never
-//! acknowledged can be sent again on a fresh connection, and what it did acknowledge is not sent twice.
+//! Messages stand in one buffer, so one write takes all of a turn. What was written stays there until the kernel says
+//! that it arrived: when the connection turns out to have been closed under it, what the other side's kernel never
+//! acknowledged can be sent again on a fresh connection, and what it did acknowledge is not sent twice. The kernel is
+//! asked only now and then, so what is kept is bounded and not exact.
 
 use crate::shell::intake::Sender;
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 
-/// Written bytes are moved out of the way when they are at least so many and more than half of the buffer.
-const COMPACT_FROM: usize = 64 * 1024;
+/// Written octets that are kept before the kernel is asked how many of them arrived.
+const ASK_FROM: usize = 64 * 1024;
+/// Written octets that are kept at most; of what is older only the senders are known.
+const KEPT_MAX: usize = 1024 * 1024;
 /// An empty buffer with more room than this is given back.
-const IDLE_ROOM_MAX: usize = 64 * 1024;
+const IDLE_ROOM_MAX: usize = 4 * 1024;
 
-/// One message in the buffer.
+/// One message. Positions count from the beginning of the stream.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// Where it ends; it begins where the one before ends.
-    end: usize,
+    begin: u64,
+    end: u64,
     remote: SocketAddr,
     sender: Option<Sender>,
     /// It was lost with a connection once already.
@@ -27,32 +31,59 @@ struct Mark {
 /// A message that was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lost<'a> {
-    /// Its bytes.
+    /// Its bytes; none if they are not kept any more.
     pub(super) bytes: &'a [u8],
     /// Where it was to go: a fresh connection is made to there.
     pub(super) remote: SocketAddr,
     /// Who wants to know.
     pub(super) sender: Option<Sender>,
-    /// Whether it may be sent once more: no octet of it arrived, and it was not lost before.
+    /// Whether it may be sent once more: no octet of it arrived, it was not lost before, and its bytes are here.
     pub(super) whole: bool,
 }
 
 /// The buffer of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Unsent {
     bytes: Vec<u8>,
-    written: usize,
-    marks: Vec<Mark>,
+    /// Where in the stream `bytes` begins.
+    base: u64,
+    /// How much of the stream is written.
+    written: u64,
+    marks: VecDeque<Mark>,
+    /// Written octets from which the kernel is asked.
+    ask_from: usize,
+}
+
+impl Default for Unsent {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            base: 0,
+            written: 0,
+            marks: VecDeque::new(),
+            ask_from: ASK_FROM,
+        }
+    }
 }
 
 impl Unsent {
     /// Octets that wait to be written.
     pub(super) fn len(&self) -> usize {
-        self.bytes.len() - self.written
+        self.bytes.len() - self.kept()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Octets that were written and are kept.
+    pub(super) fn kept(&self) -> usize {
+        usize::try_from(self.written - self.base).unwrap_or(usize::MAX)
+    }
+
+    /// Whether it is time to ask the kernel what arrived, and to tell [`Unsent::forget_arrived`].
+    pub(super) fn wants_to_know(&self) -> bool {
+        self.kept() >= self.ask_from
     }
 
     /// Adds a message; `again` when it was lost before.
@@ -63,14 +94,11 @@ impl Unsent {
         sender: Option<Sender>,
         again: bool,
     ) {
-        if self.is_empty() {
-            self.forget_written();
-        } else if self.written >= COMPACT_FROM && self.written * 2 > self.bytes.len() {
-            self.compact();
-        }
+        let begin = self.base + self.bytes.len() as u64;
         self.bytes.extend_from_slice(bytes);
-        self.marks.push(Mark {
-            end: self.bytes.len(),
+        self.marks.push_back(Mark {
+            begin,
+            end: begin + bytes.len() as u64,
             remote,
             sender,
             again,
@@ -81,12 +109,12 @@ impl Unsent {
     pub(super) fn write_to(&mut self, stream: &mut impl Write) -> io::Result<bool> {
         while let Some(rest) = self
             .bytes
-            .get(self.written..)
+            .get(self.kept()..)
             .filter(|rest| !rest.is_empty())
         {
             match stream.write(rest) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.written += count,
+                Ok(count) => self.written += count as u64,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -95,49 +123,68 @@ impl Unsent {
         Ok(true)
     }
 
+    /// Forgets what arrived whole, when so many of the octets written were not acknowledged yet, and what is too much to
+    /// keep.
+    pub(super) fn forget_arrived(&mut self, unacknowledged: usize) {
+        let arrived = self.arrived(unacknowledged);
+        while self
+            .marks
+            .pop_front_if(|mark| mark.end <= arrived)
+            .is_some()
+        {}
+        let first = self.marks.front().map_or(self.written, |mark| mark.begin);
+        // Of the oldest only the senders may be left.
+        self.cut(first.clamp(self.base, self.written));
+        if self.kept() > KEPT_MAX {
+            let oldest = self.written - KEPT_MAX as u64;
+            let kept = self.marks.iter().find(|mark| mark.begin >= oldest);
+            // A message longer than what is kept is not cut while it is being written.
+            let first = kept.map_or(self.base, |mark| mark.begin.min(self.written));
+            self.marks
+                .retain(|mark| mark.begin >= first || mark.sender.is_some());
+            self.cut(first);
+        }
+        self.ask_from = self.kept() + ASK_FROM;
+        if self.bytes.is_empty() && self.bytes.capacity() > IDLE_ROOM_MAX {
+            self.bytes = Vec::new();
+            self.marks = VecDeque::new();
+        }
+    }
+
     /// The messages that did not arrive whole, when so many of the octets written were never acknowledged.
     pub(super) fn lost(&self, unacknowledged: usize) -> impl Iterator<Item = Lost<'_>> {
-        let arrived = self.written.saturating_sub(unacknowledged);
-        let mut start = 0;
-        self.marks.iter().filter_map(move |mark| {
-            let begin = std::mem::replace(&mut start, mark.end);
-            let bytes = self.bytes.get(begin..mark.end)?;
-            let whole = begin >= arrived && !mark.again;
-            (mark.end > arrived).then_some(Lost {
-                bytes,
+        let arrived = self.arrived(unacknowledged);
+        let marks = self.marks.iter().filter(move |mark| mark.end > arrived);
+        marks.map(move |mark| {
+            let bytes = self.kept_bytes(mark);
+            Lost {
+                bytes: bytes.unwrap_or(&[]),
                 remote: mark.remote,
                 sender: mark.sender,
-                whole,
-            })
+                whole: bytes.is_some() && mark.begin >= arrived && !mark.again,
+            }
         })
     }
 
-    /// Drops what was written, now that it matters no more.
-    fn forget_written(&mut self) {
-        if self.bytes.capacity() > IDLE_ROOM_MAX {
-            self.bytes = Vec::new();
-        }
-        self.bytes.clear();
-        self.marks.clear();
-        self.written = 0;
+    fn arrived(&self, unacknowledged: usize) -> u64 {
+        self.written.saturating_sub(unacknowledged as u64)
     }
 
-    /// Moves what is not written to the front. A message that is written in part is kept whole, so marks stay true.
-    fn compact(&mut self) {
-        let done = self.marks.partition_point(|mark| mark.end <= self.written);
-        let Some(front) = done
-            .checked_sub(1)
-            .and_then(|last| self.marks.get(last))
-            .map(|mark| mark.end)
-        else {
-            return;
-        };
-        self.marks.drain(..done);
-        for mark in &mut self.marks {
-            mark.end -= front;
-        }
-        self.bytes.drain(..front);
-        self.written -= front;
+    fn kept_bytes(&self, mark: &Mark) -> Option<&[u8]> {
+        let begin = usize::try_from(mark.begin.checked_sub(self.base)?).ok()?;
+        let end = usize::try_from(mark.end.checked_sub(self.base)?).ok()?;
+        self.bytes.get(begin..end)
+    }
+
+    /// Lets go of the octets before a position.
+    fn cut(&mut self, first: u64) {
+        debug_assert!(
+            self.base <= first && first <= self.written,
+            "what is not written stays"
+        );
+        let count = usize::try_from(first - self.base).unwrap_or(0);
+        self.bytes.drain(..count.min(self.bytes.len()));
+        self.base = first;
     }
 }
 
@@ -230,5 +277,58 @@ mod tests {
         stream.0.set(usize::MAX);
         assert!(unsent.write_to(&mut stream).unwrap());
         assert_eq!(stream.1, expected);
+    }
+
+    #[test]
+    fn what_was_written_is_kept_until_it_arrived() {
+        let mut unsent = Unsent::default();
+        let mut stream = Narrow(Cell::new(0), Vec::new());
+        let text = |number: usize| vec![b'a' + u8::try_from(number % 26).unwrap(); 1000];
+        let mut number = 0;
+        while !unsent.wants_to_know() {
+            unsent.push(&text(number), remote(), None, false);
+            stream.0.set(usize::MAX);
+            assert!(unsent.write_to(&mut stream).unwrap());
+            number += 1;
+        }
+        assert_eq!(number, 66, "the kernel is asked once in 64 KiB");
+        assert_eq!(lost(&unsent, 66_000).len(), 66, "nothing was forgotten");
+        unsent.forget_arrived(2_500);
+        assert_eq!(unsent.kept(), 3_000, "a part of a message is kept whole");
+        assert!(!unsent.wants_to_know());
+        unsent.push(b"next", remote(), None, false);
+        let last = [text(63), text(64), text(65), b"next".to_vec()];
+        let expected = [
+            (last[0].as_slice(), false),
+            (&last[1], true),
+            (&last[2], true),
+            (&last[3], true),
+        ];
+        assert_eq!(lost(&unsent, 2_500), expected);
+        assert_eq!(unsent.len(), 4);
+        stream.0.set(usize::MAX);
+        unsent.write_to(&mut stream).unwrap();
+        unsent.forget_arrived(0);
+        assert_eq!((unsent.kept(), lost(&unsent, 0).len()), (0, 0));
+    }
+
+    #[test]
+    fn of_what_is_too_much_to_keep_nothing_is_sent_again() {
+        let mut unsent = Unsent::default();
+        let mut stream = Narrow(Cell::new(0), Vec::new());
+        let text = vec![b'x'; 50_000];
+        for _ in 0..60 {
+            unsent.push(&text, remote(), None, false);
+            stream.0.set(usize::MAX);
+            unsent.write_to(&mut stream).unwrap();
+            if unsent.wants_to_know() {
+                // The other side acknowledges nothing.
+                unsent.forget_arrived(usize::MAX);
+            }
+        }
+        assert!(unsent.kept() <= KEPT_MAX + ASK_FROM + text.len());
+        let lost = lost(&unsent, usize::MAX);
+        assert!((20..25).contains(&lost.len()), "{}", lost.len());
+        assert!(lost.iter().all(|(bytes, whole)| *whole && *bytes == text));
     }
 }
