@@ -11,6 +11,8 @@ pub enum Transport {
     Same,
     /// Over TCP.
     Tcp,
+    /// Over TLS.
+    Tls,
     /// Over UDP.
     Udp,
 }

@@ -5,14 +5,13 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
 
-/// The port of SIP over UDP and TCP where none is written (RFC 3261 §19.1.2).
-pub const DEFAULT_PORT: u16 = 5060;
-
 /// What carries a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// A stream: RFC 3261 calls it reliable.
     Tcp,
+    /// A stream under TLS (RFC 3261 §26.2.1).
+    Tls,
     /// Datagrams: the transaction layer repeats what may have been lost.
     Udp,
 }
@@ -22,7 +21,7 @@ impl Transport {
     #[must_use]
     pub fn is_reliable(self) -> bool {
         match self {
-            Self::Tcp => true,
+            Self::Tcp | Self::Tls => true,
             Self::Udp => false,
         }
     }
@@ -32,7 +31,29 @@ impl Transport {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
             Self::Udp => "UDP",
+        }
+    }
+
+    /// The port where none is written (RFC 3261 §19.1.2, §18.2.2).
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Tcp | Self::Udp => 5060,
+            Self::Tls => 5061,
+        }
+    }
+
+    /// The word that follows the address in a URI of ours, and a user agent's Contact says the same; none for UDP, which
+    /// is the default. RFC 3261 §26.2.2 deprecates `transport=tls` and everybody uses it: without it, requests to a `sip:`
+    /// URI would come over UDP.
+    #[must_use]
+    pub fn uri_parameter(self) -> &'static str {
+        match self {
+            Self::Tcp => ";transport=tcp",
+            Self::Tls => ";transport=tls",
+            Self::Udp => "",
         }
     }
 }
@@ -47,17 +68,18 @@ impl fmt::Display for Transport {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ListenerId(pub u8);
 
-/// One TCP connection, named by the shell; the core only hands it back.
+/// One TCP or TLS connection, named by the shell; the core only hands it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub NonZeroU64);
 
 /// One side of a message's way.
 ///
 /// With a `connection` the bytes go there as long as it lives; without one, or when it is gone,
-/// they go to `remote` (for TCP over a connection to it that exists or is made).
+/// they go to `remote` (over a connection to it that exists or is made, unless the transport is
+/// UDP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hop {
-    /// UDP or TCP.
+    /// What carries it.
     pub transport: Transport,
     /// Our side: its address is in Via and Contact, and a datagram leaves from its socket.
     pub listener: ListenerId,

@@ -42,7 +42,7 @@ impl Timers {
 /// One address that we receive on, and how others are told to reach it.
 #[derive(Clone, Debug)]
 pub struct Listener {
-    /// UDP or TCP.
+    /// What it speaks.
     pub transport: Transport,
     /// Where the socket is bound.
     pub local: SocketAddr,

@@ -104,7 +104,7 @@ impl Net {
     pub(crate) fn send(&mut self, now: Duration, packet: Packet) -> Fortune {
         self.figures.sent += 1;
         match packet.transport {
-            Transport::Tcp => self.send_stream(now, packet),
+            Transport::Tcp | Transport::Tls => self.send_stream(now, packet),
             Transport::Udp => self.send_datagram(now, &packet),
         }
     }

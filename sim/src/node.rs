@@ -105,7 +105,7 @@ impl Node {
             transport,
             listener: ListenerId(match transport {
                 Transport::Udp => 0,
-                Transport::Tcp => 1,
+                Transport::Tcp | Transport::Tls => 1,
             }),
             remote: from.address(self.is_v6),
             connection,

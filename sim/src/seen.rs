@@ -90,7 +90,7 @@ impl Seen {
 /// How a message of this transport ends.
 pub(crate) fn framing(transport: Transport) -> Framing {
     match transport {
-        Transport::Tcp => Framing::Stream,
+        Transport::Tcp | Transport::Tls => Framing::Stream,
         Transport::Udp => Framing::Datagram,
     }
 }

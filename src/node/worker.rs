@@ -149,6 +149,7 @@ impl Worker {
                 let transport = match placement.transport {
                     balancer::Transport::Same => source.transport,
                     balancer::Transport::Tcp => Transport::Tcp,
+                    balancer::Transport::Tls => Transport::Tls,
                     balancer::Transport::Udp => Transport::Udp,
                 };
                 self.hold(call, placement.permit);

@@ -320,7 +320,7 @@ impl Turns {
                         debug_assert!(false, "no UDP listener for {hop:?}");
                     }
                 },
-                Transport::Tcp => match hop.connection.map(tcp::owner) {
+                Transport::Tcp | Transport::Tls => match hop.connection.map(tcp::owner) {
                     Some(owner) if owner != self.intake.index() => {
                         let refused = self.intake.write_elsewhere(owner, transmit);
                         self.failures.extend(refused);

@@ -9,7 +9,7 @@ mod udp;
 
 use crate::agent::Agent;
 use signaling::Transport;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::Instant;
 
@@ -42,6 +42,7 @@ impl Socket {
                 listener.set_nonblocking(true)?;
                 Ok(Self::TcpListener(listener))
             }
+            Transport::Tls => Err(without_tls()),
             Transport::Udp => Ok(Self::Udp(udp::bind(local)?)),
         }
     }
@@ -54,6 +55,7 @@ impl Socket {
                 stream.set_nonblocking(true)?;
                 Ok(Self::TcpConnection(stream))
             }
+            Transport::Tls => Err(without_tls()),
             Transport::Udp => Self::listen(transport, SocketAddr::new(server.ip(), 0)),
         }
     }
@@ -66,6 +68,11 @@ impl Socket {
             Self::Udp(socket) => socket.local_addr(),
         }
     }
+}
+
+/// The agents speak in the clear.
+fn without_tls() -> io::Error {
+    io::Error::new(ErrorKind::Unsupported, "the load generator has no TLS")
 }
 
 /// The sockets of one agent.

@@ -306,7 +306,7 @@ impl Stateless {
             room: 2 * length + ADDED_MAX,
             length_max: match source.transport {
                 Transport::Udp => length * AMPLIFICATION_TENTHS_MAX / 10,
-                Transport::Tcp => usize::MAX,
+                Transport::Tcp | Transport::Tls => usize::MAX,
             },
         }
     }

@@ -240,7 +240,7 @@ fn parties(random: &mut Random) -> (Vec<Transport>, Vec<PeerPlan>) {
         .map(|_| {
             let transport = transport(random, tcp_peers);
             let named = match transport {
-                Transport::Tcp => balancer::Transport::Tcp,
+                Transport::Tcp | Transport::Tls => balancer::Transport::Tcp,
                 Transport::Udp => balancer::Transport::Udp,
             };
             let is_same = callers.iter().all(|caller| *caller == transport);

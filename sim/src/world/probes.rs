@@ -174,10 +174,10 @@ impl World {
         };
         let transport = self.transport_of(target.agent);
         let connection = match transport {
-            Transport::Tcp => self.net.streams.with(self.now, target.agent),
+            Transport::Tcp | Transport::Tls => self.net.streams.with(self.now, target.agent),
             Transport::Udp => None,
         };
-        if transport == Transport::Tcp && connection.is_none() {
+        if transport.is_reliable() && connection.is_none() {
             return Ok(());
         }
         let text = probe.text(&target, (transport, self.scenario.is_v6), serial);

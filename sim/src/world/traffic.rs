@@ -70,10 +70,10 @@ impl World {
         let transport = self.transport_of(from);
         let message = Rc::new(self.read(transport, &packet.bytes)?);
         let connection = match transport {
-            Transport::Tcp => self.net.streams.with(self.now, from),
+            Transport::Tcp | Transport::Tls => self.net.streams.with(self.now, from),
             Transport::Udp => None,
         };
-        let is_cut = transport == Transport::Tcp && connection.is_none();
+        let is_cut = transport.is_reliable() && connection.is_none();
         let packet = self.packet(
             [from, Place::Node],
             (transport, connection),
@@ -159,15 +159,15 @@ impl World {
             .connection
             .and_then(|id| self.net.streams.agent_of(id));
         let to = match (transport, living) {
-            (Transport::Tcp, Some(agent)) => agent,
-            (Transport::Tcp | Transport::Udp, _) => Place::of(sent.hop.remote)
+            (Transport::Tcp | Transport::Tls, Some(agent)) => agent,
+            (Transport::Tcp | Transport::Tls | Transport::Udp, _) => Place::of(sent.hop.remote)
                 .filter(|place| place.side().is_some())
                 .ok_or_else(|| {
                     let what = format!("{} sent to {}: nobody", message.title(), sent.hop.remote);
                     Fault::of_world(what)
                 })?,
         };
-        let listener_fits = sent.hop.listener.0 == u8::from(transport == Transport::Tcp);
+        let listener_fits = sent.hop.listener.0 == u8::from(transport.is_reliable());
         if !listener_fits || transport != self.transport_of(to) {
             let what = format!(
                 "{} sent to {to} over {transport} from listener {}",
@@ -178,10 +178,10 @@ impl World {
         }
         self.witness.sent(self.now, to, &message, &sent.bytes)?;
         let connection = match transport {
-            Transport::Tcp => self.net.streams.with(self.now, to),
+            Transport::Tcp | Transport::Tls => self.net.streams.with(self.now, to),
             Transport::Udp => None,
         };
-        let is_cut = transport == Transport::Tcp && connection.is_none();
+        let is_cut = transport.is_reliable() && connection.is_none();
         let packet = self.packet(
             [Place::Node, to],
             (transport, connection),

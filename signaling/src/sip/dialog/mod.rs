@@ -215,9 +215,7 @@ pub(crate) fn write_contact(settings: &Settings, writer: &mut Writer<'_>, hop: &
     writer.put(token);
     writer.put(b"@");
     writer.put(advertised.as_bytes());
-    if hop.transport.is_reliable() {
-        writer.put(b";transport=tcp");
-    }
+    writer.put(hop.transport.uri_parameter().as_bytes());
     writer.put(b">\r\n");
 }
 

@@ -1,7 +1,7 @@
 //! Where the requests of a dialog go (RFC 3261 §12.2.1.1 and §8.1.2), and what a peer is called in
 //! its Request-URI.
 
-use crate::hop::{DEFAULT_PORT, Hop, Transport};
+use crate::hop::{Hop, Transport};
 use crate::settings::Settings;
 use crate::sip::message::{NameAddr, Scheme, Uri, Values, Writer};
 use crate::sip::transaction::head::write_ip;
@@ -43,12 +43,9 @@ pub(crate) fn next_hop(settings: &Settings, target: &[u8], routes: &[u8], known:
         return known;
     };
     let Some(ip) = uri.ip() else { return known };
-    let remote = SocketAddr::new(ip, uri.port.unwrap_or(DEFAULT_PORT));
-    let transport = match uri.transport() {
-        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
-        Some(_) | None => known.transport,
-    };
+    let transport = transport_of(&uri).unwrap_or(known.transport);
+    let port = uri.port.unwrap_or_else(|| transport.default_port());
+    let remote = SocketAddr::new(ip, port);
     if transport == known.transport && remote.is_ipv4() == known.remote.is_ipv4() {
         // The connection leads to the host at its other end, and to no other.
         let connection = known
@@ -107,9 +104,7 @@ pub(crate) fn write_peer_uri(writer: &mut Writer<'_>, dialled: &[u8], hop: &Hop)
             }
         }
     }
-    if hop.transport.is_reliable() {
-        writer.put(b";transport=tcp");
-    }
+    writer.put(hop.transport.uri_parameter().as_bytes());
 }
 
 fn write_address(writer: &mut Writer<'_>, address: &SocketAddr) {
@@ -122,4 +117,37 @@ fn write_address(writer: &mut Writer<'_>, address: &SocketAddr) {
 
 fn first_route(routes: &[u8]) -> Option<&[u8]> {
     Values::new(routes).next()
+}
+
+/// The transport that a URI asks for, if it does.
+fn transport_of(uri: &Uri<'_>) -> Option<Transport> {
+    // RFC 5630 §3.1.3: `transport=tcp` in a `sips:` URI means TLS over TCP.
+    if uri.scheme == Scheme::Sips {
+        return Some(Transport::Tls);
+    }
+    let name = uri.transport()?;
+    [Transport::Tcp, Transport::Tls, Transport::Udp]
+        .into_iter()
+        .find(|transport| name.eq_ignore_ascii_case(transport.as_str().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_decides_on_the_transport() {
+        for (target, transport) in [
+            ("sip:a@192.0.2.9", None),
+            ("sip:a@192.0.2.9;transport=TCP", Some(Transport::Tcp)),
+            ("sip:a@192.0.2.9;transport=udp", Some(Transport::Udp)),
+            ("sip:a@192.0.2.9;transport=tls", Some(Transport::Tls)),
+            ("sips:a@192.0.2.9", Some(Transport::Tls)),
+            ("sips:a@192.0.2.9:7;transport=tcp", Some(Transport::Tls)),
+            ("sip:a@192.0.2.9;transport=sctp", None),
+        ] {
+            let uri = Uri::parse(target.as_bytes()).unwrap();
+            assert_eq!(transport_of(&uri), transport, "{target}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Which server transaction a request belongs to (RFC 3261 §17.2.3), and where its answer goes
 //! (§18.2.2, RFC 3581).
 
-use crate::hop::{DEFAULT_PORT, Hop, Transport};
+use crate::hop::{Hop, Transport};
 use crate::sip::message::{Message, Method, Via};
 use crate::sip::token::Mint;
 use std::net::SocketAddr;
@@ -73,9 +73,9 @@ pub(crate) fn reply_hop(via: &Via<'_>, source: Hop) -> Hop {
     match source.transport {
         Transport::Udp if via.rport().is_some() => source,
         // §18.2.2: to the source address, which is what `received` says, and the port of sent-by.
-        // Over TCP this is where a new connection would be opened when the old one is gone.
-        Transport::Udp | Transport::Tcp => {
-            let port = via.port.unwrap_or(DEFAULT_PORT);
+        // Of a stream this is where a new connection would be opened when the old one is gone.
+        Transport::Udp | Transport::Tcp | Transport::Tls => {
+            let port = via.port.unwrap_or_else(|| source.transport.default_port());
             Hop {
                 remote: SocketAddr::new(source.remote.ip(), port),
                 ..source
@@ -92,6 +92,37 @@ pub(crate) fn is_of_invite(method: Method) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_go_to_the_port_of_sent_by_or_the_transports_own() {
+        for (transport, via, port) in [
+            (
+                Transport::Udp,
+                "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx",
+                5060,
+            ),
+            (
+                Transport::Tcp,
+                "SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKx",
+                5060,
+            ),
+            (
+                Transport::Tls,
+                "SIP/2.0/TLS 192.0.2.1;branch=z9hG4bKx",
+                5061,
+            ),
+            (Transport::Tls, "SIP/2.0/TLS 192.0.2.1:7;branch=z9hG4bKx", 7),
+        ] {
+            let source = Hop {
+                transport,
+                listener: crate::ListenerId(0),
+                remote: "192.0.2.9:4000".parse().unwrap(),
+                connection: None,
+            };
+            let hop = reply_hop(&Via::parse(via.as_bytes()).unwrap(), source);
+            assert_eq!(hop.remote, SocketAddr::new(source.remote.ip(), port));
+        }
+    }
 
     #[test]
     fn sent_by_is_what_stands_before_the_parameters() {
