@@ -6,6 +6,7 @@
 //!
 //! Only values are checked: no name is resolved, no port is opened and no file is read here.
 
+mod admin;
 mod check;
 mod limits;
 mod log;
@@ -22,6 +23,7 @@ mod timers;
 mod transport;
 mod zone;
 
+pub use admin::{Admin, SOCKET, Wanted};
 pub use limits::Limits;
 pub use log::{Level, Log};
 pub use mistake::Mistake;
@@ -56,6 +58,8 @@ pub struct Config {
     pub peers: Vec<Peer>,
     /// `[log]`: what is written down.
     pub log: Log,
+    /// `[admin]`: where the node is watched and told what to do.
+    pub admin: Admin,
 }
 
 /// A value and the byte offset where it stands in the file, so that later checks can point at it.
@@ -66,7 +70,7 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 9] = [
+const TABLES: [(&str, &[&str]); 10] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
@@ -76,11 +80,12 @@ const TABLES: [(&str, &[&str]); 9] = [
     ("zone", zone::KEYS),
     ("peer", peer::KEYS),
     ("log", log::KEYS),
+    ("admin", admin::KEYS),
 ];
 
 /// The tables that stand at the top of the file.
 const ROOT_KEYS: &[&str] = &[
-    "node", "sip", "timers", "limits", "rates", "zone", "peer", "log",
+    "node", "sip", "timers", "limits", "rates", "zone", "peer", "log", "admin",
 ];
 
 impl Config {
@@ -104,6 +109,7 @@ impl Config {
         let zones = zone::read(&root, &mut findings);
         let peers = peer::read(&root, &mut findings);
         let log = Log::read(&mut root.table("log", log::KEYS, &mut findings));
+        let admin = Admin::read(&mut root.table("admin", admin::KEYS, &mut findings));
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
 
@@ -133,6 +139,7 @@ impl Config {
             zones,
             peers,
             log,
+            admin,
         })
     }
 }

@@ -376,12 +376,11 @@ fn heading(name: &str) -> String {
     }
 }
 
-/// The table that a misplaced key belongs to.
+/// The tables that a misplaced key belongs to.
 fn home_of(key: &str) -> Option<String> {
-    // A key that several tables have says nothing about where it was meant to stand.
-    let mut homes = TABLES.iter().filter(|(_, keys)| keys.contains(&key));
-    let (name, _) = homes.next()?;
-    homes.next().is_none().then(|| heading(name))
+    let homes = TABLES.iter().filter(|(_, keys)| keys.contains(&key));
+    let homes: Vec<String> = homes.map(|(name, _)| heading(name)).collect();
+    (!homes.is_empty()).then(|| homes.join(" or "))
 }
 
 /// Whether a value stands in the file. After a syntax error the parser fills in the number 0 with

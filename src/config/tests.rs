@@ -25,6 +25,14 @@ fn the_sample_holds_the_defaults() {
         (least.node, least.timers, least.limits, least.log),
         (config.node, config.timers, config.limits, config.log)
     );
+    let places = |admin: &Admin| {
+        let listen = admin.listen.as_ref().map(|listen| listen.place);
+        let socket = admin.socket.as_ref().map(|socket| socket.place.clone());
+        (listen, socket, admin.connections)
+    };
+    assert_eq!(least.admin, Admin::default());
+    assert_eq!(places(&least.admin), places(&config.admin));
+    assert!(config.admin.listen.is_some_and(|listen| listen.is_written));
 }
 
 #[test]
@@ -190,12 +198,12 @@ fn tables_of_the_wrong_kind_or_name() {
         ),
         (
             "listen = []",
-            "1:1: unknown key `listen` here; it belongs in `[sip]`",
+            "1:1: unknown key `listen` here; it belongs in `[sip]` or `[admin]`",
         ),
         (
             "[zzz]",
             "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `rates`, \
-             `zone`, `peer` or `log`",
+             `zone`, `peer`, `log` or `admin`",
         ),
         (
             "[log]\nzzz = 1",
@@ -323,6 +331,32 @@ fn checks_of_figures() {
     ] {
         expect(&text, expected);
     }
+}
+
+#[test]
+fn checks_of_the_doors_for_operators() {
+    for (line, expected) in [
+        (
+            "listen = \"0.0.0.0:9060\"",
+            "8:10: `listen` is 0.0.0.0:9060, which others reach, and nobody is asked who he is there",
+        ),
+        (
+            "listen = \"9060\"",
+            "8:10: `listen` is \"9060\"; it takes a loopback address with a port",
+        ),
+        (
+            "socket = \"baton.sock\"",
+            "8:10: `socket` is \"baton.sock\"; it takes an absolute path",
+        ),
+        ("connections = 0", "8:15: `connections` is 0"),
+    ] {
+        expect(&format!("{LEAST}[admin]\n{line}\n"), expected);
+    }
+    let off = parse(&format!("{LEAST}[admin]\nlisten = \"\"\nsocket = \"\"\n"));
+    assert_eq!((off.admin.listen, off.admin.socket), (None, None));
+    let other = parse(&format!("{LEAST}[admin]\nlisten = \"[::1]:0\"\n"));
+    let listen = other.admin.listen.expect("given");
+    assert!(listen.is_written && listen.place.ip().is_ipv6());
 }
 
 #[test]

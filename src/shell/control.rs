@@ -46,9 +46,19 @@ impl Control {
     pub(super) fn advance(&self, phase: Phase) {
         // Relaxed: see `phase`.
         self.phase.fetch_max(phase as u8, Ordering::Relaxed);
+        self.wake_all();
+    }
+
+    /// Has every worker make a turn.
+    pub(super) fn wake_all(&self) {
         for inbox in &self.inboxes {
             inbox.wake();
         }
+    }
+
+    /// How many parcels wait for each worker.
+    pub(super) fn queue_lengths(&self) -> impl Iterator<Item = usize> {
+        self.inboxes.iter().map(|inbox| inbox.waiting())
     }
 
     /// A draining worker has nothing left. It goes on serving the others' messages until they all say so.

@@ -109,6 +109,11 @@ impl Inbox {
         Some(parcel)
     }
 
+    /// How many parcels wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.parcels.len()
+    }
+
     /// Keeps the buffer of a parcel that was dealt with.
     pub(super) fn put_back(&self, parcel: Parcel) {
         let buffer = match parcel {

@@ -4,24 +4,25 @@
 //! [`Handle`] that it gives tells what was bound and counted, and ends them. [`run`] is the whole life of the program:
 //! the same, until SIGTERM, then no new calls until the last one has ended.
 
+mod admin;
 mod control;
 pub mod counters;
 mod gather;
 mod inbox;
 mod intake;
 mod kernel;
+mod life;
 mod listeners;
 mod settings;
 mod tcp;
 mod turn;
 mod udp;
+mod view;
 
 use crate::config::{Config, Gather as GatherMode, ListenTransport};
 use crate::node::Worker;
-use crate::observe::log;
 use anyhow::{Context, anyhow};
 use control::{Control, Phase};
-use counters::Counters;
 use gather::Gather;
 use inbox::Inbox;
 use intake::Intake;
@@ -30,28 +31,24 @@ use signaling::ListenerId;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tcp::Tcp;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 use turn::{Door, Doors, Turns};
 use udp::Udp;
+use view::View;
+
+pub use life::run;
+pub use view::Figures;
 
 /// A node that runs. Dropping it stops it at once.
 pub struct Handle {
     control: Arc<Control>,
     addresses: Vec<(ListenTransport, SocketAddr)>,
     figures: Vec<Figures>,
+    balancer: Arc<balancer::Balancer>,
+    name: String,
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
-}
-
-/// What one worker counts.
-#[derive(Clone, Debug)]
-pub struct Figures {
-    /// What its core counts: messages and calls.
-    pub core: Arc<signaling::counters::Counters>,
-    /// What its sockets count.
-    pub shell: Arc<Counters>,
 }
 
 impl Handle {
@@ -65,6 +62,21 @@ impl Handle {
     #[must_use]
     pub fn figures(&self) -> &[Figures] {
         &self.figures
+    }
+
+    fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// What those who ask from outside see.
+    fn view(&self) -> View {
+        View {
+            name: self.name.clone(),
+            started: SystemTime::now(),
+            control: self.control(),
+            balancer: Arc::clone(&self.balancer),
+            figures: self.figures.clone(),
+        }
     }
 
     /// Takes no new calls from now on. The node ends by itself with the last call.
@@ -106,73 +118,6 @@ impl Drop for Handle {
     }
 }
 
-/// Runs a node until it is told to stop, by SIGTERM or SIGINT.
-///
-/// # Errors
-/// What keeps the node from starting, such as an address in use, or a worker that failed.
-pub fn run(config: Config) -> anyhow::Result<()> {
-    log::init(config.log);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(live(config))
-}
-
-/// The life of the program.
-async fn live(config: Config) -> anyhow::Result<()> {
-    let patience = config.node.shutdown_seconds_max;
-    // Before any port is open, so that no signal finds nobody.
-    let mut signals = Signals::new()?;
-    let handle = start(config)?;
-    let control = Arc::clone(&handle.control);
-    let mut ended = tokio::task::spawn_blocking(move || handle.join());
-    tokio::select! {
-        outcome = &mut ended => return outcome?,
-        () = signals.next() => {}
-    }
-    control.advance(Phase::Draining);
-    info!(
-        seconds_max = patience.as_secs(),
-        "stopping: no new calls, waiting for the last one to end"
-    );
-    tokio::select! {
-        outcome = &mut ended => return finish(outcome?),
-        () = signals.next() => warn!("stopping now: a second signal came"),
-        () = tokio::time::sleep(patience) => warn!("stopping now: calls still live after the time for shutting down"),
-    }
-    control.advance(Phase::Stopping);
-    finish(ended.await?)
-}
-
-fn finish(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
-    if outcome.is_ok() {
-        info!("stopped");
-    }
-    outcome
-}
-
-/// The signals that ask the program to end.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 /// Opens every listener and starts the workers.
 ///
 /// # Errors
@@ -210,6 +155,8 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
             .map(|listener| (listener.transport, listener.local))
             .collect(),
         figures: Vec::new(),
+        balancer: Arc::clone(&plan.balancer),
+        name: plan.config.node.name.clone(),
         threads: Vec::new(),
     };
     for (worker, inbox) in (0..workers).zip(inboxes) {
@@ -238,6 +185,7 @@ impl Plan {
         let figures = Figures {
             core: Arc::default(),
             shell: Arc::default(),
+            thread: Arc::default(),
         };
         let settings = Arc::new(signaling::Settings {
             worker,
@@ -275,6 +223,7 @@ impl Plan {
         let serve = move || {
             // Whatever ends one worker ends the node: the others cannot answer for its calls.
             let _guard = StopAtEnd(Arc::clone(&control));
+            figures.thread.set(admin::this_thread().unwrap_or_default());
             let now = Instant::now();
             let core = Worker::new(settings, limits.message, balancer, figures.core, now);
             let intake = Intake::new(worker, core, figures.shell, Arc::clone(&control));

@@ -1,0 +1,194 @@
+//! `/metrics`: the figures of all workers, added up when somebody asks.
+
+use super::process;
+use crate::observe::exposition::{Format, Page};
+use crate::observe::metrics as names;
+use crate::shell::view::View;
+use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
+
+/// What git knew when this was built, if the build was told.
+const REVISION: &str = match option_env!("BATON_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// Figures by the name of their counter.
+type Sums = BTreeMap<&'static str, u64>;
+
+/// The whole page.
+pub(super) fn page(view: &View, format: Format) -> String {
+    let mut page = Page::new(format);
+    let version = env!("CARGO_PKG_VERSION");
+    page.family(&names::BUILD_INFO)
+        .sample(&[version, REVISION], 1);
+    page.family(&names::NODE_INFO).sample(&[&view.name], 1);
+    let draining = u8::from(view.is_draining());
+    page.family(&names::NODE_DRAINING).sample(&[], draining);
+    let ready = u8::from(view.unready().is_empty());
+    page.family(&names::NODE_READY).sample(&[], ready);
+    let mut core = add_up(view.figures.iter().flat_map(|figures| figures.core.each()));
+    let mut shell = add_up(view.figures.iter().flat_map(|figures| figures.shell.each()));
+    drops(&mut page, &mut core, &mut shell);
+    messages(&mut page, &mut core);
+    sockets(&mut page, &mut shell);
+    peers(&mut page, view);
+    workers(&mut page, view);
+    process(&mut page, view);
+    page.finish()
+}
+
+fn add_up(figures: impl Iterator<Item = (&'static str, u64)>) -> Sums {
+    let mut sums = Sums::new();
+    for (name, figure) in figures {
+        *sums.entry(name).or_default() += figure;
+    }
+    sums
+}
+
+/// What a counter stands at; it is not told again under another name.
+fn take(sums: &mut Sums, name: &str) -> u64 {
+    let found = sums.remove(name);
+    debug_assert!(found.is_some(), "there is no counter {name}");
+    found.unwrap_or_default()
+}
+
+/// Every deliberate drop has a place and a reason: a counter called `dropped_` something.
+fn drops(page: &mut Page, core: &mut Sums, shell: &mut Sums) {
+    let mut family = page.family(&names::DROPPED);
+    for (place, sums) in [("sip", core), ("socket", &mut *shell)] {
+        sums.retain(|name, sum| {
+            let why = name.strip_prefix("dropped_");
+            if let Some(why) = why {
+                family.sample(&[place, why], *sum);
+            }
+            why.is_none()
+        });
+    }
+    let by_kernel = take(shell, "datagrams_dropped_by_kernel");
+    family.sample(&["kernel", "receive_buffer_full"], by_kernel);
+    let at_sending = take(shell, "datagrams_dropped_at_sending");
+    family.sample(&["socket", "send_buffer_full"], at_sending);
+    let refused = take(shell, "datagrams_refused");
+    family.sample(&["socket", "refused_by_kernel"], refused);
+}
+
+fn messages(page: &mut Page, core: &mut Sums) {
+    for (metric, received, sent) in [
+        (&names::SIP_MESSAGES, "messages_in", "messages_out"),
+        (
+            &names::SIP_RETRANSMISSIONS,
+            "retransmissions_in",
+            "retransmissions_out",
+        ),
+    ] {
+        let mut family = page.family(metric);
+        family.sample(&["in"], take(core, received));
+        family.sample(&["out"], take(core, sent));
+    }
+    let rejected = take(core, "rejected");
+    page.family(&names::SIP_REJECTED).sample(&[], rejected);
+    let errors = take(core, "transport_errors");
+    page.family(&names::SIP_TRANSPORT_ERRORS)
+        .sample(&[], errors);
+    let mut calls = page.family(&names::CALLS_TOTAL);
+    for (event, counter) in [
+        ("begun", "calls_begun"),
+        ("answered", "calls_answered"),
+        ("failed", "calls_failed"),
+        ("ended", "calls_ended"),
+    ] {
+        calls.sample(&[event], take(core, counter));
+    }
+    let mut events = page.family(&names::SIP_EVENTS);
+    for (event, sum) in core {
+        events.sample(&[event], *sum);
+    }
+}
+
+fn sockets(page: &mut Page, shell: &mut Sums) {
+    let live = take(shell, "calls");
+    page.family(&names::CALLS).sample(&[], live);
+    let connections = take(shell, "connections");
+    page.family(&names::CONNECTIONS).sample(&[], connections);
+    let mut datagrams = page.family(&names::UDP_DATAGRAMS);
+    datagrams.sample(&["in"], take(shell, "datagrams_in"));
+    datagrams.sample(&["out"], take(shell, "datagrams_out"));
+    // These two are told by worker.
+    take(shell, "handed_over");
+    take(shell, "turns");
+    let mut connections = page.family(&names::CONNECTION_EVENTS);
+    shell.retain(|name, sum| {
+        let event = name.strip_prefix("connections_");
+        if let Some(event) = event {
+            connections.sample(&[event], *sum);
+        }
+        event.is_none()
+    });
+    let mut events = page.family(&names::SOCKET_EVENTS);
+    for (event, sum) in shell {
+        events.sample(&[event], *sum);
+    }
+}
+
+fn peers(page: &mut Page, view: &View) {
+    let board = view.balancer.board();
+    let mut family = page.family(&names::PEER_SESSIONS);
+    for peer in board.peers() {
+        family.sample(&[&peer.settings.name], peer.sessions.in_use());
+    }
+    let mut family = page.family(&names::PEER_SESSION_LIMIT);
+    for peer in board.peers() {
+        family.sample(&[&peer.settings.name], peer.sessions.maximum());
+    }
+}
+
+fn workers(page: &mut Page, view: &View) {
+    let workers = || {
+        let figures = view.figures.iter().enumerate();
+        figures.map(|(worker, figures)| (worker.to_string(), figures))
+    };
+    let mut family = page.family(&names::WORKER_BUSY);
+    for (worker, figures) in workers() {
+        let seconds = process::thread_seconds(figures.thread.value());
+        if let Some(seconds) = seconds {
+            family.sample(&[&worker], seconds);
+        }
+    }
+    let mut family = page.family(&names::WORKER_HANDED_OVER);
+    for (worker, figures) in workers() {
+        family.sample(&[&worker], figures.shell.handed_over.value());
+    }
+    let mut family = page.family(&names::WORKER_QUEUE);
+    for (worker, waiting) in view.control.queue_lengths().enumerate() {
+        family.sample(&[&worker.to_string()], waiting);
+    }
+    let mut family = page.family(&names::WORKER_TURNS);
+    for (worker, figures) in workers() {
+        family.sample(&[&worker], figures.shell.turns.value());
+    }
+}
+
+fn process(page: &mut Page, view: &View) {
+    if let Some(seconds) = process::cpu_seconds() {
+        page.family(&names::PROCESS_CPU).sample(&[], seconds);
+    }
+    if let Some(process) = process::process() {
+        page.family(&names::PROCESS_RESIDENT)
+            .sample(&[], process.resident_octets);
+        page.family(&names::PROCESS_THREADS)
+            .sample(&[], process.threads);
+        page.family(&names::PROCESS_VIRTUAL)
+            .sample(&[], process.virtual_octets);
+    }
+    if let Some(count) = process::open_fds() {
+        page.family(&names::PROCESS_FDS).sample(&[], count);
+    }
+    if let Some(count) = process::max_fds() {
+        page.family(&names::PROCESS_FDS_MAX).sample(&[], count);
+    }
+    if let Ok(since) = view.started.duration_since(UNIX_EPOCH) {
+        page.family(&names::PROCESS_START)
+            .sample(&[], since.as_secs_f64());
+    }
+}

@@ -1,0 +1,248 @@
+//! The program with its doors for operators, and whoever knocks at them.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use super::shell_world::PATIENCE;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Instant;
+
+/// The program, running. It is ended when the test is over, however that ends.
+pub(crate) struct Program {
+    pub(crate) child: Child,
+    pub(crate) config: PathBuf,
+    pub(crate) socket: PathBuf,
+    pub(crate) sip: SocketAddr,
+    http: SocketAddr,
+    errors: Option<BufReader<ChildStderr>>,
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    fields: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The value of a header field.
+    pub(crate) fn one(&self, name: &str) -> &str {
+        let field = self.fields.iter().find(|(field, _)| field == name);
+        field.map_or_else(|| panic!("no {name}: {self:?}"), |(_, value)| value)
+    }
+
+    fn parse(octets: &[u8]) -> Option<Self> {
+        let text = String::from_utf8(octets.to_vec()).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let mut lines = head.lines();
+        let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+        let fields = lines.filter_map(|line| line.split_once(':'));
+        let fields = fields.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()));
+        Some(Self {
+            status,
+            fields: fields.collect(),
+            body: body.to_owned(),
+        })
+    }
+}
+
+impl Program {
+    /// Starts it with one peer of ten sessions; `admin` is put at the end of `[admin]`.
+    pub(crate) fn start(name: &str, peer: SocketAddr, admin: &str) -> Self {
+        let peer = format!("[[peer]]\nname = \"peer\"\nat = \"udp:{peer}\"\nsessions_max = 10\n");
+        Self::start_with(name, &format!("{admin}{peer}"))
+    }
+
+    /// Starts it with this at the end of its configuration, which is in `[admin]`.
+    pub(crate) fn start_with(name: &str, end: &str) -> Self {
+        let config = file(name, "toml");
+        let socket = file(name, "sock");
+        std::fs::write(&config, text(name, &format!("{}{end}", doors(&socket)))).unwrap();
+        let mut child = spawn(&config);
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut address = |part: &str| {
+            let line = line_with(&mut errors, part);
+            let (_, address) = line.split_once(part).unwrap();
+            address.trim().parse().expect("an address")
+        };
+        let http = address("figures and health on http://");
+        let sip = address("listening on udp:");
+        Self {
+            child,
+            config,
+            socket,
+            sip,
+            http,
+            errors: Some(errors),
+        }
+    }
+
+    /// What it says when it does not start.
+    pub(crate) fn refused(name: &str, admin: &str) -> String {
+        let config = file(name, "toml");
+        let peer = "[[peer]]\nname = \"peer\"\nat = \"udp:127.0.0.1:9\"\nsessions_max = 10\n";
+        std::fs::write(
+            &config,
+            text(name, &format!("socket = \"\"\n{admin}{peer}")),
+        )
+        .unwrap();
+        let mut child = spawn(&config);
+        let mut text = String::new();
+        let mut errors = child.stderr.take().unwrap();
+        errors.read_to_string(&mut text).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{text}");
+        text
+    }
+
+    /// Reads its log up to a line that has this part.
+    pub(crate) fn line_with(&mut self, part: &str) -> String {
+        line_with(self.errors.as_mut().expect("its log"), part)
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.child.id());
+        assert!(
+            Command::new("sh")
+                .args(["-c", &kill])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "the program does not end");
+            thread::yield_now();
+        }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.http).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, "")
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str, fields: &str) -> Answer {
+        self.try_ask(method, path, fields).expect("an answer")
+    }
+
+    /// `None`: the connection was closed without an answer.
+    pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
+        self.try_ask("GET", path, "")
+    }
+
+    fn try_ask(&self, method: &str, path: &str, fields: &str) -> Option<Answer> {
+        let mut stream = self.connect();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+        // It may be closed at any moment: what was answered before counts.
+        drop(stream.write_all(request.as_bytes()));
+        let mut octets = Vec::new();
+        drop(stream.read_to_end(&mut octets));
+        Answer::parse(&octets)
+    }
+
+    /// Asks again until the answer is as wanted.
+    pub(crate) fn until(&self, path: &str, wanted: impl Fn(&Answer) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.try_get(path);
+            if answer.as_ref().is_some_and(&wanted) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{path} stays at {answer:?}");
+            thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has usually ended.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        drop(std::fs::remove_file(&self.socket));
+    }
+}
+
+fn file(name: &str, kind: &str) -> PathBuf {
+    PathBuf::from(format!(
+        "{}/admin-{name}.{kind}",
+        env!("CARGO_TARGET_TMPDIR")
+    ))
+}
+
+fn text(name: &str, admin: &str) -> String {
+    format!("[node]\nname = \"{name}\"\n[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[admin]\n{admin}")
+}
+
+fn doors(socket: &std::path::Path) -> String {
+    format!(
+        "listen = \"127.0.0.1:0\"\nsocket = \"{}\"\n",
+        socket.display()
+    )
+}
+
+fn spawn(config: &PathBuf) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    command.args(["run", "--config"]).arg(config);
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    command.env("NO_COLOR", "1").spawn().expect("the program")
+}
+
+/// Reads lines up to one that has this part.
+fn line_with(errors: &mut BufReader<ChildStderr>, part: &str) -> String {
+    let mut seen = String::new();
+    loop {
+        let mut line = String::new();
+        let count = errors.read_line(&mut line).unwrap();
+        assert_ne!(
+            count, 0,
+            "the program ended without saying {part:?}: {seen}"
+        );
+        if line.contains(part) {
+            return line;
+        }
+        seen += &line;
+    }
+}
+
+/// Has promtool read a text, and wants no complaint from it.
+#[expect(clippy::print_stdout, reason = "a skipped test must be seen")]
+pub(crate) fn promtool(arguments: &[&str], text: &str) {
+    let mut command = Command::new("promtool");
+    command.args(arguments).stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = command.spawn() else {
+        let why = "promtool (package prometheus) absent";
+        assert!(
+            std::env::var_os("BATON_REQUIRE_PROGRAMS").is_none(),
+            "{why}, and BATON_REQUIRE_PROGRAMS is set"
+        );
+        println!("skipped: {why}");
+        return;
+    };
+    // What it does not read it complains about.
+    drop(child.stdin.take().unwrap().write_all(text.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.is_empty(), "{said}");
+}
