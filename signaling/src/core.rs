@@ -300,6 +300,7 @@ impl Core {
         };
         match message.status() {
             ..=100 => self.peer_input(now, call, peer_leg::Input::Trying, with),
+            101..200 if !self.take_provisional(call, message) => {}
             101..200 => self.peer_input(now, call, peer_leg::Input::Provisional, with),
             300.. => self.peer_input(now, call, peer_leg::Input::Failure, with),
             200..300 => {

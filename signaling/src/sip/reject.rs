@@ -1,8 +1,8 @@
 //! The one map from cause to status: whose fault it was, whether the next peer may be tried, and
 //! the stateless answer.
 
+use super::b2bua::extensions::unsupported;
 use super::b2bua::headers;
-use super::b2bua::offer::required;
 use super::message::{Fault, HeaderName, Message, Via, Writer};
 use super::token::Kind;
 use super::transaction::head::Head;
@@ -245,7 +245,7 @@ pub(crate) fn answer_stateless(
         }
         if cause == Cause::UnsupportedExtension {
             writer.put(b"Unsupported: ");
-            for (position, tag) in required(message).enumerate() {
+            for (position, tag) in unsupported(message).enumerate() {
                 writer.put(if position == 0 { b"" } else { b"," });
                 writer.put(tag);
             }

@@ -4,7 +4,8 @@
 
 use super::admit::Verdict;
 use super::b2bua::call::{Call, With};
-use super::b2bua::offer::{Offer, has_hops_left, required};
+use super::b2bua::extensions::unsupported;
+use super::b2bua::offer::{Offer, has_hops_left};
 use super::b2bua::side::Side;
 use super::b2bua::{answer, caller_leg, peer_leg, reinvite};
 use super::dialog::Dialog;
@@ -403,7 +404,7 @@ fn inspect(message: &Message<'_>) -> Result<(), Cause> {
     if message.method() == Method::Invite && !has_hops_left(message) {
         return Err(Cause::TooManyHops);
     }
-    if required(message).next().is_some() {
+    if unsupported(message).next().is_some() {
         return Err(Cause::UnsupportedExtension);
     }
     Ok(())

@@ -397,6 +397,9 @@ impl Stage {
         }
         let cseq = if of_first { 1 } else { self.caller_cseq };
         let cseq = number(details, "CSeq=").unwrap_or(cseq);
+        if what == "INVITE" {
+            self.caller_cseq = cseq;
+        }
         let body = match what {
             "INVITE" if !has("delayed") => OFFER,
             "ACK" if has("answer") => OFFER,
@@ -606,6 +609,16 @@ fn arrow(message: &Message<'_>) -> String {
         body if body == FAST_UPDATE.as_bytes() => "+fast-update",
         _ => "+another-body",
     };
+    let rack = message
+        .header(HeaderName::Rack)
+        .map(|rack| format!("-RAck-{}", text(rack)));
+    let rseq = message
+        .header(HeaderName::Rseq)
+        .map(|rseq| format!("-RSeq-{}", text(rseq)));
+    let body = format!(
+        "{}{body}",
+        rack.or(rseq).unwrap_or_default().replace(' ', "-")
+    );
     if message.is_request() {
         format!("{}({}){body}", text(message.method_text()), message.cseq())
     } else {

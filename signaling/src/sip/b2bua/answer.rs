@@ -1,6 +1,6 @@
 //! What the caller is told: the peer's answers carried over, and our own.
 
-use super::headers;
+use super::{extensions, headers};
 use crate::context::Context;
 use crate::hop::Hop;
 use crate::outbox::Span;
@@ -48,13 +48,14 @@ pub(crate) fn relay(
                 head.write_record_route(writer);
                 write_contact(&settings, writer, &to.hop, &to.tag);
                 if status >= 200 {
-                    writer.put(headers::ALLOW);
+                    headers::write_allow(writer, message);
                 }
             }
             // §21.4.6: a 405 must say what is allowed, and the peer's Allow is not what we carry.
             if status == 405 {
-                writer.put(headers::ALLOW);
+                headers::write_allow(writer, message);
             }
+            extensions::write(writer, message);
             writer.pass(message, |line| headers::passes_in_answer(line, status));
             writer.body(message.body());
         },
@@ -82,11 +83,12 @@ pub(crate) fn relay_in_dialog(
             head.write(writer, Some(&to.tag));
             if status < 300 && headers::has_contact(method) {
                 write_contact(&settings, writer, &to.hop, &to.tag);
-                writer.put(headers::ALLOW);
+                headers::write_allow(writer, message);
             }
             if status == 405 {
-                writer.put(headers::ALLOW);
+                headers::write_allow(writer, message);
             }
+            extensions::write(writer, message);
             writer.pass(message, |line| headers::passes_in_answer(line, status));
             writer.body(message.body());
         },

@@ -58,7 +58,7 @@ pub(crate) struct Peer {
     pub(crate) state: peer_leg::State,
     pub(crate) dialog: Option<Dialog>,
     client: Option<Key>,
-    hop: Option<Hop>,
+    pub(crate) hop: Option<Hop>,
     alarm: Option<TimerHandle>,
 }
 
@@ -239,11 +239,13 @@ impl Core {
             return;
         };
         if input == peer_leg::Input::Success
-            && call.peer.dialog.is_none()
             && let (Some(message), Some(hop)) = (with.message, call.peer.hop)
         {
-            call.peer.dialog = Some(Dialog::of_success(&self.context.settings, message, hop));
+            self.take_success(key, message, hop);
         }
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
         if input == peer_leg::Input::TooLong {
             call.cause = Cause::RangTooLong;
         }

@@ -8,7 +8,7 @@
 use super::call::Call;
 use super::session_change::Reinvite;
 use super::side::{Side, Stage};
-use super::{answer, caller_leg, headers, peer_leg, reinvite, request};
+use super::{answer, caller_leg, extensions, headers, peer_leg, reinvite, request};
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::outbox::Span;
@@ -166,7 +166,7 @@ impl Core {
         if message.max_forwards() == Some(0) {
             return Err(Cause::TooManyHops);
         }
-        if super::offer::required(message).next().is_some() {
+        if extensions::unsupported(message).next().is_some() {
             return Err(Cause::UnsupportedExtension);
         }
         let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
@@ -188,10 +188,15 @@ impl Core {
             }
             other => other?,
         }
+        let rack = if method == Method::Prack {
+            Some(self.translated_rack(key, from, message)?)
+        } else {
+            None
+        };
         if refreshes_target(message.method()) {
             self.retarget(key, from, message);
         }
-        self.begin_exchange(now, (from, key), hops, message, index)
+        self.begin_exchange(now, (from, key), hops, message, (index, rack))
     }
 
     /// Whether both legs can take the request now.
@@ -199,7 +204,15 @@ impl Core {
         let call = self.calls.get(key).ok_or(Cause::NoDialog)?;
         match (call.stage(from), call.stage(from.other())) {
             (Stage::Over, _) | (_, Stage::Over) => return Err(Cause::NoDialog),
-            (Stage::Early, _) | (_, Stage::Early) => return Err(Cause::Busy),
+            // Without an early dialog there is nobody to ask yet. A second INVITE waits for the
+            // answer to the first (§14.2).
+            (Stage::Early, _) | (_, Stage::Early) => {
+                return match (message.method(), &call.peer.dialog) {
+                    (Method::Invite, _) if from == Side::Peer => Err(Cause::Glare),
+                    (Method::Invite, _) | (_, None) => Err(Cause::Busy),
+                    (_, Some(_)) => Ok(()),
+                };
+            }
             (Stage::Answered | Stage::Established, Stage::Answered | Stage::Established) => {}
         }
         let is_confirmed = call.stage(Side::Caller) == Stage::Established
@@ -252,7 +265,7 @@ impl Core {
         (from, key): (Side, Key),
         hops: (Hop, Hop),
         message: &Message<'_>,
-        index: u64,
+        (index, rack): (u64, Option<(u32, u32)>),
     ) -> Result<(), Cause> {
         // The last quarter of the tables is for BYE and CANCEL.
         if !self.servers.has_room_for_calls() || !self.clients.has_room_for_calls() {
@@ -284,14 +297,20 @@ impl Core {
             self.servers.set_exchange(server, exchange);
             self.servers.send_trying(&mut self.context, server);
         }
-        if self.ask(now, exchange, message).is_none() {
+        if self.ask(now, exchange, message, rack).is_none() {
             self.refuse_exchange(now, exchange, Cause::Overloaded);
         }
         Ok(())
     }
 
     /// Sends the request to the leg that is asked.
-    fn ask(&mut self, now: Instant, key: Key, message: &Message<'_>) -> Option<()> {
+    fn ask(
+        &mut self,
+        now: Instant,
+        key: Key,
+        message: &Message<'_>,
+        rack: Option<(u32, u32)>,
+    ) -> Option<()> {
         let is_invite = message.method() == Method::Invite;
         let exchange = self.exchanges.get_mut(key)?;
         let (call, to) = exchange.asked();
@@ -309,7 +328,11 @@ impl Core {
             clients,
             now,
             (purpose, &mut *dialog),
-            (message, contact),
+            request::Carried {
+                message,
+                contact,
+                rack,
+            },
         )?;
         if is_invite {
             let reinvite = Reinvite::new(client, message.cseq(), dialog.cseq_local);

@@ -3,7 +3,7 @@
 //! Names were made canonical when the message was indexed (compact forms, case, a space before the
 //! colon), so that no spelling passes by this table. What it does not name passes byte for byte.
 
-use crate::sip::message::{HeaderName, Line, Method};
+use crate::sip::message::{HeaderName, Line, Message, Method, Writer};
 
 /// What becomes of a header line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,11 +24,12 @@ pub(crate) fn passes_in_dialog(line: &Line<'_>) -> bool {
     rule(line.name) == Rule::Pass
 }
 
-/// In an answer from the peer to the caller. The Contacts of a redirection are its content, not the
-/// leg's address.
+/// In an answer from the side that was asked. The Contacts of a redirection are its content, not
+/// the leg's address; RSeq counts the reliable provisionals of one INVITE, whoever sees them.
 pub(crate) fn passes_in_answer(line: &Line<'_>, status: u16) -> bool {
     rule(line.name) == Rule::Pass
         || (line.name == HeaderName::Contact && (300..400).contains(&status))
+        || (line.name == HeaderName::Rseq && (101..200).contains(&status))
 }
 
 /// In the ACK of a 2xx, or a BYE: only what describes the body and who sent it.
@@ -63,8 +64,8 @@ fn rule(name: HeaderName) -> Rule {
         | HeaderName::Timestamp
         | HeaderName::To
         | HeaderName::Via
-        // What we can carry across is less than what the other side may offer: Allow is ours, and
-        // no extension is offered until it is built (100rel, timer, replaces: docs/rfc/3261.md).
+        // What we can carry across is less than what the other side may offer: Allow is ours,
+        // Supported and Require are cut to what `extensions` knows.
         | HeaderName::Allow
         | HeaderName::MinSe
         | HeaderName::ProxyRequire
@@ -92,7 +93,27 @@ fn rule(name: HeaderName) -> Rule {
 
 /// What we can carry across, as an Allow line: [`is_carried`], and what is answered here.
 pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, \
-    NOTIFY, SUBSCRIBE, UPDATE\r\n";
+    NOTIFY, PRACK, SUBSCRIBE, UPDATE\r\n";
+
+/// Writes what the other side allows, as far as it is carried across (TRUNK.md section 6). A side
+/// that does not say is taken to allow all of it.
+pub(crate) fn write_allow(writer: &mut Writer<'_>, message: &Message<'_>) {
+    if message.header(HeaderName::Allow).is_none() {
+        writer.put(ALLOW);
+        return;
+    }
+    writer.put(b"Allow: ");
+    // These are answered here, whatever the other side does.
+    writer.put(b"INVITE, ACK, CANCEL, BYE, OPTIONS");
+    for name in message.values(HeaderName::Allow) {
+        let method = Method::from_bytes(name);
+        if method != Method::Invite && is_carried(method) {
+            writer.put(b", ");
+            writer.put(name);
+        }
+    }
+    writer.put(b"\r\n");
+}
 
 /// Whether a request inside a dialog is carried to the other leg.
 pub(crate) fn is_carried(method: Method) -> bool {
@@ -101,6 +122,7 @@ pub(crate) fn is_carried(method: Method) -> bool {
         | Method::Invite
         | Method::Message
         | Method::Notify
+        | Method::Prack
         | Method::Subscribe
         | Method::Update => true,
         Method::Ack
@@ -108,7 +130,6 @@ pub(crate) fn is_carried(method: Method) -> bool {
         | Method::Cancel
         | Method::Options
         | Method::Other
-        | Method::Prack
         | Method::Publish
         | Method::Refer
         | Method::Register => false,

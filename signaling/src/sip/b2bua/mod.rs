@@ -7,7 +7,9 @@
 pub(crate) mod answer;
 pub(crate) mod call;
 pub mod caller_leg;
+pub(crate) mod early;
 pub(crate) mod exchange;
+pub(crate) mod extensions;
 pub(crate) mod headers;
 pub(crate) mod offer;
 pub mod peer_leg;

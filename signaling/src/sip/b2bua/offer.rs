@@ -1,12 +1,12 @@
 //! What an INVITE says, kept until it is answered: enough to write it to any peer, without reading
 //! it again.
 
-use super::headers;
+use super::{extensions, headers};
 use crate::hop::Hop;
 use crate::pool::{Buffer, Pool};
 use crate::settings::Settings;
 use crate::sip::dialog::{target, write_contact, write_via};
-use crate::sip::message::{HeaderName, Message, Writer};
+use crate::sip::message::{Message, Writer};
 use crate::sip::token::Text;
 use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 
@@ -49,7 +49,7 @@ const MAX_FORWARDS_DEFAULT: u32 = 70;
 impl Offer {
     /// Keeps what an INVITE says.
     pub(crate) fn of(message: &Message<'_>, pool: &mut Pool) -> Self {
-        let mut buffer = pool.take(message.bytes().len());
+        let mut buffer = pool.take(message.bytes().len() + headers::ALLOW.len());
         let from = message.from();
         let (front, back) = split_at_tag(from, message.from_tag());
         let mut ends = [0; 6];
@@ -60,12 +60,17 @@ impl Offer {
                 Part::FromFront => writer.put(front),
                 Part::FromBack => writer.put(back),
                 Part::To => writer.put(message.to()),
-                Part::Lines => writer.pass(message, headers::passes_in_invite),
+                Part::Lines => {
+                    writer.pass(message, headers::passes_in_invite);
+                    extensions::write(&mut writer, message);
+                    headers::write_allow(&mut writer, message);
+                }
                 Part::Body => writer.put(message.body()),
             }
             *end = u32::try_from(writer.len()).unwrap_or(u32::MAX);
         }
-        // Each part is a part of the message, so they fit where it would.
+        // Each part is a part of the message, so they fit where it would: what is left out (Via,
+        // Call-ID, CSeq) is longer than what is written anew.
         let length = writer.finish().unwrap_or(0);
         buffer.set_length(length);
         Self {
@@ -117,7 +122,6 @@ impl Offer {
         writer.number(INVITE_CSEQ);
         writer.put(b" INVITE\r\n");
         write_contact(settings, writer, hop, &names.tag);
-        writer.put(headers::ALLOW);
         writer.put(self.part(Part::Lines));
         writer.body(self.part(Part::Body));
     }
@@ -185,15 +189,6 @@ fn split_at_tag<'a>(from: &'a [u8], tag: Option<&'a [u8]>) -> (&'a [u8], &'a [u8
 /// Whether a request may be carried one hop further (RFC 3261 §16.3 step 3).
 pub(crate) fn has_hops_left(message: &Message<'_>) -> bool {
     message.max_forwards() != Some(0)
-}
-
-/// The option tags in Require and Proxy-Require that we do not know: all of them, as long as none
-/// is built.
-pub(crate) fn required<'a>(message: &Message<'a>) -> impl Iterator<Item = &'a [u8]> {
-    message
-        .values(HeaderName::Require)
-        .chain(message.values(HeaderName::ProxyRequire))
-        .filter(|tag| !tag.is_empty())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What we ask of either side inside a dialog: ACK, BYE, and what one leg asks
 //! of the other.
 
-use super::headers;
+use super::{extensions, headers};
 use crate::context::Context;
 use crate::hop::Hop;
 use crate::outbox::Span;
@@ -68,15 +68,30 @@ pub(crate) fn bye(
     )
 }
 
+/// A request of one leg on its way into the other's dialog.
+#[derive(Clone, Copy)]
+pub(crate) struct Carried<'a> {
+    pub(crate) message: &'a Message<'a>,
+    /// Our Contact's user part, for a request that has one.
+    pub(crate) contact: Option<Text>,
+    /// Of a PRACK: RSeq, and the number of the INVITE on the leg that is asked.
+    pub(crate) rack: Option<(u32, u32)>,
+}
+
 /// Carries a request of the other leg into this dialog: the lines that pass and the body as they
-/// are. `contact` is our Contact's user part, for a request that has one.
+/// are.
 pub(crate) fn carry(
     context: &mut Context,
     clients: &mut Clients,
     now: Instant,
     (purpose, dialog): (Purpose, &mut Dialog),
-    (message, contact): (&Message<'_>, Option<Text>),
+    carried: Carried<'_>,
 ) -> Option<Key> {
+    let Carried {
+        message,
+        contact,
+        rack,
+    } = carried;
     dialog.cseq_local += 1;
     let dialog = &*dialog;
     let settings = Arc::clone(&context.settings);
@@ -92,8 +107,16 @@ pub(crate) fn carry(
             dialog.write_start(&settings, writer, start, branch);
             if let Some(user) = contact {
                 write_contact(&settings, writer, &dialog.hop, &user);
-                writer.put(headers::ALLOW);
+                headers::write_allow(writer, message);
             }
+            if let Some((rseq, cseq)) = rack {
+                writer.put(b"RAck: ");
+                writer.number(rseq);
+                writer.put(b" ");
+                writer.number(cseq);
+                writer.put(b" INVITE\r\n");
+            }
+            extensions::write(writer, message);
             writer.pass(message, headers::passes_in_dialog);
             writer.body(message.body());
         },

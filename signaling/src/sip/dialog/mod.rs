@@ -109,6 +109,20 @@ impl Dialog {
                 .eq_ignore_ascii_case(message.from_tag().unwrap_or(&[]))
     }
 
+    /// Whether the other side has this tag.
+    pub(crate) fn is_with(&self, tag: Option<&[u8]>) -> bool {
+        self.part(Part::RemoteTag)
+            .eq_ignore_ascii_case(tag.unwrap_or(&[]))
+    }
+
+    /// A confirmed dialog goes on counting where its early one was.
+    pub(crate) fn continue_from(&mut self, early: &Self) {
+        if self.is_with(Some(early.part(Part::RemoteTag))) {
+            self.cseq_local = self.cseq_local.max(early.cseq_local);
+            self.cseq_remote = early.cseq_remote;
+        }
+    }
+
     /// Whether a new request comes in order (§12.2.2); then it is the last one from now on. The
     /// same number again is a second request under one number, which §12.2.1.1 rules out.
     pub(crate) fn takes_cseq(&mut self, cseq: u32) -> bool {

@@ -1,0 +1,66 @@
+//! Option tags (RFC 3261 §19.2): which extensions Baton carries from one leg to the other.
+//!
+//! Each leg is offered what the other one supports and Baton carries, and nothing else. What a
+//! Require names beyond that is refused with 420.
+
+use crate::sip::message::{HeaderName, Message, Writer};
+
+/// Extensions that work through Baton: their header fields pass, or are translated.
+const CARRIED: &[&[u8]] = &[
+    b"100rel",
+    b"answermode",
+    b"early-session",
+    b"histinfo",
+    b"norefersub",
+    b"precondition",
+    b"resource-priority",
+];
+
+/// The option tags in Require and Proxy-Require that we do not know. We are no proxy: whatever is
+/// asked of proxies is not known.
+pub(crate) fn unsupported<'a>(message: &Message<'a>) -> impl Iterator<Item = &'a [u8]> {
+    message
+        .values(HeaderName::Require)
+        .filter(|tag| !is_carried(tag))
+        .chain(message.values(HeaderName::ProxyRequire))
+        .filter(|tag| !tag.is_empty())
+}
+
+/// Whether a message requires this extension.
+pub(crate) fn requires(message: &Message<'_>, tag: &str) -> bool {
+    has(message, HeaderName::Require, tag)
+}
+
+/// Writes what one side supports and requires for the other.
+pub(crate) fn write(writer: &mut Writer<'_>, message: &Message<'_>) {
+    write_carried(writer, message, HeaderName::Supported);
+    write_carried(writer, message, HeaderName::Require);
+}
+
+fn write_carried(writer: &mut Writer<'_>, message: &Message<'_>, name: HeaderName) {
+    let mut is_first = true;
+    for tag in message.values(name).filter(|tag| is_carried(tag)) {
+        if is_first {
+            writer.put(name.as_str().as_bytes());
+            writer.put(b": ");
+        } else {
+            writer.put(b",");
+        }
+        writer.put(tag);
+        is_first = false;
+    }
+    if !is_first {
+        writer.put(b"\r\n");
+    }
+}
+
+fn has(message: &Message<'_>, name: HeaderName, tag: &str) -> bool {
+    let mut tags = message.values(name);
+    tags.any(|value| value.eq_ignore_ascii_case(tag.as_bytes()))
+}
+
+fn is_carried(tag: &[u8]) -> bool {
+    CARRIED
+        .iter()
+        .any(|carried| carried.eq_ignore_ascii_case(tag))
+}
