@@ -49,6 +49,7 @@ impl Table {
                 advertised: "127.0.0.1:5060".into(),
             }],
             access: Arc::default(),
+            overload: signaling::overload::OverloadSettings::default(),
         };
         let now = Instant::now();
         let core = Core::new(Arc::new(settings), Arc::new(Counters::default()), now);

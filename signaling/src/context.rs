@@ -5,6 +5,7 @@ use crate::counters::Counters;
 use crate::hop::Hop;
 use crate::outbox::Outbox;
 use crate::output::{Output, Ticket, Transmit};
+use crate::overload::Overload;
 use crate::pool::Pool;
 use crate::settings::Settings;
 use crate::sip::message::Writer;
@@ -39,6 +40,7 @@ pub(crate) struct Context {
     pub(crate) outbox: Outbox,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) meter: Meter,
+    pub(crate) overload: Overload,
     /// Counts the branches that name no transaction.
     stateless_branches: u64,
 }
@@ -47,6 +49,7 @@ impl Context {
     pub(crate) fn new(settings: Arc<Settings>, counters: Arc<Counters>, now: Instant) -> Self {
         let mint = Mint::new(settings.secret);
         let meter = Meter::new(settings.access.rates, now);
+        let overload = Overload::new(settings.overload, now);
         Self {
             settings,
             counters,
@@ -56,6 +59,7 @@ impl Context {
             outbox: Outbox::new(),
             outputs: VecDeque::new(),
             meter,
+            overload,
             stateless_branches: 0,
         }
     }
@@ -93,6 +97,21 @@ impl Context {
         let transmit = Transmit { hop, span, ticket };
         self.queue(transmit);
         Some(transmit)
+    }
+
+    /// Writes a message if it has at most `room` bytes, and queues it; tells whether.
+    pub(crate) fn send_if_fits(
+        &mut self,
+        hop: Hop,
+        room: usize,
+        write: impl FnOnce(&mut Writer<'_>),
+    ) -> bool {
+        let ticket = None;
+        let written = self.outbox.write(room, write);
+        if let Ok(span) = written {
+            self.queue(Transmit { hop, span, ticket });
+        }
+        written.is_ok()
     }
 
     /// Queues a copy of a message that was kept.

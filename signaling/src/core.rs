@@ -20,7 +20,7 @@ use crate::sip::transaction::key;
 use crate::sip::transaction::server::Servers;
 use crate::slots::{Key, Slots};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Whose a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +142,18 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// The oldest message that is taken in now has waited so long; `has_lost`: others found no room
+    /// to wait. While messages wait too long, new INVITEs are refused.
+    pub fn handle_load(&mut self, now: Instant, waited: Duration, has_lost: bool) {
+        self.context.overload.observe(now, waited, has_lost);
+    }
+
+    /// Whether new INVITEs are refused because messages wait too long.
+    #[must_use]
+    pub fn is_shedding(&self) -> bool {
+        self.context.overload.is_shedding()
     }
 
     /// When [`Core::handle_timeout`] is wanted.

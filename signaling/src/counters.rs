@@ -65,6 +65,10 @@ counters! {
     refused_foreign_source,
     /// Requests refused or dropped because their source sends too many.
     refused_rate,
+    /// INVITEs refused because this worker has too much to do.
+    refused_overload,
+    /// INVITEs dropped because it has too much to do even for refusals.
+    dropped_overload,
     /// What was no SIP message.
     dropped_not_sip,
     /// Messages with a fault to which no answer may go (responses, ACKs, no Via).

@@ -12,6 +12,7 @@ pub mod counters;
 pub mod hop;
 pub mod outbox;
 pub mod output;
+pub mod overload;
 mod pool;
 pub mod settings;
 pub mod sip;

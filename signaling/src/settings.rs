@@ -3,6 +3,7 @@
 
 use crate::access::Access;
 use crate::hop::{ListenerId, Transport};
+use crate::overload::OverloadSettings;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     /// Who may call.
     pub access: Arc<Access>,
+    /// When this worker has too much to do.
+    pub overload: OverloadSettings,
 }
 
 impl Settings {

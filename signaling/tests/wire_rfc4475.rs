@@ -52,6 +52,7 @@ impl Wire {
                 advertised: "192.0.2.5:5060".into(),
             }],
             access: Arc::default(),
+            overload: signaling::overload::OverloadSettings::default(),
         };
         #[expect(
             clippy::disallowed_methods,

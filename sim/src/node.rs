@@ -68,6 +68,7 @@ impl Node {
                     exchanges_per_call_max: 8,
                     listeners: listeners.to_vec(),
                     access: Arc::default(),
+                    overload: signaling::overload::OverloadSettings::default(),
                 };
                 Worker::new(
                     Arc::new(settings),

@@ -12,6 +12,7 @@ mod limits;
 mod log;
 mod mistake;
 mod node;
+mod overload;
 mod peer;
 mod rates;
 mod section;
@@ -28,6 +29,7 @@ pub use limits::Limits;
 pub use log::{Level, Log};
 pub use mistake::Mistake;
 pub use node::{Gather, Node};
+pub use overload::Overload;
 pub use peer::Peer;
 pub use rates::Rates;
 pub use sip::{Listen, Sip};
@@ -50,6 +52,8 @@ pub struct Config {
     pub timers: Timers,
     /// `[limits]`: the maximum of everything.
     pub limits: Limits,
+    /// `[overload]`: when this node has too much to do.
+    pub overload: Overload,
     /// `[rates]`: how often one source may begin something.
     pub rates: Rates,
     /// `[[zone]]`: where calls come from; empty means from anywhere.
@@ -70,12 +74,13 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 10] = [
+const TABLES: [(&str, &[&str]); 11] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
     ("timers", timers::KEYS),
     ("limits", limits::KEYS),
+    ("overload", overload::KEYS),
     ("rates", rates::KEYS),
     ("zone", zone::KEYS),
     ("peer", peer::KEYS),
@@ -85,7 +90,7 @@ const TABLES: [(&str, &[&str]); 10] = [
 
 /// The tables that stand at the top of the file.
 const ROOT_KEYS: &[&str] = &[
-    "node", "sip", "timers", "limits", "rates", "zone", "peer", "log", "admin",
+    "node", "sip", "timers", "limits", "overload", "rates", "zone", "peer", "log", "admin",
 ];
 
 impl Config {
@@ -105,6 +110,7 @@ impl Config {
         let unknown_sources = sip::read_unknown_sources(&mut section);
         let timers = Timers::read(&mut root.table("timers", timers::KEYS, &mut findings));
         let limits = Limits::read(&mut root.table("limits", limits::KEYS, &mut findings));
+        let overload = Overload::read(&mut root.table("overload", overload::KEYS, &mut findings));
         let rates = rates::read(&mut root.table("rates", rates::KEYS, &mut findings));
         let zones = zone::read(&root, &mut findings);
         let peers = peer::read(&root, &mut findings);
@@ -135,6 +141,7 @@ impl Config {
             },
             timers,
             limits,
+            overload,
             rates,
             zones,
             peers,

@@ -18,6 +18,7 @@ fn the_sample_holds_the_defaults() {
     assert_eq!(config.node, Node::default());
     assert_eq!(config.timers, Timers::default());
     assert_eq!(config.limits, Limits::default());
+    assert_eq!(config.overload, Overload::default());
     assert_eq!(config.rates, Rates::default());
     assert_eq!(config.log, Log::default());
     let least = parse(LEAST);
@@ -202,8 +203,8 @@ fn tables_of_the_wrong_kind_or_name() {
         ),
         (
             "[zzz]",
-            "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `rates`, \
-             `zone`, `peer`, `log` or `admin`",
+            "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `overload`, \
+             `rates`, `zone`, `peer`, `log` or `admin`",
         ),
         (
             "[log]\nzzz = 1",

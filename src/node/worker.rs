@@ -8,7 +8,7 @@ use signaling::sip::message::{Framing, Index, Limits};
 use signaling::slots::Key;
 use signaling::{Choice, Core, Hop, Output, Owner, Refusal, Settings, Ticket, Transmit, Transport};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What one thread owns.
 pub struct Worker {
@@ -77,6 +77,17 @@ impl Worker {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.core.handle_timeout(now);
+    }
+
+    /// The oldest message that is taken in now has waited so long; `has_lost`: others were dropped before they could be.
+    pub fn handle_load(&mut self, now: Instant, waited: Duration, has_lost: bool) {
+        self.core.handle_load(now, waited, has_lost);
+    }
+
+    /// Whether new INVITEs are refused because messages wait too long.
+    #[must_use]
+    pub fn is_shedding(&self) -> bool {
+        self.core.is_shedding()
     }
 
     /// When [`Worker::handle_timeout`] is wanted.

@@ -5,7 +5,8 @@ use super::tcp;
 use crate::config::{Config, ListenTransport, PeerTransport};
 use anyhow::Context;
 use balancer::{Balancer, Board, PeerSettings};
-use signaling::access::{Access, Prefix, Zone};
+use signaling::access::{Access, Prefix, Rate, Zone};
+use signaling::overload::OverloadSettings;
 use signaling::sip::message;
 use signaling::{Settings, Timers, Transport};
 use std::fs::File;
@@ -55,6 +56,7 @@ pub(super) fn settings(
         exchanges_per_call_max: config.limits.exchanges_per_call,
         listeners: listeners.collect(),
         access: Arc::new(access(config)),
+        overload: overload(config, share),
     })
 }
 
@@ -75,6 +77,22 @@ fn access(config: &Config) -> Access {
         config.sip.unknown_sources,
         config.rates,
     )
+}
+
+/// When a worker has too much to do.
+fn overload(config: &Config, share: impl Fn(usize) -> usize) -> OverloadSettings {
+    let overload = &config.overload;
+    let share = |number: u32| u32::try_from(share(number as usize)).unwrap_or(number);
+    OverloadSettings {
+        wait_target: overload.wait_target,
+        wait_interval: overload.wait_interval,
+        invites: Rate {
+            per_second: share(overload.invites_per_second),
+            burst: share(overload.invites_burst),
+        },
+        retry_after_min: overload.retry_after_seconds_min,
+        retry_after_max: overload.retry_after_seconds_max,
+    }
 }
 
 /// What the TCP of each worker is told.

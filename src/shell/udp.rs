@@ -4,13 +4,18 @@ use super::counters::Counters;
 use super::intake::{Intake, Sender};
 use super::kernel::batch::{BATCH, Inbound, Outbound, Sent};
 use super::kernel::epoll::Interest;
+use super::kernel::option;
 use signaling::{Hop, ListenerId, Transmit, Transport};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
 
 /// Most datagrams that wait for the kernel. They are answers and repeats that are worth little when late.
 const BACKLOG_MAX: usize = 4096;
+
+/// How long datagrams are stamped after the last full batch.
+const STAMPING_MIN: Duration = Duration::from_secs(1);
 
 /// A datagram that waits.
 struct Waiting {
@@ -28,6 +33,19 @@ pub(super) struct Udp {
     backlog: VecDeque<Waiting>,
     interest: Interest,
     dropped_before: u32,
+    /// Since when each datagram is stamped: a full batch came then, for the last time so far.
+    stamped: Option<Instant>,
+}
+
+/// What one read gave.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Received {
+    /// Datagrams.
+    pub(super) count: usize,
+    /// How long the oldest of them had waited, as far as that is measured.
+    pub(super) waited: Duration,
+    /// Whether the kernel dropped others since the last read.
+    pub(super) has_lost: bool,
 }
 
 impl Udp {
@@ -39,6 +57,7 @@ impl Udp {
             backlog: VecDeque::new(),
             interest: Interest::Read,
             dropped_before: 0,
+            stamped: None,
         }
     }
 
@@ -56,22 +75,51 @@ impl Udp {
         }
     }
 
-    /// Reads one batch and returns how many datagrams it has.
-    pub(super) fn receive(&mut self, inbound: &mut Inbound, counters: &Counters) -> usize {
+    /// Reads one batch.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        inbound: &mut Inbound,
+        counters: &Counters,
+    ) -> Received {
         let Ok(count) = inbound.receive(self.socket.as_fd()) else {
             // The kernel was out of memory or told of an earlier datagram; the next read is a new one.
             counters.receive_errors.add(1);
-            return 0;
+            return Received::default();
         };
         counters.datagrams_in.add(count);
+        let mut has_lost = false;
         if let Some(dropped) = inbound.dropped() {
             // The kernel counts from the socket's first day, modulo 2^32.
-            counters
-                .datagrams_dropped_by_kernel
-                .add(dropped.wrapping_sub(self.dropped_before) as usize);
+            let lost = dropped.wrapping_sub(self.dropped_before);
+            counters.datagrams_dropped_by_kernel.add(lost as usize);
+            has_lost = lost > 0;
             self.dropped_before = dropped;
         }
-        count
+        let waited = match self.stamped {
+            Some(_) => inbound.waited(),
+            None => Duration::ZERO,
+        };
+        self.watch_the_queue(now, count);
+        Received {
+            count,
+            waited,
+            has_lost,
+        }
+    }
+
+    /// Has datagrams stamped while batches are full. A stamp costs a little for each one, and when batches are not full
+    /// nothing waits.
+    fn watch_the_queue(&mut self, now: Instant, count: usize) {
+        let is_over = |since: Instant| now.saturating_duration_since(since) > STAMPING_MIN;
+        if count == BATCH {
+            let is_on = self.stamped.is_some() || option::stamp(self.socket.as_fd(), true).is_ok();
+            self.stamped = is_on.then_some(now);
+        } else if self.stamped.is_some_and(is_over)
+            && option::stamp(self.socket.as_fd(), false).is_ok()
+        {
+            self.stamped = None;
+        }
     }
 
     /// Adds a message to what this turn sends.

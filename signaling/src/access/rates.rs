@@ -76,22 +76,55 @@ pub(crate) enum Act {
     Request,
 }
 
-/// A bucket. One cache line holds the four places that a source may have.
+/// The tokens of one source.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
-    /// Keyed hash of the source and what it does; 0 is nobody.
-    key: u64,
+pub(crate) struct Bucket {
     /// Tokens in thousandths.
     milli: u32,
-    /// When they were counted: milliseconds since the table was made, modulo 2^32.
+    /// When they were counted: milliseconds since some start, modulo 2^32.
     at: u32,
+}
+
+impl Bucket {
+    /// As many tokens as it holds.
+    pub(crate) fn full(rate: Rate, at: u32) -> Self {
+        Self {
+            milli: rate.burst.max(1).saturating_mul(1000),
+            at,
+        }
+    }
+
+    /// Takes one token; `false` when there is none.
+    pub(crate) fn take(&mut self, rate: Rate, at: u32) -> bool {
+        // A thousandth a millisecond for each one a second.
+        let gained = u64::from(at.wrapping_sub(self.at)) * u64::from(rate.per_second);
+        let full = Self::full(rate, at).milli;
+        let milli = u64::from(self.milli).saturating_add(gained);
+        self.milli = u32::try_from(milli).unwrap_or(full).min(full);
+        self.at = at;
+        match self.milli.checked_sub(1000) {
+            Some(rest) => {
+                self.milli = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// A source's place. One cache line holds the four that it may have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    /// Keyed hash of the source and what it does; 0 is nobody.
+    key: u64,
+    bucket: Bucket,
 }
 
 const WAYS: usize = 4;
 
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
-struct Set([Bucket; WAYS]);
+struct Set([Place; WAYS]);
 
 /// The buckets of one worker.
 pub(crate) struct Meter {
@@ -124,42 +157,28 @@ impl Meter {
         let key = mint.hash(&[&octets(source), &[act as u8]]).max(1);
         let elapsed = now.saturating_duration_since(self.base).as_millis();
         let at = u32::try_from(elapsed & u128::from(u32::MAX)).unwrap_or(0);
-        let full = rate.burst.max(1).saturating_mul(1000);
         let index = usize::try_from(key >> 32).unwrap_or(0) & (self.sets.len() - 1);
         let Some(Set(ways)) = self.sets.get_mut(index) else {
             return true;
         };
-        let bucket = place(ways, key, at);
-        if bucket.key == key {
-            // A thousandth a millisecond for each one a second.
-            let gained = u64::from(at.wrapping_sub(bucket.at)) * u64::from(rate.per_second);
-            let milli = u64::from(bucket.milli).saturating_add(gained);
-            bucket.milli = u32::try_from(milli).unwrap_or(full).min(full);
-        } else {
-            *bucket = Bucket {
+        let place = place(ways, key, at);
+        if place.key != key {
+            *place = Place {
                 key,
-                milli: full,
-                at,
+                bucket: Bucket::full(rate, at),
             };
         }
-        bucket.at = at;
-        match bucket.milli.checked_sub(1000) {
-            Some(rest) => {
-                bucket.milli = rest;
-                true
-            }
-            None => false,
-        }
+        place.bucket.take(rate, at)
     }
 }
 
 /// The place of this key: its own, or that of the one that was quiet for longest.
-fn place(ways: &mut [Bucket; WAYS], key: u64, at: u32) -> &mut Bucket {
-    let own = ways.iter().position(|bucket| bucket.key == key);
+fn place(ways: &mut [Place; WAYS], key: u64, at: u32) -> &mut Place {
+    let own = ways.iter().position(|place| place.key == key);
     let position = own.unwrap_or_else(|| {
-        let quiet = |bucket: &Bucket| match bucket.key {
+        let quiet = |place: &Place| match place.key {
             0 => u32::MAX,
-            _ => at.wrapping_sub(bucket.at),
+            _ => at.wrapping_sub(place.bucket.at),
         };
         (0..WAYS)
             .max_by_key(|way| ways.get(*way).map_or(0, quiet))

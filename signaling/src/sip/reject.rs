@@ -9,6 +9,7 @@ use super::transaction::head::Head;
 use super::transaction::key;
 use crate::context::Context;
 use crate::hop::{Hop, Transport};
+use crate::overload::OverloadSettings;
 use crate::slots::Key;
 
 /// Why a request is refused.
@@ -170,10 +171,12 @@ impl Cause {
 
     /// When the sender may come back, in seconds; `spread` is any number, the same for each repeat
     /// of a request.
-    pub(crate) fn retry_after(self, spread: u64) -> Option<u32> {
+    pub(crate) fn retry_after(self, overload: &OverloadSettings, spread: u64) -> Option<u32> {
         let below = |limit: u64| u32::try_from(spread % limit).unwrap_or(0);
         match self {
-            Self::Draining | Self::Overloaded | Self::TooOften => Some(RETRY_AFTER_MIN + below(10)),
+            Self::Draining | Self::Overloaded | Self::TooOften => {
+                Some(overload.retry_after(spread))
+            }
             // RFC 3261 §14.2, RFC 3311 §5.2: between 0 and 10 seconds.
             Self::Busy => Some(below(11)),
             Self::Cancelled
@@ -212,8 +215,6 @@ fn of_fault(fault: Fault) -> (u16, &'static str) {
 const AMPLIFICATION_TENTHS_MAX: usize = 12;
 /// Room for what is added to the request's own head.
 const ADDED_MAX: usize = 768;
-/// Retry-After lies between 5 and 14 seconds: sent to many at once, they do not come back at once.
-const RETRY_AFTER_MIN: u32 = 5;
 
 /// Answers a request without keeping anything (RFC 3261 §8.2.7): a repeat of the request gets the
 /// same answer again.
@@ -231,7 +232,7 @@ pub(crate) fn answer_stateless(
     }
     context.counters.rejected.add_one();
     let answer = Stateless::of(context, message, source);
-    let retry_after = cause.retry_after(answer.hash);
+    let retry_after = cause.retry_after(&context.settings.overload, answer.hash);
     let details = if let Cause::Malformed(fault) = cause {
         fault.to_string()
     } else {
@@ -321,22 +322,15 @@ impl Stateless {
         let generation = u32::try_from(self.hash >> 32).expect("32 bits");
         let slot = u32::try_from(self.hash & 0xff_ffff).expect("24 bits");
         let tag = context.token(Kind::Stateless, Key { slot, generation });
-        let length_of = |is_wordy: bool| {
-            let mut space = vec![0; self.room];
-            let mut writer = Writer::new(&mut space);
-            self.write(&mut writer, (status, reason), &tag, |writer| {
-                more(writer, is_wordy);
-            });
-            writer.finish().unwrap_or(usize::MAX)
-        };
-        let is_wordy = length_of(true) <= self.length_max;
-        if is_wordy || length_of(false) <= self.length_max {
-            context.send(self.hop, None, self.room, |writer| {
+        let room = self.room.min(self.length_max);
+        let is_sent = [true, false].into_iter().any(|is_wordy| {
+            context.send_if_fits(self.hop, room, |writer| {
                 self.write(writer, (status, reason), &tag, |writer| {
                     more(writer, is_wordy);
                 });
-            });
-        } else {
+            })
+        });
+        if !is_sent {
             context.counters.dropped_amplification.add_one();
         }
         self.head.release(&mut context.pool);

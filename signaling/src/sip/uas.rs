@@ -18,6 +18,7 @@ use crate::access::ZoneId;
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::output::Output;
+use crate::overload::Room;
 use crate::slots::Key;
 use std::sync::Arc;
 use std::time::Instant;
@@ -172,7 +173,9 @@ impl Core {
                 .handle_in_dialog(now, hops, (message, tag), index)
                 .err(),
             None => match self.context.admit(now, &source, message.method()) {
-                Verdict::Admit(zone) => self.handle_admitted(hops, message, index, zone).err(),
+                Verdict::Admit(zone) => self
+                    .handle_admitted(now, hops, message, (index, zone))
+                    .err(),
                 Verdict::Drop => None,
                 Verdict::Refuse(cause) => Some(cause),
             },
@@ -199,11 +202,27 @@ impl Core {
     /// A request outside a dialog whose source may send it.
     fn handle_admitted(
         &mut self,
+        now: Instant,
         hops: (Hop, Hop),
         message: &Message<'_>,
-        index: u64,
-        zone: Option<ZoneId>,
+        (index, zone): (u64, Option<ZoneId>),
     ) -> Result<(), Cause> {
+        if message.method() == Method::Invite {
+            // Before anything is read in it: a refusal must cost little.
+            match self.context.overload.room(now, index) {
+                Room::Free => {}
+                Room::Refuse => {
+                    self.context.counters.refused_overload.add_one();
+                    let cause = Cause::Overloaded;
+                    reject::answer_stateless(&mut self.context, message, hops.0, cause);
+                    return Ok(());
+                }
+                Room::Drop => {
+                    self.context.counters.dropped_overload.add_one();
+                    return Ok(());
+                }
+            }
+        }
         inspect(message)?;
         if self.is_draining {
             return Err(Cause::Draining);

@@ -3,6 +3,7 @@
 
 use signaling::access::{Access, Excess, Rate, Rates, Strangers, Zone};
 use signaling::counters::Counters;
+use signaling::overload::OverloadSettings;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
     Choice, Core, Hop, Listener, ListenerId, Output, Refusal, Settings, Timers, Transmit, Transport,
@@ -24,7 +25,11 @@ pub(crate) fn play(name: &str, text: &str) -> String {
     } else {
         100
     };
-    let mut stage = Stage::new(text.contains("over TCP"), transactions_max, access(text));
+    let mut stage = Stage::new(
+        text.contains("over TCP"),
+        transactions_max,
+        (access(text), overload(text)),
+    );
     let mut out = String::new();
     for line in text.lines().filter(|line| !line.starts_with("    ")) {
         out.push_str(line);
@@ -78,6 +83,18 @@ fn access(text: &str) -> Access {
     )
 }
 
+/// How much is too much, as the text of a ladder says it.
+fn overload(text: &str) -> OverloadSettings {
+    let mut overload = OverloadSettings::default();
+    if text.contains("one call at once") {
+        overload.invites = Rate {
+            per_second: 1,
+            burst: 1,
+        };
+    }
+    overload
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Side {
     Caller,
@@ -105,7 +122,11 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(tcp: bool, transactions_max: usize, access: Access) -> Self {
+    fn new(
+        tcp: bool,
+        transactions_max: usize,
+        (access, overload): (Access, OverloadSettings),
+    ) -> Self {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let settings = Settings {
             worker: 0,
@@ -122,6 +143,7 @@ impl Stage {
                 advertised: "192.0.2.5:5060".into(),
             }],
             access: Arc::new(access),
+            overload,
         };
         #[expect(
             clippy::disallowed_methods,
@@ -155,6 +177,13 @@ impl Stage {
             ["wait", time] => self.wait(duration(time)?),
             ["no", "peer"] => self.choice = Err(Refusal::NoCapacity),
             ["drain"] => self.core.drain(),
+            // The oldest message has waited so long, for so long.
+            ["load", waited, "for", time] => {
+                let (waited, time) = (duration(waited)?, duration(time)?);
+                self.core.handle_load(self.now, waited, false);
+                self.wait(time);
+                self.core.handle_load(self.now, waited, false);
+            }
             ["unreachable", "peer"] => self.unreachable()?,
             ["quiet"] => {
                 let occupancy = self.core.occupancy();

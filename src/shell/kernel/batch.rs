@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Most datagrams of one call.
 pub(crate) const BATCH: usize = 64;
@@ -23,7 +24,7 @@ const SLOT: usize = 65_536;
 #[repr(C, align(4))]
 struct Address([u8; Self::SIZE]);
 
-/// Room for one control message with a 32-bit value.
+/// Room for two control messages: how many were dropped (32 bits) and a time (two words).
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; Self::SIZE]);
@@ -109,10 +110,24 @@ impl Inbound {
     /// How many datagrams the kernel has dropped at this socket since it was opened, if it said so with the last batch.
     pub(crate) fn dropped(&self) -> Option<u32> {
         let last = self.filled.checked_sub(1)?;
-        if self.headers.get(last)?.msg_hdr.msg_controllen == 0 {
-            return None;
-        }
-        self.controls.get(last)?.overflow()
+        let value = self.control(last, libc::SO_RXQ_OVFL)?;
+        Some(u32::from_ne_bytes(value))
+    }
+
+    /// How long the first datagram of the last batch, the oldest, had waited; nothing where the socket does not stamp.
+    pub(crate) fn waited(&self) -> Duration {
+        let Some(stamp) = self.control(0, libc::SO_TIMESTAMPNS).and_then(time) else {
+            return Duration::ZERO;
+        };
+        // Both are of the clock on the wall; if it is set in between, one batch is misjudged.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.unwrap_or(Duration::ZERO).saturating_sub(stamp)
+    }
+
+    /// The value of a control message that came with a datagram.
+    fn control<const N: usize>(&self, position: usize, kind: libc::c_int) -> Option<[u8; N]> {
+        let used = self.headers.get(position)?.msg_hdr.msg_controllen;
+        self.controls.get(position)?.value(used, kind)
     }
 
     /// Makes the slots of the last batch ready again: the kernel shortens name and control to what it wrote, and a pointer
@@ -298,21 +313,38 @@ impl Address {
 
 impl Control {
     // SAFETY: CMSG_SPACE is arithmetic.
-    const SIZE: usize = unsafe { libc::CMSG_SPACE(length(size_of::<u32>())) } as usize;
+    const SIZE: usize = unsafe {
+        libc::CMSG_SPACE(length(size_of::<u32>()))
+            + libc::CMSG_SPACE(length(size_of::<libc::timespec>()))
+    } as usize;
 
-    /// The value of an SO_RXQ_OVFL message.
-    fn overflow(&self) -> Option<u32> {
+    /// The value of the message of this kind among the first `used` octets.
+    fn value<const N: usize>(&self, used: usize, kind: libc::c_int) -> Option<[u8; N]> {
         const HEAD: usize = size_of::<libc::cmsghdr>();
-        debug_assert!(
-            Self::SIZE >= HEAD + size_of::<u32>(),
-            "there is room for the value"
-        );
-        // SAFETY: the bytes are aligned for a cmsghdr (8), there are at least as many, and any bits are a valid one.
-        let head = unsafe { ptr::from_ref(self).cast::<libc::cmsghdr>().read() };
-        let value = self.0.get(HEAD..)?.first_chunk::<4>()?;
-        (head.cmsg_level == libc::SOL_SOCKET && head.cmsg_type == libc::SO_RXQ_OVFL)
-            .then(|| u32::from_ne_bytes(*value))
+        let mut rest = self.0.get(..used)?;
+        loop {
+            let head = rest.first_chunk::<HEAD>()?;
+            // SAFETY: there are as many octets as a cmsghdr has, and any bits are a valid one.
+            let head = unsafe { head.as_ptr().cast::<libc::cmsghdr>().read_unaligned() };
+            if head.cmsg_level == libc::SOL_SOCKET && head.cmsg_type == kind {
+                return rest.get(HEAD..)?.first_chunk().copied();
+            }
+            // The next one is aligned for its own head.
+            let next = head
+                .cmsg_len
+                .max(HEAD)
+                .next_multiple_of(align_of::<usize>());
+            rest = rest.get(next..)?;
+        }
     }
+}
+
+/// A `timespec` as a time since 1970.
+fn time(octets: [u8; size_of::<libc::timespec>()]) -> Option<Duration> {
+    // SAFETY: there are as many octets as a timespec has, and any bits are a valid one.
+    let time = unsafe { octets.as_ptr().cast::<libc::timespec>().read_unaligned() };
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    Some(Duration::new(seconds, u32::try_from(time.tv_nsec).ok()?))
 }
 
 /// A length as the system calls take it.
@@ -437,6 +469,33 @@ mod tests {
             }
             assert_eq!(inbound.dropped(), None);
         }
+    }
+
+    #[test]
+    fn a_stamped_datagram_tells_how_long_it_waited() {
+        let (here, there) = pair("127.0.0.1");
+        super::super::option::count_drops(there.as_fd()).unwrap();
+        let to = there.local_addr().unwrap();
+        let mut inbound = Inbound::new();
+        here.send_to(b"without", to).unwrap();
+        assert_eq!(inbound.receive(there.as_fd()).unwrap(), 1);
+        assert_eq!(inbound.waited(), Duration::ZERO);
+        super::super::option::stamp(there.as_fd(), true).unwrap();
+        // The kernel begins to stamp a little later.
+        let wait = Duration::from_millis(5);
+        let is_seen = (0..1000).any(|_| {
+            here.send_to(b"first", to).unwrap();
+            std::thread::sleep(wait);
+            here.send_to(b"second", to).unwrap();
+            assert_eq!(inbound.receive(there.as_fd()).unwrap(), 2);
+            inbound.waited() >= wait
+        });
+        assert!(is_seen, "the wait shows");
+        assert!(inbound.waited() < Duration::from_secs(60));
+        super::super::option::stamp(there.as_fd(), false).unwrap();
+        here.send_to(b"without", to).unwrap();
+        assert_eq!(inbound.receive(there.as_fd()).unwrap(), 1);
+        assert_eq!(inbound.waited(), Duration::ZERO);
     }
 
     #[test]

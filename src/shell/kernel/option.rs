@@ -9,6 +9,16 @@ pub(crate) fn count_drops(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
 }
 
+/// Has each datagram tell when the kernel got it, or not (`SO_TIMESTAMPNS`).
+pub(crate) fn stamp(socket: BorrowedFd<'_>, is_on: bool) -> io::Result<()> {
+    set(
+        socket,
+        libc::SOL_SOCKET,
+        libc::SO_TIMESTAMPNS,
+        libc::c_int::from(is_on),
+    )
+}
+
 /// Sets the receive buffer beyond the system's maximum, which takes the capability `CAP_NET_ADMIN` (`SO_RCVBUFFORCE`).
 pub(crate) fn force_receive_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     set(

@@ -146,6 +146,7 @@ fn worker_of(workers: u8) -> Worker {
         exchanges_per_call_max: 8,
         listeners: vec![listener],
         access: Arc::default(),
+        overload: signaling::overload::OverloadSettings::default(),
     };
     let peer = PeerSettings {
         name: "peer".to_owned(),

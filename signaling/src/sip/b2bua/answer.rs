@@ -110,6 +110,7 @@ pub(crate) fn own(
         .and_then(|listener| settings.listener(listener));
     let agent = listener.map_or("baton", |listener| listener.advertised.as_str());
     context.counters.rejected.add_one();
+    let retry_after = cause.retry_after(&settings.overload, context.mint.hash(&[tag]));
     servers.respond(context, now, (server, status), ADDED_MAX, |writer, head| {
         writer.status_line(status, reason.as_bytes());
         head.write(writer, Some(tag));
@@ -124,7 +125,7 @@ pub(crate) fn own(
             writer.put(warning.as_bytes());
             writer.put(b"\"\r\n");
         }
-        if let Some(seconds) = cause.retry_after(u64::from(server.slot)) {
+        if let Some(seconds) = retry_after {
             writer.put(b"Retry-After: ");
             writer.number(seconds);
             writer.put(b"\r\n");

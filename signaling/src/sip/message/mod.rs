@@ -7,6 +7,7 @@
 //! the framer's own buffer; nothing here knows a status code, a transaction or a clock.
 
 mod fault;
+mod first_look;
 mod found;
 mod framer;
 mod index;
@@ -21,6 +22,7 @@ mod view;
 mod writer;
 
 pub use fault::Fault;
+pub use first_look::is_new_invite;
 pub use framer::{Frame, Framer, StreamFault};
 pub use index::{Framing, Index, Limits};
 pub use method::Method;

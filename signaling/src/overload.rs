@@ -1,0 +1,313 @@
+//! Whether a worker has more to do than it can, and which INVITEs it has refused for that.
+//!
+//! The owner tells how long messages waited before they were taken in. The rule is that of CoDel
+//! (RFC 8289): a wait above the target is overload only when it lasts, since a burst is worked off
+//! by itself; what waited in the kernel's queue is seen again and again as long as more comes than
+//! goes. While it lasts, new INVITEs are refused as long as the wait is above the target, so that
+//! what runs is served and the wait stays near the target (docs/decisions/0011-overload.md).
+
+use crate::access::rates::{Bucket, Rate};
+use std::time::{Duration, Instant};
+
+/// When too much is too much, and what is said then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OverloadSettings {
+    /// The longest wait that is nobody's fault.
+    pub wait_target: Duration,
+    /// How long the wait must stay above the target to be overload.
+    pub wait_interval: Duration,
+    /// New INVITEs that this worker takes; 0 is no limit but its own load.
+    pub invites: Rate,
+    /// The shortest Retry-After, in seconds.
+    pub retry_after_min: u32,
+    /// The longest.
+    pub retry_after_max: u32,
+}
+
+impl Default for OverloadSettings {
+    fn default() -> Self {
+        Self {
+            wait_target: Duration::from_millis(20),
+            wait_interval: Duration::from_millis(100),
+            invites: Rate::UNLIMITED,
+            retry_after_min: 5,
+            retry_after_max: 14,
+        }
+    }
+}
+
+impl OverloadSettings {
+    /// A Retry-After out of the range, from a number that is random for each request.
+    pub(crate) fn retry_after(&self, random: u64) -> u32 {
+        let spread = self.retry_after_max.saturating_sub(self.retry_after_min);
+        let more = random % (u64::from(spread) + 1);
+        self.retry_after_min + u32::try_from(more).unwrap_or(0)
+    }
+}
+
+/// What a worker's load looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Messages do not wait.
+    Calm,
+    /// They wait too long since then, which may be a burst.
+    Rising(Instant),
+    /// They waited too long at that time, for the last time so far.
+    Shedding(Instant),
+}
+
+/// What an INVITE meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// There is room.
+    Free,
+    /// It is refused.
+    Refuse,
+    /// The worker cannot even refuse all of them: it is dropped.
+    Drop,
+}
+
+/// How many intervals without a long wait end the overload.
+const CALM_INTERVALS: u32 = 10;
+/// How many times the target a wait must be for refusals to cost too much.
+const SEVERE: u32 = 3;
+/// Refused INVITEs that are remembered; a power of two.
+const REFUSED: usize = 8192;
+/// How long a refused INVITE may be repeated: 64*T1 with the usual T1.
+const REPEATS: Duration = Duration::from_secs(32);
+
+pub(crate) struct Overload {
+    settings: OverloadSettings,
+    state: State,
+    /// The wait that was told last.
+    waited: Duration,
+    bucket: Bucket,
+    base: Instant,
+    /// Keys of the INVITEs that were refused, each with the millisecond after `base`.
+    refused: Vec<(u64, u32)>,
+}
+
+impl Overload {
+    pub(crate) fn new(settings: OverloadSettings, now: Instant) -> Self {
+        Self {
+            settings,
+            state: State::Calm,
+            waited: Duration::ZERO,
+            bucket: Bucket::full(settings.invites, 0),
+            base: now,
+            refused: Vec::new(),
+        }
+    }
+
+    /// The oldest message taken in now had waited so long; `has_lost`: others before it found no
+    /// room to wait.
+    pub(crate) fn observe(&mut self, now: Instant, waited: Duration, has_lost: bool) {
+        self.waited = waited;
+        let is_long = waited > self.settings.wait_target;
+        self.state = match self.state {
+            State::Calm | State::Rising(_) if has_lost => State::Shedding(now),
+            State::Calm if is_long => State::Rising(now),
+            State::Calm => State::Calm,
+            State::Rising(since) if is_long => {
+                if now.saturating_duration_since(since) >= self.settings.wait_interval {
+                    State::Shedding(now)
+                } else {
+                    State::Rising(since)
+                }
+            }
+            State::Rising(_) => State::Calm,
+            State::Shedding(_) if is_long || has_lost => State::Shedding(now),
+            State::Shedding(last) => {
+                let calm = self.settings.wait_interval * CALM_INTERVALS;
+                if now.saturating_duration_since(last) >= calm {
+                    State::Calm
+                } else {
+                    State::Shedding(last)
+                }
+            }
+        };
+    }
+
+    /// Whether messages wait longer than they should, for longer than a burst.
+    pub(crate) fn is_shedding(&self) -> bool {
+        match self.state {
+            State::Calm | State::Rising(_) => false,
+            State::Shedding(_) => self.waited > self.settings.wait_target,
+        }
+    }
+
+    /// Whether a new INVITE with this key is taken. A repeat of one that was refused is refused too.
+    pub(crate) fn room(&mut self, now: Instant, key: u64) -> Room {
+        if self.is_shedding() && self.waited > self.settings.wait_target * SEVERE {
+            return Room::Drop;
+        }
+        let at = self.milliseconds(now);
+        if self.is_shedding() || self.was_refused(key, at) || !self.take(at) {
+            self.remember(key, at);
+            return Room::Refuse;
+        }
+        Room::Free
+    }
+
+    fn take(&mut self, at: u32) -> bool {
+        let rate = self.settings.invites;
+        rate.per_second == 0 || self.bucket.take(rate, at)
+    }
+
+    fn was_refused(&self, key: u64, at: u32) -> bool {
+        self.refused.get(place(key)).is_some_and(|(known, since)| {
+            *known == key && u128::from(at.wrapping_sub(*since)) < REPEATS.as_millis()
+        })
+    }
+
+    fn remember(&mut self, key: u64, at: u32) {
+        // Taken once, when the first INVITE is refused: most workers never need it.
+        if self.refused.is_empty() {
+            self.refused = vec![(0, 0); REFUSED];
+        }
+        if !self.was_refused(key, at)
+            && let Some(entry) = self.refused.get_mut(place(key))
+        {
+            *entry = (key, at);
+        }
+    }
+
+    fn milliseconds(&self, now: Instant) -> u32 {
+        let elapsed = now.saturating_duration_since(self.base).as_millis();
+        u32::try_from(elapsed & u128::from(u32::MAX)).unwrap_or(0)
+    }
+}
+
+fn place(key: u64) -> usize {
+    usize::try_from(key >> 32).unwrap_or(0) & (REFUSED - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: u64 = 20;
+
+    struct Stage {
+        overload: Overload,
+        now: Instant,
+    }
+
+    impl Stage {
+        fn new(settings: OverloadSettings) -> Self {
+            #[expect(clippy::disallowed_methods, reason = "an instant to start from")]
+            let now = Instant::now();
+            Self {
+                overload: Overload::new(settings, now),
+                now,
+            }
+        }
+
+        /// Observes this wait every millisecond for so long.
+        fn waits(&mut self, waited: u64, millis: u64) {
+            for _ in 0..millis {
+                self.now += Duration::from_millis(1);
+                let waited = Duration::from_millis(waited);
+                self.overload.observe(self.now, waited, false);
+            }
+        }
+
+        fn room(&mut self, key: u64) -> Room {
+            self.overload.room(self.now, key << 32)
+        }
+    }
+
+    #[test]
+    fn a_burst_is_no_overload() {
+        let mut stage = Stage::new(OverloadSettings::default());
+        stage.waits(TARGET + 10, 90);
+        assert_eq!(stage.room(1), Room::Free);
+        stage.waits(TARGET, 1);
+        stage.waits(TARGET + 10, 90);
+        assert_eq!(stage.room(2), Room::Free, "the wait came down in between");
+    }
+
+    #[test]
+    fn a_long_wait_that_lasts_is() {
+        let mut stage = Stage::new(OverloadSettings::default());
+        stage.waits(TARGET + 1, 102);
+        assert_eq!(stage.room(1), Room::Refuse);
+        stage.waits(TARGET, 1);
+        assert_eq!(stage.room(2), Room::Free, "while the wait is short");
+        stage.waits(TARGET + 1, 1);
+        assert_eq!(
+            stage.room(3),
+            Room::Refuse,
+            "and at once again when it is not"
+        );
+        stage.waits(0, 1100);
+        stage.waits(TARGET + 1, 50);
+        assert_eq!(stage.room(4), Room::Free, "after a second it is forgotten");
+    }
+
+    #[test]
+    fn what_the_kernel_dropped_is_overload_at_once() {
+        let mut stage = Stage::new(OverloadSettings::default());
+        let waited = Duration::from_millis(TARGET + 1);
+        stage.overload.observe(stage.now, waited, true);
+        assert_eq!(stage.room(1), Room::Refuse);
+    }
+
+    #[test]
+    fn a_wait_far_beyond_the_target_leaves_no_time_for_refusals() {
+        let mut stage = Stage::new(OverloadSettings::default());
+        stage.waits(TARGET * 3 + 1, 102);
+        assert_eq!(stage.room(1), Room::Drop);
+        stage.waits(TARGET * 3, 1);
+        assert_eq!(stage.room(1), Room::Refuse);
+    }
+
+    #[test]
+    fn a_repeat_of_what_was_refused_is_refused() {
+        let mut stage = Stage::new(OverloadSettings::default());
+        stage.waits(TARGET + 1, 102);
+        assert_eq!(stage.room(1), Room::Refuse);
+        stage.waits(0, 31_000);
+        assert_eq!(stage.room(1), Room::Refuse);
+        assert_eq!(stage.room(2), Room::Free);
+        stage.waits(0, 1_500);
+        assert_eq!(stage.room(1), Room::Free, "no repeat comes so late");
+    }
+
+    #[test]
+    fn a_configured_rate_holds() {
+        let settings = OverloadSettings {
+            invites: Rate {
+                per_second: 100,
+                burst: 10,
+            },
+            ..OverloadSettings::default()
+        };
+        let mut stage = Stage::new(settings);
+        let free = |stage: &mut Stage, first: u64| {
+            (first..first + 50)
+                .filter(|key| stage.room(*key) == Room::Free)
+                .count()
+        };
+        assert_eq!(free(&mut stage, 1), 10);
+        stage.waits(0, 50);
+        assert_eq!(free(&mut stage, 100), 5);
+    }
+
+    #[test]
+    fn retry_after_lies_in_its_range() {
+        let settings = OverloadSettings {
+            retry_after_min: 3,
+            retry_after_max: 5,
+            ..OverloadSettings::default()
+        };
+        let all: Vec<u32> = (0..4).map(|random| settings.retry_after(random)).collect();
+        assert_eq!(all, [3, 4, 5, 3]);
+        let fixed = OverloadSettings {
+            retry_after_min: 3,
+            retry_after_max: 3,
+            ..settings
+        };
+        assert_eq!(fixed.retry_after(u64::MAX), 3);
+    }
+}
