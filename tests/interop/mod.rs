@@ -13,6 +13,7 @@
     reason = "helpers of a test: a failure to prepare is a failure of the test"
 )]
 
+pub(crate) mod baresip;
 pub(crate) mod bench;
 pub(crate) mod capture;
 pub(crate) mod kamailio;

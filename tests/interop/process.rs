@@ -115,6 +115,12 @@ impl Process {
         format!("{}\n{}", self.name, lines.join("\n"))
     }
 
+    /// The same, with what it has written by now.
+    pub(crate) fn words_so_far(&mut self) -> String {
+        while self.next_line(Instant::now()).is_ok() {}
+        self.last_words()
+    }
+
     fn next_line(&mut self, until: Instant) -> Result<String, RecvTimeoutError> {
         let patience = until.saturating_duration_since(Instant::now());
         let line = self.lines.recv_timeout(patience)?;
