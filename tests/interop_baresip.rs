@@ -5,10 +5,12 @@
 mod interop;
 
 use interop::baresip::Baresip;
+use interop::capture::{Capture, Message};
 use interop::installed;
 use interop::node::Node;
 use interop::sipp::Over;
 use interop::stage::Stage;
+use std::collections::BTreeSet;
 
 #[test]
 fn calls_over_udp() {
@@ -19,6 +21,23 @@ fn calls_over_udp() {
 fn calls_over_tcp() {
     play("baresip-tcp", Over::Tcp);
 }
+
+/// Wireshark finds nothing wrong with either leg, and sees what holding means on both.
+#[test]
+fn calls_are_well_formed_over_udp() {
+    capture("baresip-captured-udp", Over::Udp);
+}
+
+#[test]
+fn calls_are_well_formed_over_tcp() {
+    capture("baresip-captured-tcp", Over::Tcp);
+}
+
+/// Offer and answer: the call, held and resumed by the caller, held and resumed by the bridge.
+const DIRECTIONS: [&str; 10] = [
+    "sendrecv", "sendrecv", "sendonly", "recvonly", "sendrecv", "sendrecv", "sendonly", "recvonly",
+    "sendrecv", "sendrecv",
+];
 
 /// Two that talk, and the node between them.
 struct Pair {
@@ -34,15 +53,7 @@ fn play(name: &str, over: Over) {
         return;
     }
     let stage = Stage::calm(name);
-    let caller = Baresip::start(&stage, "caller");
-    let bridge = Baresip::start(&stage, "bridge");
-    let node = stage.node(bridge.port);
-    let mut pair = Pair {
-        caller,
-        bridge,
-        node,
-        over,
-    };
+    let mut pair = Pair::new(&stage, over);
     pair.establish();
     pair.caller.order("hangup", "");
     pair.is_over();
@@ -53,12 +64,72 @@ fn play(name: &str, over: Over) {
     pair.hold_and_resume();
     pair.caller.order("hangup", "");
     pair.is_over();
-    pair.node.ends_with_nothing_left();
-    pair.caller.end();
-    pair.bridge.end();
+    pair.end();
+}
+
+/// A call with everything, as it went over the wire.
+fn capture(name: &str, over: Over) {
+    if !installed(&["baresip", "tshark", "dumpcap"]) {
+        return;
+    }
+    let stage = Stage::calm(name);
+    let mut pair = Pair::new(&stage, over);
+    let node = pair.node.address(over).port();
+    let ports = [pair.caller.port, node, pair.bridge.port];
+    let Some(capture) = Capture::start_on(&stage, &ports) else {
+        return;
+    };
+    pair.establish();
+    pair.hold_and_resume();
+    pair.bridge.order("hangup", "");
+    pair.is_over();
+    let is_end = |message: &&Message| {
+        message.status() == Some(200) && message.find("sip.CSeq.method") == Some("BYE")
+    };
+    let messages = capture.finish_when(|messages| messages.iter().filter(is_end).count() == 2);
+    pair.end();
+    for message in &messages {
+        assert_eq!(message.faults, [""; 0], "{message:?}");
+    }
+    let legs: BTreeSet<&str> = messages.iter().map(|m| m.get("sip.Call-ID")).collect();
+    assert_eq!(legs.len(), 2);
+    for leg in legs {
+        let messages = messages.iter().filter(|m| m.get("sip.Call-ID") == leg);
+        assert_eq!(directions(messages), DIRECTIONS);
+    }
+}
+
+/// Which way media is to go by each offer and answer, repetitions left out.
+fn directions<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<&'static str> {
+    let mut seen = BTreeSet::new();
+    let new = messages.filter(|m| m.find("sdp.owner").is_some_and(|owner| seen.insert(owner)));
+    let direction = |message: &Message| {
+        let mut directions = ["sendrecv", "sendonly", "recvonly"].into_iter();
+        directions.find(|direction| message.has("sdp.media_attr", direction))
+    };
+    new.map(|message| direction(message).expect("a direction"))
+        .collect()
 }
 
 impl Pair {
+    fn new(stage: &Stage, over: Over) -> Self {
+        let caller = Baresip::start(stage, "caller");
+        let bridge = Baresip::start(stage, "bridge");
+        let node = stage.node(bridge.port);
+        Self {
+            caller,
+            bridge,
+            node,
+            over,
+        }
+    }
+
+    fn end(self) {
+        self.node.ends_with_nothing_left();
+        self.caller.end();
+        self.bridge.end();
+    }
+
     /// Both say that the call stands, and that media arrives.
     fn establish(&mut self) {
         let node = self.node.address(self.over);

@@ -1,7 +1,10 @@
 //! What went over the wire, as Wireshark's capture and dissectors see it.
 
 use super::process::Process;
+use super::skip;
 use super::stage::Stage;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -34,9 +37,27 @@ pub(crate) struct Message {
 impl Capture {
     /// Starts; everything that is sent after this is captured.
     pub(crate) fn start(stage: &Stage) -> Self {
+        Self::start_with(stage, &[])
+    }
+
+    /// The same for what goes to these ports or comes from them, on which SIP is spoken: also on a stage
+    /// without a network of its own. `None` where capturing takes rights that are not there.
+    pub(crate) fn start_on(stage: &Stage, ports: &[u16]) -> Option<Self> {
+        let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+        if !is_root {
+            skip("no capture without the rights of root");
+            return None;
+        }
+        let filter: Vec<String> = ports.iter().map(|port| format!("port {port}")).collect();
+        let mut capture = Self::start_with(stage, &["-f", &filter.join(" or ")]);
+        capture.ports.extend(ports);
+        Some(capture)
+    }
+
+    fn start_with(stage: &Stage, options: &[&str]) -> Self {
         let file = stage.file("capture.pcapng");
         let mut command = stage.command("dumpcap");
-        command.args(["-i", "lo", "-w"]).arg(&file);
+        command.args(["-i", "lo", "-w"]).arg(&file).args(options);
         let mut process = Process::start("dumpcap", command);
         // It says this when the device is open.
         process.wait_for("File: ", PATIENCE);
@@ -53,12 +74,17 @@ impl Capture {
     }
 
     /// Waits until so many messages were captured, ends, and gives them in their order.
-    pub(crate) fn finish(mut self, count: usize) -> Vec<Message> {
+    pub(crate) fn finish(self, count: usize) -> Vec<Message> {
+        self.finish_when(|messages| messages.len() >= count)
+    }
+
+    /// Waits until what was captured is complete, ends, and gives it in its order.
+    pub(crate) fn finish_when(mut self, is_complete: impl Fn(&[Message]) -> bool) -> Vec<Message> {
         let until = Instant::now() + PATIENCE;
         // The capture is written with a delay, and nobody says when it is complete.
         let mut messages = self.decode();
-        while messages.len() < count {
-            let told = || format!("{} of {count} messages captured", messages.len());
+        while !is_complete(&messages) {
+            let told = || format!("only {} messages captured", messages.len());
             assert!(
                 self.process.is_alive() && Instant::now() < until,
                 "{}",
@@ -98,6 +124,12 @@ impl Message {
         fields
             .find(|(found, _)| found == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether one of these fields has this value.
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|(found, shown)| found == name && shown == value)
     }
 
     /// How often this field occurs.
