@@ -1,67 +1,309 @@
-//! All peers at one instant: an immutable list that workers read through one `ArcSwap`.
+//! All peers and pools at one instant: immutable, read by every worker through one `ArcSwap`.
+//!
+//! What changes from call to call is not here but in the [`Vitals`] that each board points to, so
+//! that a new board (a reload, a name resolved anew) forgets nothing.
 
-use crate::sessions::Sessions;
-use std::net::SocketAddr;
+use crate::health::{Health, Rules, State};
+use crate::plan::{Mistake, Plan};
+use crate::settings::{
+    Failover, Operator, POOL_OF_ALL, PeerSettings, PoolSettings, Settings, Strategy, Target,
+};
+use crate::vitals::Vitals;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
-/// How a peer is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// The transport that the caller used.
-    Same,
-    /// Over TCP.
-    Tcp,
-    /// Over TLS.
-    Tls,
-    /// Over UDP.
-    Udp,
-}
-
-/// A peer as configured.
-#[derive(Clone, Debug)]
-pub struct PeerSettings {
-    /// Its name in logs and figures.
-    pub name: String,
-    /// How it is reached.
-    pub transport: Transport,
-    /// Where it is.
-    pub remote: SocketAddr,
-    /// Sessions it has room for.
-    pub sessions_max: u32,
-}
+/// A peer's number. It is never given to another name, whatever is reloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerId(pub(crate) u32);
 
 /// A peer on the board.
 #[derive(Clone, Debug)]
 pub struct Peer {
+    /// Its number.
+    pub id: PeerId,
     /// As configured.
-    pub settings: PeerSettings,
-    /// What is in use.
-    pub sessions: Arc<Sessions>,
+    pub settings: Arc<PeerSettings>,
+    /// Where it is now: as configured, or as its name was resolved last.
+    pub targets: Arc<[Target]>,
+    pub(crate) vitals: Arc<Vitals>,
+    /// Where its pool stands on the board.
+    pool: u16,
 }
 
+impl Peer {
+    /// Sessions taken, confirmed by an answer or not.
+    #[must_use]
+    pub fn in_use(&self) -> u32 {
+        self.vitals.counts.seen().taken()
+    }
+
+    /// Sessions taken and not yet confirmed.
+    #[must_use]
+    pub fn reserved(&self) -> u32 {
+        self.vitals.counts.seen().reserved()
+    }
+}
+
+/// A group of peers, laid out for a choice.
+#[derive(Clone, Debug)]
+pub(crate) struct Pool {
+    pub(crate) name: Arc<str>,
+    pub(crate) strategy: Strategy,
+    pub(crate) failover: Failover,
+    pub(crate) candidates: Box<[Candidate]>,
+    /// Counts decisions, so that equals take turns.
+    pub(crate) turn: Arc<Turn>,
+}
+
+/// What a choice reads of a peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) id: PeerId,
+    /// Where it stands on the board.
+    pub(crate) position: u32,
+    pub(crate) sessions_max: u32,
+    /// 0 where there is no target.
+    pub(crate) new_limit: u32,
+    pub(crate) weight: u32,
+    /// One bit for each tag that some alias asks for.
+    pub(crate) tags: u64,
+}
+
+/// A counter in a cache line of its own.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Turn(pub(crate) AtomicU32);
+
 /// All peers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Board {
     peers: Box<[Peer]>,
+    pub(crate) pools: Box<[Pool]>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) rules: Rules,
+    /// How long the answer to a probe may take.
+    pub(crate) probe_timeout: Duration,
+    /// Where a peer stands in `peers`, by its number; none once it was taken out.
+    positions: Box<[Option<u32>]>,
+    /// Every name that was ever on a board. The counts of a peer that was taken out live on: its
+    /// calls go on, and it may come back.
+    known: BTreeMap<Arc<str>, (PeerId, Arc<Vitals>)>,
 }
 
 impl Board {
-    /// A board of these peers, all idle.
-    #[must_use]
-    pub fn new(peers: Vec<PeerSettings>) -> Self {
-        let peers = peers
-            .into_iter()
-            .map(|settings| Peer {
-                sessions: Arc::new(Sessions::new(settings.sessions_max)),
-                settings,
-            })
-            .collect();
-        Self { peers }
-    }
-
     /// The peers, in the order of the configuration.
     #[must_use]
     pub fn peers(&self) -> &[Peer] {
         &self.peers
+    }
+
+    /// The peer with this number, unless it was taken out.
+    #[must_use]
+    pub fn peer(&self, id: PeerId) -> Option<&Peer> {
+        let position = (*self.positions.get(id.0 as usize)?)?;
+        self.peers.get(position as usize)
+    }
+
+    /// The peer of this name.
+    #[must_use]
+    pub fn peer_named(&self, name: &str) -> Option<&Peer> {
+        let (id, _) = self.known.get(name)?;
+        self.peer(*id)
+    }
+
+    /// The pool that a peer is in.
+    pub(crate) fn pool_of(&self, peer: &Peer) -> Option<&Pool> {
+        self.pools.get(usize::from(peer.pool))
+    }
+
+    /// A board of these settings. Counts, health and what the operator wants are kept of the peers
+    /// that `earlier` knew by the same name.
+    pub(crate) fn new(settings: &Settings, earlier: Option<&Self>) -> Result<Self, Mistake> {
+        let mut known = earlier.map_or_else(BTreeMap::new, |board| board.known.clone());
+        let pools = pools(settings);
+        let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
+        let plan = Plan::new(settings, &names)?;
+        let peers: Vec<Peer> = settings
+            .peers
+            .iter()
+            .map(|peer| {
+                let next = PeerId(u32::try_from(known.len()).unwrap_or(u32::MAX));
+                let fresh = || (next, Arc::new(Vitals::new(peer.operator)));
+                let (id, vitals) = known
+                    .entry(Arc::from(peer.name.as_str()))
+                    .or_insert_with(fresh);
+                Peer {
+                    id: *id,
+                    settings: Arc::new(peer.clone()),
+                    targets: targets(peer, *id, earlier),
+                    vitals: Arc::clone(vitals),
+                    pool: position_of(&names, &peer.pool).unwrap_or(u16::MAX),
+                }
+            })
+            .collect();
+        let mut positions = vec![None; known.len()];
+        for (peer, position) in peers.iter().zip(0u32..) {
+            if let Some(place) = positions.get_mut(peer.id.0 as usize) {
+                *place = Some(position);
+            }
+        }
+        let mut board = Self {
+            peers: peers.into(),
+            pools: Box::default(),
+            plan: Arc::new(plan),
+            rules: Rules::new(&settings.health),
+            probe_timeout: settings.health.probe_timeout,
+            positions: positions.into(),
+            known,
+        };
+        board.pools = board.pools(&pools, earlier);
+        Ok(board)
+    }
+
+    /// The same with other addresses for one peer.
+    pub(crate) fn with_targets(&self, id: PeerId, targets: &Arc<[Target]>) -> Self {
+        let mut board = self.clone();
+        for peer in &mut board.peers {
+            if peer.id == id {
+                peer.targets = Arc::clone(targets);
+            }
+        }
+        for pool in &mut board.pools {
+            for candidate in pool.candidates.iter_mut().filter(|one| one.id == id) {
+                let peer = board.peers.get(candidate.position as usize);
+                candidate.new_limit = peer.map_or(0, new_limit);
+            }
+        }
+        board
+    }
+
+    fn pools(&self, pools: &[PoolSettings], earlier: Option<&Self>) -> Box<[Pool]> {
+        let turn = |name: &str| {
+            let earlier = earlier.map_or(&[][..], |board| &board.pools);
+            earlier
+                .iter()
+                .find(|pool| *pool.name == *name)
+                .map_or_else(Arc::default, |pool| Arc::clone(&pool.turn))
+        };
+        pools
+            .iter()
+            .map(|pool| Pool {
+                name: Arc::from(pool.name.as_str()),
+                strategy: pool.strategy,
+                failover: pool.failover,
+                candidates: self.candidates(&pool.name),
+                turn: turn(&pool.name),
+            })
+            .collect()
+    }
+
+    fn candidates(&self, pool: &str) -> Box<[Candidate]> {
+        let members = self.peers.iter().zip(0u32..);
+        members
+            .filter(|(peer, _)| peer.settings.pool == pool)
+            .map(|(peer, position)| Candidate {
+                vitals: Arc::clone(&peer.vitals),
+                id: peer.id,
+                position,
+                sessions_max: peer.settings.sessions_max,
+                new_limit: new_limit(peer),
+                weight: peer.settings.weight.max(1),
+                tags: self.plan.tags(&peer.settings.tags),
+            })
+            .collect()
+    }
+}
+
+/// Where a name stands among names.
+pub(crate) fn position_of(names: &[&str], name: &str) -> Option<u16> {
+    let mut positions = names.iter().zip(0u16..);
+    positions
+        .find(|(other, _)| **other == name)
+        .map(|(_, position)| position)
+}
+
+/// The pools as configured, and the one that peers are in which name none.
+fn pools(settings: &Settings) -> Vec<PoolSettings> {
+    let mut pools = settings.pools.clone();
+    let is_wanted = settings.peers.iter().any(|peer| peer.pool == POOL_OF_ALL);
+    if is_wanted && !pools.iter().any(|pool| pool.name == POOL_OF_ALL) {
+        pools.push(PoolSettings::new(POOL_OF_ALL));
+    }
+    pools
+}
+
+/// Addresses that a name was resolved to outlive a reload in which the peer did not change.
+fn targets(peer: &PeerSettings, id: PeerId, earlier: Option<&Board>) -> Arc<[Target]> {
+    let same = earlier
+        .and_then(|board| board.peer(id))
+        .filter(|other| peer.targets.is_empty() && other.settings.targets.is_empty());
+    same.map_or_else(
+        || Arc::from(peer.targets.as_slice()),
+        |other| Arc::clone(&other.targets),
+    )
+}
+
+/// Nobody is sent to a peer without an address.
+fn new_limit(peer: &Peer) -> u32 {
+    if peer.targets.is_empty() {
+        0
+    } else {
+        peer.settings.new_limit.min(peer.settings.sessions_max)
+    }
+}
+
+/// A peer's state in the words of the VCS page, and two of Baton's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerState {
+    /// In service.
+    Active,
+    /// It answers again, and is watched for a while.
+    Checking,
+    /// The operator drains it.
+    Draining,
+    /// Out of service.
+    Failed,
+    /// The operator works on it.
+    Maintenance,
+    /// It asked to be left alone for a time.
+    Paused,
+}
+
+impl PeerState {
+    /// All, in the order of the alphabet.
+    pub const ALL: [Self; 6] = [
+        Self::Active,
+        Self::Checking,
+        Self::Draining,
+        Self::Failed,
+        Self::Maintenance,
+        Self::Paused,
+    ];
+
+    pub(crate) fn of(health: Health, now: u64) -> Self {
+        match (health.operator, health.state) {
+            (Operator::Maint, _) => Self::Maintenance,
+            (_, State::Failed) => Self::Failed,
+            (_, State::Checking) => Self::Checking,
+            (Operator::Drain, State::Active | State::Paused) => Self::Draining,
+            (Operator::Ready, State::Paused) if !health.is_well(now) => Self::Paused,
+            (Operator::Ready, State::Active | State::Paused) => Self::Active,
+        }
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "Active",
+            Self::Checking => "Checking",
+            Self::Draining => "Draining",
+            Self::Failed => "Failed",
+            Self::Maintenance => "Maintenance",
+            Self::Paused => "Paused",
+        }
     }
 }

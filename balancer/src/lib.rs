@@ -1,16 +1,45 @@
 //! Where a call goes: the one place that decides.
 //!
-//! [`Balancer::place`] picks the peer with the most sessions available and takes one of its
-//! sessions in the same step, so that two callers never both count the same free session; the
-//! [`Permit`] gives it back on drop. No lock and no allocation on the way. Dial plan, conferences
-//! and health come with the work on the trunk in full.
+//! [`Balancer::place`] asks the dial plan, follows a conference to its peer or picks the peer with
+//! the most sessions available, and takes a session there in the same step, so that two callers
+//! never both count the same free session. The [`Permit`] gives it back on drop. What is learnt of
+//! peers comes in by [`Balancer::report`] from any worker; the health of a peer is one atomic word
+//! that a choice reads. No lock and no allocation for a call into a known conference or without
+//! one.
 #![forbid(unsafe_code)]
 
+mod balancer;
 mod board;
 mod choose;
+mod conferences;
+mod explain;
+mod figures;
+mod health;
+mod leases;
+mod moment;
+mod permit;
 mod place;
+mod plan;
+mod probes;
+mod report;
 mod sessions;
+mod settings;
+mod table;
+mod vitals;
 
-pub use board::{Board, Peer, PeerSettings, Transport};
-pub use place::{Balancer, NoPlace, Placement};
-pub use sessions::{Permit, Sessions};
+pub use balancer::{Balancer, Change};
+pub use board::{Board, Peer, PeerId, PeerState};
+pub use conferences::{ConferenceFigures, Confirmation};
+pub use explain::{Explanation, PeerExplained, PoolExplained, Verdict};
+pub use figures::PeerFigures;
+pub use leases::Leased;
+pub use permit::Permit;
+pub use place::{NoPlace, Placement, Request};
+pub use plan::{Mistake, PatternError};
+pub use probes::Probe;
+pub use report::{Cause, Outcome, Reported, Source};
+pub use settings::{
+    AliasSettings, Failover, HealthSettings, Operator, POOL_OF_ALL, PeerSettings, PoolSettings,
+    Role, Settings, Statuses, Strategy, Target, Transport,
+};
+pub use vitals::Reason;

@@ -1,88 +1,147 @@
-//! How many sessions of a peer are in use: one atomic, and the permit that gives back what it took.
+//! How many sessions of a peer are taken: one atomic word that never forgets what it lent.
+//!
+//! The word holds what is taken in all (low half) and how much of that is reserved, which is taken
+//! and not yet confirmed by an answer (high half). A choice is made with [`Counts::take_seen`],
+//! which succeeds only if nothing changed since the word was read: equal peers then never differ
+//! by more than one, however many workers choose at once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(loom))]
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The session count of one peer, shared by all workers and carried from board to board.
+/// What is taken of one peer, shared by all workers and carried from board to board.
 #[derive(Debug)]
-#[repr(align(128))]
-pub struct Sessions {
-    maximum: u32,
-    in_use: AtomicU32,
+pub(crate) struct Counts {
+    word: AtomicU64,
 }
 
-impl Sessions {
-    /// A peer with room for so many.
-    #[must_use]
-    pub fn new(maximum: u32) -> Self {
+/// The counts at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen(u64);
+
+impl Seen {
+    /// Sessions taken, confirmed or not.
+    pub(crate) const fn taken(self) -> u32 {
+        low(self.0)
+    }
+
+    /// Sessions taken and not yet confirmed.
+    pub(crate) const fn reserved(self) -> u32 {
+        low(self.0 >> 32)
+    }
+
+    const fn of(taken: u32, reserved: u32) -> Self {
+        Self((reserved as u64) << 32 | taken as u64)
+    }
+
+    /// With so many more sessions taken and reserved.
+    const fn plus(self, sessions: u32) -> Option<Self> {
+        match (
+            self.taken().checked_add(sessions),
+            self.reserved().checked_add(sessions),
+        ) {
+            (Some(taken), Some(reserved)) => Some(Self::of(taken, reserved)),
+            (None, _) | (_, None) => None,
+        }
+    }
+}
+
+impl Counts {
+    pub(crate) fn new() -> Self {
         Self {
-            maximum,
-            in_use: AtomicU32::new(0),
+            word: AtomicU64::new(0),
         }
     }
 
-    /// Room in all.
-    #[must_use]
-    pub fn maximum(&self) -> u32 {
-        self.maximum
+    // Relaxed, here and below: only the word itself is agreed on; no other memory is published by
+    // it.
+    pub(crate) fn seen(&self) -> Seen {
+        Seen(self.word.load(Ordering::Relaxed))
     }
 
-    /// Sessions taken, confirmed by an answer or not.
-    #[must_use]
-    pub fn in_use(&self) -> u32 {
-        // Relaxed: a figure to choose by; `take` is what decides.
-        self.in_use.load(Ordering::Relaxed)
+    /// Takes and reserves sessions if nothing was taken, confirmed or given back since `seen`.
+    pub(crate) fn take_seen(&self, seen: Seen, sessions: u32) -> bool {
+        let Some(next) = seen.plus(sessions) else {
+            return false;
+        };
+        self.word
+            .compare_exchange(seen.0, next.0, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
-    /// Sessions that may still be taken.
-    #[must_use]
-    pub fn available(&self) -> u32 {
-        self.maximum.saturating_sub(self.in_use())
+    /// Takes and reserves sessions as long as `fits` says so of the counts as they are.
+    pub(crate) fn take_if(&self, sessions: u32, fits: impl Fn(Seen) -> bool) -> bool {
+        let mut seen = self.seen();
+        while fits(seen) {
+            let Some(next) = seen.plus(sessions) else {
+                return false;
+            };
+            match self.word.compare_exchange_weak(
+                seen.0,
+                next.0,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => seen = Seen(now),
+            }
+        }
+        false
     }
 
-    /// Takes a session if one is free.
-    #[must_use]
-    pub fn take(self: &Arc<Self>) -> Option<Permit> {
-        // Relaxed: only the count itself is agreed on; no other memory is published by it.
-        self.in_use
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-                (used < self.maximum).then(|| used + 1)
-            })
-            .ok()
-            .map(|_| Permit {
-                sessions: Arc::clone(self),
-            })
+    /// What was reserved is in use.
+    pub(crate) fn confirm(&self, sessions: u32) {
+        let before = self
+            .word
+            .fetch_sub(Seen::of(0, sessions).0, Ordering::Relaxed);
+        debug_assert!(
+            Seen(before).reserved() >= sessions,
+            "only what is reserved is confirmed"
+        );
+    }
+
+    /// Gives back what was taken; `reserved` if it was never confirmed.
+    pub(crate) fn give_back(&self, sessions: u32, reserved: bool) {
+        let lent = Seen::of(sessions, if reserved { sessions } else { 0 });
+        let before = Seen(self.word.fetch_sub(lent.0, Ordering::Relaxed));
+        debug_assert!(
+            before.taken() >= sessions && before.reserved() >= lent.reserved(),
+            "only what was taken goes back"
+        );
     }
 }
 
-/// One session taken; it goes back when this is dropped, whatever the reason.
-#[derive(Debug)]
-#[must_use = "a permit that is dropped at once reserves nothing"]
-pub struct Permit {
-    sessions: Arc<Sessions>,
+const fn low(word: u64) -> u32 {
+    (word & 0xffff_ffff) as u32
 }
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let before = self.sessions.in_use.fetch_sub(1, Ordering::Relaxed);
-        debug_assert!(before > 0, "a permit gives back what it took");
-    }
-}
-
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
     #[test]
-    fn never_more_than_the_maximum_and_back_on_drop() {
-        let sessions = Arc::new(Sessions::new(2));
-        let first = sessions.take().expect("free");
-        let second = sessions.take().expect("free");
-        assert!(sessions.take().is_none());
-        assert_eq!(sessions.available(), 0);
-        drop(first);
-        assert_eq!(sessions.in_use(), 1);
-        drop(second);
-        assert_eq!(sessions.available(), 2);
+    fn what_is_taken_is_reserved_until_confirmed_and_goes_back() {
+        let counts = Counts::new();
+        assert!(counts.take_if(2, |seen| seen.taken() + 2 <= 3));
+        assert!(!counts.take_if(2, |seen| seen.taken() + 2 <= 3));
+        assert_eq!((counts.seen().taken(), counts.seen().reserved()), (2, 2));
+        counts.confirm(2);
+        assert_eq!((counts.seen().taken(), counts.seen().reserved()), (2, 0));
+        assert!(counts.take_if(1, |_| true));
+        counts.give_back(1, true);
+        counts.give_back(2, false);
+        assert_eq!(counts.seen(), Seen(0));
+    }
+
+    #[test]
+    fn a_choice_on_old_figures_takes_nothing() {
+        let counts = Counts::new();
+        let seen = counts.seen();
+        assert!(counts.take_seen(seen, 1));
+        assert!(!counts.take_seen(seen, 1));
+        assert_eq!(counts.seen().taken(), 1);
+        let full = Seen::of(u32::MAX, 0);
+        assert!(!counts.take_seen(full, 1) && full.plus(1).is_none());
     }
 }

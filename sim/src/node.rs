@@ -3,7 +3,7 @@
 use crate::place::Place;
 use crate::scenario::Scenario;
 use crate::seen::framing;
-use balancer::{Balancer, Board, PeerSettings};
+use balancer::{Balancer, PeerSettings, Target};
 use baton::node::Worker;
 use loadtest::agent::Random;
 use signaling::counters::Counters;
@@ -40,14 +40,18 @@ impl Node {
     pub(crate) fn new(scenario: &Scenario, now: Instant, random: &mut Random) -> Self {
         let peers = scenario.peers.iter().zip(0u8..).map(|(peer, number)| {
             let place = Place::Peer(number);
-            PeerSettings {
-                name: place.to_string(),
+            let target = Target {
                 transport: peer.reached_by,
                 remote: place.address(scenario.is_v6),
-                sessions_max: peer.sessions_max,
-            }
+            };
+            PeerSettings::new(place.to_string(), target, peer.sessions_max)
         });
-        let balancer = Arc::new(Balancer::new(Board::new(peers.collect())));
+        let peers = balancer::Settings {
+            peers: peers.collect(),
+            ..balancer::Settings::default()
+        };
+        let balancer = Balancer::new(&peers, scenario.seed, now);
+        let balancer = Arc::new(balancer.expect("a scenario is right"));
         let local = Place::Node.address(scenario.is_v6);
         let listeners = [Transport::Udp, Transport::Tcp].map(|transport| Listener {
             transport,
@@ -179,7 +183,7 @@ impl Node {
         Holdings {
             occupancy,
             sessions: sessions
-                .map(|peer| [peer.sessions.in_use(), peer.sessions.maximum()])
+                .map(|peer| [peer.in_use(), peer.settings.sessions_max])
                 .collect(),
         }
     }

@@ -4,6 +4,7 @@ use crate::node::Sent;
 use crate::place::Place;
 use balancer::Permit;
 use signaling::Transport;
+use std::time::Instant;
 
 /// A bug of the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +97,17 @@ impl Saboteur {
     }
 
     /// Takes a session once, if that is the sabotage.
-    pub(crate) fn steal(&mut self, balancer: &balancer::Balancer) {
+    pub(crate) fn steal(&mut self, now: Instant, balancer: &balancer::Balancer) {
         if self.sabotage == Sabotage::LostPermit && self.stolen.is_none() {
-            self.stolen = balancer.place().ok().map(|placement| placement.permit);
+            let request = balancer::Request {
+                alias: b"thief",
+                zone: "",
+                tried: &[],
+                sessions: 1,
+                now,
+            };
+            let placed = balancer.place(&request);
+            self.stolen = placed.ok().map(|placement| placement.permit);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The glue of the cores: one [`Worker`] joins a SIP core and the balancer. No I/O: `src/shell`
 //! drives it with sockets and clocks, `sim/` with a virtual world.
 
+mod alias;
 mod worker;
 
 pub use worker::Worker;

@@ -1,7 +1,8 @@
 //! One worker: its SIP core asks for peers, the balancer answers, and only messages to send come
 //! out.
 
-use balancer::{Balancer, Permit};
+use super::alias;
+use balancer::{Balancer, Permit, Placement};
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
@@ -17,6 +18,8 @@ pub struct Worker {
     balancer: Arc<Balancer>,
     /// The session that each call holds, by the call's slot.
     permits: Vec<Option<(Key, Permit)>>,
+    /// What was dialled, for the question under way.
+    alias: Vec<u8>,
 }
 
 impl Worker {
@@ -34,6 +37,7 @@ impl Worker {
             index: Index::new(limits),
             balancer,
             permits: Vec::new(),
+            alias: Vec::new(),
         }
     }
 
@@ -155,21 +159,30 @@ impl Worker {
             return;
         };
         let source = question.source;
-        let choice = match self.balancer.place() {
-            Ok(placement) => {
-                let transport = match placement.transport {
-                    balancer::Transport::Same => source.transport,
-                    balancer::Transport::Tcp => Transport::Tcp,
-                    balancer::Transport::Tls => Transport::Tls,
-                    balancer::Transport::Udp => Transport::Udp,
-                };
-                self.hold(call, placement.permit);
+        alias::write(question.request_uri, &mut self.alias);
+        let request = balancer::Request {
+            alias: &self.alias,
+            zone: "",
+            tried: &[],
+            sessions: 1,
+            now,
+        };
+        let placed = self.balancer.place(&request);
+        let target = |placement: &Placement| placement.targets.first().copied();
+        let choice = match placed.map(|placement| (target(&placement), placement.permit)) {
+            Ok((Some(target), permit)) => {
+                self.hold(call, permit);
                 Ok(Choice {
-                    transport,
-                    remote: placement.remote,
+                    transport: match target.transport {
+                        balancer::Transport::Same => source.transport,
+                        balancer::Transport::Tcp => Transport::Tcp,
+                        balancer::Transport::Tls => Transport::Tls,
+                        balancer::Transport::Udp => Transport::Udp,
+                    },
+                    remote: target.remote,
                 })
             }
-            Err(balancer::NoPlace::NoCapacity) => Err(Refusal::NoCapacity),
+            Ok((None, _)) | Err(_) => Err(Refusal::NoCapacity),
         };
         self.core.handle_choice(now, call, choice);
     }

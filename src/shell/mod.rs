@@ -144,7 +144,7 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
     let plan = Plan {
         control: Arc::new(Control::new(inboxes.clone())),
         settings: settings::settings(&config, workers, &listeners)?,
-        balancer: settings::balancer(&config),
+        balancer: settings::balancer(&config, Instant::now())?,
         connections: Arc::new(tcp::Shared::new(config.limits.connections)),
         config,
     };

@@ -4,7 +4,7 @@ use super::listeners::Listener;
 use super::tcp;
 use crate::config::{Config, ListenTransport, PeerTransport};
 use anyhow::Context;
-use balancer::{Balancer, Board, PeerSettings};
+use balancer::{Balancer, PeerSettings, Target};
 use signaling::access::{Access, Prefix, Rate, Zone};
 use signaling::overload::OverloadSettings;
 use signaling::sip::message;
@@ -12,6 +12,7 @@ use signaling::{Settings, Timers, Transport};
 use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// The name of a worker is a bit in one word.
 const WORKERS_MAX: usize = 64;
@@ -116,18 +117,29 @@ pub(super) fn message_limits(config: &Config) -> message::Limits {
 }
 
 /// Who decides where a call goes.
-pub(super) fn balancer(config: &Config) -> Arc<Balancer> {
-    let peers = config.peers.iter().map(|peer| PeerSettings {
-        name: peer.name.clone(),
-        transport: match peer.transport {
-            PeerTransport::Same => balancer::Transport::Same,
-            PeerTransport::Tcp => balancer::Transport::Tcp,
-            PeerTransport::Udp => balancer::Transport::Udp,
-        },
-        remote: peer.address,
-        sessions_max: peer.sessions_max,
+pub(super) fn balancer(config: &Config, now: Instant) -> anyhow::Result<Arc<Balancer>> {
+    let [seed, _] = secret()?;
+    let balancer = Balancer::new(&balancer_settings(config), seed, now)?;
+    Ok(Arc::new(balancer))
+}
+
+/// What the balancer is told; a reload hands it over anew.
+pub(super) fn balancer_settings(config: &Config) -> balancer::Settings {
+    let peers = config.peers.iter().map(|peer| {
+        let target = Target {
+            transport: match peer.transport {
+                PeerTransport::Same => balancer::Transport::Same,
+                PeerTransport::Tcp => balancer::Transport::Tcp,
+                PeerTransport::Udp => balancer::Transport::Udp,
+            },
+            remote: peer.address,
+        };
+        PeerSettings::new(peer.name.as_str(), target, peer.sessions_max)
     });
-    Arc::new(Balancer::new(Board::new(peers.collect())))
+    balancer::Settings {
+        peers: peers.collect(),
+        ..balancer::Settings::default()
+    }
 }
 
 /// 128 random bits: tokens of another run or node are not ours, and nobody guesses them.

@@ -53,7 +53,7 @@ impl View {
         if board
             .peers()
             .iter()
-            .all(|peer| peer.sessions.maximum() == 0)
+            .all(|peer| peer.settings.sessions_max == 0)
         {
             reasons.push(Unready::NoUsablePeer);
         }

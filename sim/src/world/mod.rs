@@ -206,7 +206,7 @@ impl World {
 
     fn run_unguarded(&mut self) -> Result<(), Fault> {
         if let Some(saboteur) = &mut self.saboteur {
-            saboteur.steal(self.node.balancer());
+            saboteur.steal(self.base, self.node.balancer());
         }
         let last = self
             .scenario

@@ -135,11 +135,11 @@ fn peers(page: &mut Page, view: &View) {
     let board = view.balancer.board();
     let mut family = page.family(&names::PEER_SESSIONS);
     for peer in board.peers() {
-        family.sample(&[&peer.settings.name], peer.sessions.in_use());
+        family.sample(&[&peer.settings.name], peer.in_use());
     }
     let mut family = page.family(&names::PEER_SESSION_LIMIT);
     for peer in board.peers() {
-        family.sample(&[&peer.settings.name], peer.sessions.maximum());
+        family.sample(&[&peer.settings.name], peer.settings.sessions_max);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::node::Worker;
 use crate::shell::control::Control;
 use crate::shell::inbox::Inbox;
 use crate::shell::kernel::epoll::Events;
-use balancer::{Balancer, Board, PeerSettings};
+use balancer::{Balancer, PeerSettings, Target};
 use signaling::sip::message::Framing;
 use signaling::{Settings, Timers, Transport};
 use std::io::{Read, Write};
@@ -148,21 +148,18 @@ fn worker_of(workers: u8) -> Worker {
         access: Arc::default(),
         overload: signaling::overload::OverloadSettings::default(),
     };
-    let peer = PeerSettings {
-        name: "peer".to_owned(),
+    let target = Target {
         transport: balancer::Transport::Tcp,
         remote: SocketAddr::from(([127, 0, 0, 1], 5180)),
-        sessions_max: 8,
     };
-    let balancer = Arc::new(Balancer::new(Board::new(vec![peer])));
+    let peers = balancer::Settings {
+        peers: vec![PeerSettings::new("peer", target, 8)],
+        ..balancer::Settings::default()
+    };
+    let now = Instant::now();
+    let balancer = Arc::new(Balancer::new(&peers, 1, now).expect("right"));
     let limits = MessageLimits::default();
-    Worker::new(
-        Arc::new(settings),
-        limits,
-        balancer,
-        Arc::default(),
-        Instant::now(),
-    )
+    Worker::new(Arc::new(settings), limits, balancer, Arc::default(), now)
 }
 
 /// Somebody who waits for the answer to a request: only a core makes tickets.

@@ -18,7 +18,7 @@ fn turns() -> (Turns, Arc<Control>) {
     let mut listeners = vec![listeners::open(listen, 1, 65_536).unwrap()];
     let core = settings::settings(&config, 1, &listeners).unwrap();
     let (now, limits) = (Instant::now(), settings::tcp_limits(&config));
-    let balancer = settings::balancer(&config);
+    let balancer = settings::balancer(&config, now).unwrap();
     let worker = Worker::new(
         Arc::new(core),
         limits.message,

@@ -1,0 +1,156 @@
+//! What all workers share: the board, the conferences, and the ways to tell of peers.
+
+use crate::board::{Board, PeerId, PeerState};
+use crate::conferences::{ConferenceFigures, Directory};
+use crate::health::{Event, Health};
+use crate::leases::Leases;
+use crate::moment::{Epoch, millis};
+use crate::plan::Mistake;
+use crate::report::{Cause, Outcome, Reported};
+use crate::settings::{Operator, Settings, Target};
+use arc_swap::{ArcSwap, Guard};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Where calls go; shared by all workers.
+#[derive(Debug)]
+pub struct Balancer {
+    board: ArcSwap<Board>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) leases: Leases,
+    epoch: Epoch,
+    /// From which jitter follows.
+    pub(crate) seed: u64,
+}
+
+/// A peer went from one state to another: worth a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What it was.
+    pub from: PeerState,
+    /// What it is.
+    pub to: PeerState,
+}
+
+impl Balancer {
+    /// A balancer of these settings. Jitter and the keys of its tables follow from the seed.
+    ///
+    /// # Errors
+    /// The settings do not fit together.
+    pub fn new(settings: &Settings, seed: u64, now: Instant) -> Result<Self, Mistake> {
+        let board = Board::new(settings, None)?;
+        let balancer = Self {
+            board: ArcSwap::from_pointee(board),
+            directory: Arc::new(Directory::new(seed)),
+            leases: Leases::new(seed),
+            epoch: Epoch::new(now),
+            seed,
+        };
+        balancer.spread_probes(0);
+        Ok(balancer)
+    }
+
+    /// Takes new settings over, all or nothing. Counts, health, conferences and what the operator
+    /// wants stay with the peers of the same names.
+    ///
+    /// # Errors
+    /// The settings do not fit together; nothing has changed.
+    pub fn reload(&self, settings: &Settings, now: Instant) -> Result<(), Mistake> {
+        let now = self.millis(now);
+        let board = Arc::new(Board::new(settings, Some(&self.board_now()))?);
+        for peer in board.peers() {
+            let rules = &board.rules;
+            peer.vitals.change_health(|health| health.under(now, rules));
+        }
+        self.board.store(board);
+        self.spread_probes(now);
+        Ok(())
+    }
+
+    /// The board as it is now.
+    #[must_use]
+    pub fn board(&self) -> Arc<Board> {
+        self.board.load_full()
+    }
+
+    /// Whether the dial plan serves this alias for this zone.
+    ///
+    /// # Errors
+    /// Why not: `AliasUnknown` or `CallerNotAllowed`.
+    pub fn serves(&self, alias: &[u8], zone: &str) -> Result<(), crate::NoPlace> {
+        self.board_now().plan.route(alias, zone).map(|_| ())
+    }
+
+    /// Tells how a call or a probe went. What that changed of the peer's state.
+    pub fn report(&self, now: Instant, peer: PeerId, outcome: Outcome) -> Option<Change> {
+        let board = self.board_now();
+        let peer = board.peer(peer)?;
+        let (event, cause) = match outcome {
+            Outcome::Accepted | Outcome::Answered => (Event::Good, None),
+            Outcome::Busy => (Event::Good, Some(Cause::Busy)),
+            Outcome::Failed(cause) => (Event::Hard, Some(cause)),
+            Outcome::Paused(time) => (Event::Pause(millis(time)), Some(Cause::Paused)),
+            Outcome::ProbeBad => (Event::ProbeBad, None),
+            Outcome::ProbeGood => (Event::ProbeGood, None),
+            Outcome::SoftFailure => (Event::Soft, Some(Cause::Error)),
+        };
+        if let Some(cause) = cause {
+            peer.vitals.count_failover(cause);
+        }
+        let now = self.millis(now);
+        let (before, after) = peer.vitals.observe(event, now, &board.rules);
+        if before != after {
+            self.reschedule(peer, event, (before, after), now, &board.rules);
+        }
+        let (from, to) = (PeerState::of(before, now), PeerState::of(after, now));
+        (from != to).then_some(Change { from, to })
+    }
+
+    /// Tells what a peer says of itself.
+    pub fn report_use(&self, now: Instant, peer: PeerId, reported: Reported) {
+        if let Some(peer) = self.board_now().peer(peer) {
+            peer.vitals.reconcile(reported, self.millis(now));
+        }
+    }
+
+    /// What the operator wants of a peer from now on, until told otherwise; a reload keeps it.
+    pub fn set_operator(&self, now: Instant, peer: PeerId, operator: Operator) -> Option<Change> {
+        let board = self.board_now();
+        let peer = board.peer(peer)?;
+        let change = |health: Health| health.with_operator(operator);
+        let (before, after) = peer.vitals.change_health(change);
+        let now = self.millis(now);
+        let (from, to) = (PeerState::of(before, now), PeerState::of(after, now));
+        (from != to).then_some(Change { from, to })
+    }
+
+    /// A peer's name was resolved: these are its addresses now. Without any it is not chosen.
+    pub fn set_targets(&self, peer: PeerId, targets: &[Target]) {
+        let targets: Arc<[Target]> = Arc::from(targets);
+        self.board.rcu(|board| board.with_targets(peer, &targets));
+    }
+
+    /// All conferences, by name.
+    #[must_use]
+    pub fn conferences(&self) -> Vec<ConferenceFigures> {
+        self.directory.figures()
+    }
+
+    /// How many conferences there are.
+    #[must_use]
+    pub fn conference_count(&self) -> usize {
+        self.directory.len()
+    }
+
+    pub(crate) fn board_now(&self) -> Guard<Arc<Board>> {
+        self.board.load()
+    }
+
+    pub(crate) fn millis(&self, now: Instant) -> u64 {
+        self.epoch.millis(now)
+    }
+
+    pub(crate) fn instant(&self, millis: u64) -> Option<Instant> {
+        self.epoch.instant(millis)
+    }
+}

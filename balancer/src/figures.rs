@@ -1,0 +1,85 @@
+//! What operators see of peers: read at one moment, owned, without a reference to anything that
+//! lives.
+
+use crate::balancer::Balancer;
+use crate::board::{Peer, PeerId, PeerState};
+use crate::report::{Cause, Reported};
+use crate::settings::{Operator, Target};
+use crate::vitals::Reason;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One peer at one moment.
+#[derive(Clone, Debug)]
+pub struct PeerFigures {
+    /// Its number.
+    pub id: PeerId,
+    /// Its name.
+    pub name: String,
+    /// Its pool.
+    pub pool: String,
+    /// Its addresses.
+    pub targets: Arc<[Target]>,
+    /// Its state in one word.
+    pub state: PeerState,
+    /// What the operator wants of it.
+    pub operator: Operator,
+    /// Sessions taken, confirmed by an answer or not.
+    pub in_use: u32,
+    /// Sessions taken and not yet confirmed.
+    pub reserved: u32,
+    /// Room, the less of what is configured and what it reports.
+    pub limit: u32,
+    /// Room for calls that begin a conference.
+    pub new_limit: u32,
+    /// Room for calls into conferences that it has.
+    pub existing_limit: u32,
+    /// What it last said of itself, and how old that is.
+    pub reported: Option<(Reported, Duration)>,
+    /// What it reported minus what was counted at that moment.
+    pub drift: i32,
+    /// Conferences on it.
+    pub conferences: u32,
+    /// How often it was chosen, by reason.
+    pub chosen: Vec<(Reason, u64)>,
+    /// Calls that had to leave it, by cause.
+    pub failovers: Vec<(Cause, u64)>,
+}
+
+impl Balancer {
+    /// All peers, in the order of the configuration.
+    #[must_use]
+    pub fn figures(&self, now: Instant) -> Vec<PeerFigures> {
+        let now = self.millis(now);
+        let board = self.board_now();
+        let peers = board.peers().iter();
+        peers.map(|peer| figures(peer, now)).collect()
+    }
+}
+
+fn figures(peer: &Peer, now: u64) -> PeerFigures {
+    let (settings, vitals) = (&peer.settings, &peer.vitals);
+    let seen = vitals.counts.seen();
+    let health = vitals.health();
+    let limit = vitals.limit(settings.sessions_max);
+    PeerFigures {
+        id: peer.id,
+        name: settings.name.clone(),
+        pool: settings.pool.clone(),
+        targets: Arc::clone(&peer.targets),
+        state: PeerState::of(health, now),
+        operator: health.operator,
+        in_use: seen.taken(),
+        reserved: seen.reserved(),
+        limit,
+        new_limit: settings.new_limit.min(limit),
+        existing_limit: settings.existing_limit.min(limit),
+        reported: vitals
+            .reported(now)
+            .map(|(reported, age)| (reported, Duration::from_millis(age))),
+        drift: vitals.drift(),
+        conferences: vitals.conferences(),
+        chosen: Reason::ALL.into_iter().zip(vitals.chosen()).collect(),
+        failovers: Cause::ALL.into_iter().zip(vitals.failovers()).collect(),
+    }
+}

@@ -1,0 +1,232 @@
+//! Sessions held for calls that were decided for others and have not come yet.
+//!
+//! A policy answer sends a call somewhere; the call itself comes later by another door, or not at
+//! all. Until then a lease holds its permit: the call that comes for the same conference, or to the
+//! same peer, takes it over; otherwise it goes back when its time is over.
+
+use crate::balancer::Balancer;
+use crate::board::PeerId;
+use crate::moment::millis;
+use crate::permit::Permit;
+use crate::place::{NoPlace, Request};
+use crate::settings::{Role, Target};
+use crate::table::{Change, Table};
+use crossbeam_queue::ArrayQueue;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A decision made for somebody else.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The peer.
+    pub peer: PeerId,
+    /// Its addresses, the first one first; never empty.
+    pub targets: Arc<[Target]>,
+    /// The conference's name.
+    pub conference: Option<Arc<str>>,
+    /// What the caller is in the conference.
+    pub role: Role,
+}
+
+/// All leases.
+#[derive(Debug)]
+pub(crate) struct Leases {
+    by_serial: Table<Arc<Held>>,
+    by_conference: Table<List>,
+    /// Those that are for no conference.
+    by_peer: Table<List>,
+    /// How many are held: with none, a call looks no further.
+    count: AtomicUsize,
+    /// When the first one is over, in milliseconds; [`u64::MAX`] with none.
+    first_over: AtomicU64,
+}
+
+/// The oldest one first.
+type List = Arc<[Arc<Held>]>;
+
+#[derive(Debug)]
+struct Held {
+    /// Which call it is for, in the words of whoever asked.
+    serial: Arc<str>,
+    leased: Leased,
+    over: u64,
+    /// Empty once somebody took it: the one who did is who ends the lease.
+    permit: ArrayQueue<Permit>,
+}
+
+impl Leases {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            by_serial: Table::new(seed),
+            by_conference: Table::new(seed),
+            by_peer: Table::new(seed),
+            count: AtomicUsize::new(0),
+            first_over: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    /// The permit of the oldest lease for a conference.
+    pub(crate) fn claim_conference(&self, name: &str, now: u64) -> Option<Permit> {
+        // Relaxed: a lease made this very moment may be missed; then the call takes a session of
+        // its own, and the lease goes back in time.
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.claim(&self.by_conference.get(name)?, now)
+    }
+
+    /// The permit of the oldest lease at a peer that is for no conference.
+    pub(crate) fn claim_peer(&self, peer: PeerId, now: u64) -> Option<Permit> {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.claim(&self.by_peer.get(&number(peer))?, now)
+    }
+
+    fn claim(&self, list: &[Arc<Held>], now: u64) -> Option<Permit> {
+        let mut fresh = list.iter().filter(|held| now < held.over);
+        fresh.find_map(|held| self.end(held))
+    }
+
+    fn find(&self, serial: &str, now: u64) -> Option<Leased> {
+        let held = self.by_serial.get(serial)?;
+        (now < held.over && !held.permit.is_empty()).then(|| held.leased.clone())
+    }
+
+    fn hold(&self, held: Held, permit: Permit) {
+        let over = held.over;
+        drop(held.permit.push(permit));
+        let held = Arc::new(held);
+        let mut before = None;
+        self.by_serial.change(&held.serial, |current| {
+            before = current.map(Arc::clone);
+            Change::Put(Arc::clone(&held))
+        });
+        if let Some(before) = before {
+            drop(self.end(&before));
+        }
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.listed(&held, |list| Some([list, &[Arc::clone(&held)]].concat()));
+        self.first_over.fetch_min(over, Ordering::Relaxed);
+    }
+
+    /// Takes the permit, unless somebody was faster, and forgets the lease.
+    fn end(&self, held: &Arc<Held>) -> Option<Permit> {
+        let permit = held.permit.pop()?;
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.by_serial
+            .change(&held.serial, |current| match current {
+                Some(current) if Arc::ptr_eq(current, held) => Change::Remove,
+                Some(_) | None => Change::Keep,
+            });
+        self.listed(held, |list| {
+            let others = list.iter().filter(|other| !Arc::ptr_eq(other, held));
+            let others: Vec<_> = others.map(Arc::clone).collect();
+            (!others.is_empty()).then_some(others)
+        });
+        Some(permit)
+    }
+
+    /// Changes the list that a lease is in.
+    fn listed(&self, held: &Held, change: impl Fn(&[Arc<Held>]) -> Option<Vec<Arc<Held>>>) {
+        let change = |list: Option<&List>| match change(list.map_or(&[], |list| list)) {
+            Some(list) => Change::Put(List::from(list)),
+            None => Change::Remove,
+        };
+        match &held.leased.conference {
+            Some(name) => self.by_conference.change(name, change),
+            None => self.by_peer.change(&number(held.leased.peer), change),
+        }
+    }
+
+    /// Gives back what is over at `now`.
+    fn expire(&self, now: u64) {
+        // What is held from now on brings its own time in.
+        self.first_over.store(u64::MAX, Ordering::Relaxed);
+        let mut first_over = u64::MAX;
+        for held in self.by_serial.values() {
+            if now < held.over {
+                first_over = first_over.min(held.over);
+            } else {
+                drop(self.end(&held));
+            }
+        }
+        self.first_over.fetch_min(first_over, Ordering::Relaxed);
+    }
+}
+
+fn number(peer: PeerId) -> String {
+    peer.0.to_string()
+}
+
+impl Balancer {
+    /// Decides for somebody else, whose call will come later or not at all. What is taken is held
+    /// for `time` (TRUNK.md: 30 to 60 s). The same serial again gets the same answer, and nothing
+    /// more is taken.
+    ///
+    /// # Errors
+    /// Why there is no peer.
+    pub fn lease(
+        &self,
+        request: &Request<'_>,
+        serial: &str,
+        time: Duration,
+    ) -> Result<Leased, NoPlace> {
+        let now = self.millis(request.now);
+        if let Some(leased) = self.leases.find(serial, now) {
+            return Ok(leased);
+        }
+        let placement = self.place(request)?;
+        let leased = Leased {
+            peer: placement.peer,
+            targets: placement.targets,
+            conference: placement.permit.conference(),
+            role: placement.role,
+        };
+        let held = Held {
+            serial: Arc::from(serial),
+            leased: leased.clone(),
+            over: now + millis(time),
+            permit: ArrayQueue::new(1),
+        };
+        self.leases.hold(held, placement.permit);
+        Ok(leased)
+    }
+
+    /// The call of a lease will not come.
+    pub fn end_lease(&self, serial: &str) {
+        if let Some(held) = self.leases.by_serial.get(serial) {
+            drop(self.leases.end(&held));
+        }
+    }
+
+    /// Leases held.
+    #[must_use]
+    pub fn lease_count(&self) -> usize {
+        self.leases.count.load(Ordering::Relaxed)
+    }
+
+    /// When [`Balancer::handle_timeout`] is wanted.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let board = self.board_now();
+        let reports = board.peers().iter();
+        let reports = reports.filter_map(|peer| peer.vitals.report_over(&board.rules));
+        let first = self.leases.first_over.load(Ordering::Relaxed);
+        let first = reports.fold(first, u64::min);
+        (first < u64::MAX).then(|| self.instant(first)).flatten()
+    }
+
+    /// Time has passed: leases that are over go back, and reports that are too old count no more.
+    pub fn handle_timeout(&self, now: Instant) {
+        let now = self.millis(now);
+        if now >= self.leases.first_over.load(Ordering::Relaxed) {
+            self.leases.expire(now);
+        }
+        let board = self.board_now();
+        for peer in board.peers() {
+            peer.vitals.forget_old_report(now, &board.rules);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The right to sessions of a peer and to a seat in a conference. Both go back on drop, whatever
+//! the reason.
+
+use crate::board::PeerId;
+use crate::conferences::{Confirmation, Seat};
+use crate::vitals::Vitals;
+use std::sync::Arc;
+
+/// What one call holds.
+#[derive(Debug)]
+#[must_use = "a permit that is dropped at once reserves nothing"]
+pub struct Permit {
+    peer: PeerId,
+    sessions: u32,
+    is_reserved: bool,
+    vitals: Arc<Vitals>,
+    seat: Option<Seat>,
+}
+
+impl Permit {
+    /// For sessions that were taken and reserved already.
+    pub(crate) fn of(peer: PeerId, vitals: &Arc<Vitals>, sessions: u32) -> Self {
+        Self {
+            peer,
+            sessions,
+            is_reserved: true,
+            vitals: Arc::clone(vitals),
+            seat: None,
+        }
+    }
+
+    pub(crate) fn with_seat(mut self, seat: Seat) -> Self {
+        debug_assert!(self.seat.is_none(), "a call sits in one conference");
+        self.seat = Some(seat);
+        self
+    }
+
+    /// The peer that the sessions are of.
+    #[must_use]
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// The name of the conference that the call is for.
+    #[must_use]
+    pub fn conference(&self) -> Option<Arc<str>> {
+        self.seat.as_ref().map(Seat::name)
+    }
+
+    /// The peer answered the call with 2xx: the sessions are in use, and the caller takes part in
+    /// the conference. A second time changes nothing.
+    pub fn confirm(&mut self) -> Confirmation {
+        if std::mem::replace(&mut self.is_reserved, false) {
+            self.vitals.counts.confirm(self.sessions);
+        }
+        self.seat.as_mut().map_or(Confirmation::Here, Seat::confirm)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.vitals
+            .counts
+            .give_back(self.sessions, self.is_reserved);
+    }
+}

@@ -1,0 +1,211 @@
+//! The dial plan: which rule serves an alias, and what that means.
+//!
+//! Compiled when it is loaded. On the way of a call a rule is found without an allocation: captures
+//! come from a store of used ones, and the conference's name is built on the stack.
+
+mod name;
+mod pattern;
+
+pub(crate) use name::Name;
+pub use pattern::PatternError;
+
+use crate::board::position_of;
+use crate::place::NoPlace;
+use crate::settings::{AliasSettings, Role, Settings};
+use pattern::Pattern;
+
+/// What is wrong with settings that were handed over.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mistake {
+    /// An alias names a pool that is not there.
+    #[error("alias `{alias}` names the pool `{pool}`, which is not there")]
+    AliasPool {
+        /// The alias.
+        alias: String,
+        /// What it names.
+        pool: String,
+    },
+    /// A pattern or a conference's name cannot be used.
+    #[error("alias `{alias}`: {error}")]
+    Pattern {
+        /// The alias.
+        alias: String,
+        /// What is wrong.
+        error: PatternError,
+    },
+    /// A peer is in a pool that is not there.
+    #[error("peer `{peer}` is in the pool `{pool}`, which is not there")]
+    PeerPool {
+        /// The peer.
+        peer: String,
+        /// What it names.
+        pool: String,
+    },
+    /// Aliases ask for more tags than fit.
+    #[error("aliases ask for more than {TAGS_MAX} different tags")]
+    Tags,
+}
+
+/// A tag is a bit in one word.
+const TAGS_MAX: usize = 64;
+
+/// All rules, the first one first.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    rules: Box<[Rule]>,
+    /// Every pool, in the order of the configuration: where calls go that no rule sends elsewhere.
+    all_pools: Box<[u16]>,
+    /// The tags that some rule asks for; the position is the bit.
+    tags: Box<[String]>,
+}
+
+/// One conference alias.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pattern: Pattern,
+    pub(crate) role: Role,
+    pub(crate) may_create: bool,
+    pub(crate) participants_max: u32,
+    pools: Box<[u16]>,
+    tags: u64,
+    zones: Box<[String]>,
+}
+
+/// What the plan says about one call.
+#[derive(Debug)]
+pub(crate) struct Route<'p> {
+    /// None where there is no dial plan.
+    pub(crate) rule: Option<&'p Rule>,
+    pub(crate) conference: Option<Name>,
+    /// Positions of pools on the board.
+    pub(crate) pools: &'p [u16],
+    pub(crate) tags: u64,
+}
+
+impl Plan {
+    /// `pools`: the names of the pools as they stand on the board.
+    pub(crate) fn new(settings: &Settings, pools: &[&str]) -> Result<Self, Mistake> {
+        for peer in &settings.peers {
+            if position_of(pools, &peer.pool).is_none() {
+                let (peer, pool) = (peer.name.clone(), peer.pool.clone());
+                return Err(Mistake::PeerPool { peer, pool });
+            }
+        }
+        let mut plan = Self {
+            rules: Box::default(),
+            all_pools: pools.iter().zip(0u16..).map(|(_, at)| at).collect(),
+            tags: tags_asked_for(&settings.aliases)?,
+        };
+        let mut sorted: Vec<&AliasSettings> = settings.aliases.iter().collect();
+        // Stable: equals stay in the order of the configuration.
+        sorted.sort_by_key(|alias| alias.priority);
+        let mut rules = Vec::with_capacity(sorted.len());
+        for alias in sorted {
+            let mut positions = Vec::new();
+            for pool in &alias.pools {
+                let missing = || Mistake::AliasPool {
+                    alias: alias.name.clone(),
+                    pool: pool.clone(),
+                };
+                positions.push(position_of(pools, pool).ok_or_else(missing)?);
+            }
+            rules.push(plan.rule(alias, positions)?);
+        }
+        plan.rules = rules.into();
+        Ok(plan)
+    }
+
+    fn rule(&self, alias: &AliasSettings, pools: Vec<u16>) -> Result<Rule, Mistake> {
+        let pattern = Pattern::new(&alias.pattern, alias.conference.as_deref());
+        Ok(Rule {
+            name: alias.name.clone(),
+            pattern: pattern.map_err(|error| Mistake::Pattern {
+                alias: alias.name.clone(),
+                error,
+            })?,
+            role: alias.role,
+            may_create: alias.may_create,
+            participants_max: alias.participants_max.unwrap_or(u32::MAX),
+            pools: if pools.is_empty() {
+                self.all_pools.clone()
+            } else {
+                pools.into()
+            },
+            tags: self.tags(&alias.tags),
+            zones: alias.zones.clone().into(),
+        })
+    }
+
+    /// The bits of these tags; a tag that no rule asks for has none.
+    pub(crate) fn tags(&self, tags: &[String]) -> u64 {
+        let known = self.tags.iter().zip(0..);
+        known
+            .filter(|(known, _)| tags.contains(known))
+            .fold(0, |bits, (_, bit)| bits | 1 << bit)
+    }
+
+    /// Where calls for this alias from this zone go.
+    pub(crate) fn route(&self, alias: &[u8], zone: &str) -> Result<Route<'_>, NoPlace> {
+        if self.rules.is_empty() {
+            return Ok(Route {
+                rule: None,
+                conference: None,
+                pools: &self.all_pools,
+                tags: 0,
+            });
+        }
+        let alias = std::str::from_utf8(alias).map_err(|_| NoPlace::AliasUnknown)?;
+        let alias = without_scheme(alias);
+        let mut refused = false;
+        for rule in &self.rules {
+            let Some(conference) = rule.pattern.apply(alias) else {
+                continue;
+            };
+            if !rule.zones.is_empty() && !rule.zones.iter().any(|known| known == zone) {
+                // A later rule may serve the same alias to this zone.
+                refused = true;
+                continue;
+            }
+            return Ok(Route {
+                rule: Some(rule),
+                conference: conference.ok_or(NoPlace::AliasUnknown)?,
+                pools: &rule.pools,
+                tags: rule.tags,
+            });
+        }
+        Err(if refused {
+            NoPlace::CallerNotAllowed
+        } else {
+            NoPlace::AliasUnknown
+        })
+    }
+}
+
+/// One leading scheme says how the alias was dialled, not which it is.
+fn without_scheme(alias: &str) -> &str {
+    for scheme in ["sip:", "sips:", "h323:"] {
+        if let Some((head, rest)) = alias.split_at_checked(scheme.len())
+            && head.eq_ignore_ascii_case(scheme)
+        {
+            return rest;
+        }
+    }
+    alias
+}
+
+fn tags_asked_for(aliases: &[AliasSettings]) -> Result<Box<[String]>, Mistake> {
+    let mut tags: Vec<String> = Vec::new();
+    for tag in aliases.iter().flat_map(|alias| &alias.tags) {
+        if !tags.contains(tag) {
+            tags.push(tag.clone());
+        }
+    }
+    if tags.len() > TAGS_MAX {
+        return Err(Mistake::Tags);
+    }
+    Ok(tags.into())
+}
+
+#[cfg(test)]
+mod tests;

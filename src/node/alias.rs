@@ -1,0 +1,50 @@
+//! From a Request-URI to what was dialled: user and host, without password, port, parameters and
+//! escapes.
+
+use signaling::sip::message::{Scheme, Uri, percent_decoded};
+
+/// Writes the alias over what `alias` held. Of a URI of another kind it is the whole text.
+pub(super) fn write(request_uri: &[u8], alias: &mut Vec<u8>) {
+    alias.clear();
+    let Ok(uri) = Uri::parse(request_uri) else {
+        return alias.extend_from_slice(request_uri);
+    };
+    match uri.scheme {
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => {}
+        Scheme::Other => return alias.extend_from_slice(request_uri),
+    }
+    alias.extend(uri.user.into_iter().flat_map(percent_decoded));
+    if uri.user.is_some() && !uri.host.is_empty() {
+        alias.push(b'@');
+    }
+    alias.extend_from_slice(uri.host);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_host_are_what_was_dialled() {
+        let cases: [(&[u8], &[u8]); 7] = [
+            (b"sip:meet@example.com", b"meet@example.com"),
+            (
+                b"sips:meet:secret@example.com:5061;transport=tls?a=b",
+                b"meet@example.com",
+            ),
+            (
+                b"sip:m%65et%40x@[2001:db8::1]:5060",
+                b"meet@x@[2001:db8::1]",
+            ),
+            (b"sip:example.com", b"example.com"),
+            (b"tel:+15551234;phone-context=x", b"+15551234"),
+            (b"h323:meet@example.com", b"h323:meet@example.com"),
+            (b"<nonsense>", b"<nonsense>"),
+        ];
+        let mut alias = b"left over".to_vec();
+        for (uri, expected) in cases {
+            write(uri, &mut alias);
+            assert_eq!(alias, expected, "{}", String::from_utf8_lossy(uri));
+        }
+    }
+}
