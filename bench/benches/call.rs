@@ -10,7 +10,9 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use signaling::counters::Counters;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits};
-use signaling::{Choice, Core, Hop, Listener, ListenerId, Output, Settings, Timers, Transport};
+use signaling::{
+    Choice, Core, Hop, Listener, ListenerId, Output, Settings, Statuses, Timers, Transport,
+};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -74,14 +76,18 @@ impl Table {
         self.core.handle_message(self.now, source, &message);
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Choose(call) => {
+                Output::Choose(attempt) => {
                     let choice = Choice {
+                        peer: 0,
                         transport: Transport::Udp,
                         remote: PEER.parse().unwrap(),
+                        patience: Duration::from_secs(2),
+                        attempts_max: 3,
+                        next_on: Statuses::default(),
                     };
-                    self.core.handle_choice(self.now, call, Ok(choice));
+                    self.core.handle_choice(self.now, attempt, Ok(choice));
                 }
-                Output::Ended(_) => {}
+                Output::Attempted(..) | Output::Ended(_) => {}
                 Output::Send(transmit) => {
                     let bytes = self.core.bytes(transmit.span);
                     let copy = if transmit.hop.remote.port() == 5180 {

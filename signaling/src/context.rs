@@ -4,10 +4,11 @@ use crate::access::rates::Meter;
 use crate::counters::Counters;
 use crate::hop::Hop;
 use crate::outbox::Outbox;
-use crate::output::{Output, Ticket, Transmit};
+use crate::output::{Attempt, Outcome, Output, Ticket, Transmit};
 use crate::overload::Overload;
 use crate::pool::Pool;
 use crate::settings::Settings;
+use crate::sip::b2bua::attempt::Searches;
 use crate::sip::message::Writer;
 use crate::sip::token::{Kind, Mint, Text, Token};
 use crate::slots::Key;
@@ -37,10 +38,13 @@ pub(crate) struct Context {
     pub(crate) mint: Mint,
     pub(crate) wheel: Wheel<Alarm>,
     pub(crate) pool: Pool,
+    pub(crate) searches: Searches,
     pub(crate) outbox: Outbox,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) meter: Meter,
     pub(crate) overload: Overload,
+    /// Attempts that the owner has not been told the end of.
+    pub(crate) attempts: usize,
     /// Counts the branches that name no transaction.
     stateless_branches: u64,
 }
@@ -56,10 +60,12 @@ impl Context {
             mint,
             wheel: Wheel::new(now),
             pool: Pool::default(),
+            searches: Searches::default(),
             outbox: Outbox::new(),
             outputs: VecDeque::new(),
             meter,
             overload,
+            attempts: 0,
             stateless_branches: 0,
         }
     }
@@ -71,6 +77,25 @@ impl Context {
             worker: self.settings.worker,
             key,
         })
+    }
+
+    /// The text of a token that each attempt of a call has for itself.
+    pub(crate) fn attempt_token(&self, kind: Kind, attempt: Attempt) -> Text {
+        let token = Token {
+            kind,
+            worker: self.settings.worker,
+            key: attempt.call,
+        };
+        self.mint.write_nth(token, attempt.number)
+    }
+
+    /// Tells the owner what came of an attempt.
+    pub(crate) fn report(&mut self, attempt: Attempt, outcome: Outcome) {
+        if outcome == Outcome::Over {
+            debug_assert!(self.attempts > 0, "an attempt ends once");
+            self.attempts = self.attempts.saturating_sub(1);
+        }
+        self.outputs.push_back(Output::Attempted(attempt, outcome));
     }
 
     /// A branch that no other message of this worker has.

@@ -8,14 +8,14 @@ use crate::context::{Alarm, Context};
 use crate::counters::Counters;
 use crate::hop::Hop;
 use crate::outbox::Span;
-use crate::output::{Choice, Output, Question, Refusal, Ticket};
+use crate::output::{Attempt, Choice, Outcome, Output, Question, Refusal, Ticket};
 use crate::settings::Settings;
 use crate::sip::b2bua::call::{Call, With};
 use crate::sip::b2bua::exchange::Exchanges;
 use crate::sip::b2bua::{caller_leg, peer_leg, request};
 use crate::sip::message::{HeaderName, Message};
 use crate::sip::token::{Kind, Mint};
-use crate::sip::transaction::client::{Clients, Event, Matched, Purpose, TwoHundred};
+use crate::sip::transaction::client::{Clients, Event, Late, Matched, Purpose, TwoHundred};
 use crate::sip::transaction::key;
 use crate::sip::transaction::server::Servers;
 use crate::slots::{Key, Slots};
@@ -110,8 +110,13 @@ impl Core {
     }
 
     /// The owner's answer to [`Output::Choose`].
-    pub fn handle_choice(&mut self, now: Instant, call: Key, choice: Result<Choice, Refusal>) {
-        self.choose(now, call, choice);
+    pub fn handle_choice(
+        &mut self,
+        now: Instant,
+        attempt: Attempt,
+        choice: Result<Choice, Refusal>,
+    ) {
+        self.choose(now, attempt, choice);
     }
 
     /// A message with this ticket could not be sent.
@@ -190,6 +195,7 @@ impl Core {
             request_uri: call.offer.request_uri(),
             source: call.source,
             zone: call.zone,
+            tried: call.search.as_ref().map_or(&[], |search| &search.tried),
         })
     }
 
@@ -209,6 +215,12 @@ impl Core {
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Attempts whose owner waits to hear that they are over.
+    #[must_use]
+    pub fn attempts(&self) -> usize {
+        self.context.attempts
     }
 
     /// Calls, client and server transactions, timers, and requests being carried across, that live:
@@ -249,14 +261,13 @@ impl Core {
         {
             Matched::Absorbed => {}
             // The peer must not hold a session for a call that is over (TRUNK.md section 4).
-            Matched::Late {
+            Matched::Late(Late {
                 purpose: Purpose::Reinvite(_),
                 hop,
                 ..
-            } => self.reinvite_accepted_late(now, hop, message),
-            Matched::Late { hop, with_bye, .. } => {
-                let end = (hop, with_bye);
-                request::end_stray(&mut self.context, &mut self.clients, now, message, end);
+            }) => self.reinvite_accepted_late(now, hop, message),
+            Matched::Late(late) => {
+                request::end_stray(&mut self.context, &mut self.clients, now, message, late);
             }
             Matched::Tell(client, purpose) => {
                 self.client_event(now, client, purpose, Event::Response, Some(message));
@@ -273,19 +284,21 @@ impl Core {
         event: Event,
         message: Option<&Message<'_>>,
     ) {
-        let with = With {
-            message,
-            server: None,
-        };
         let is_final = message.is_none_or(|message| message.status() >= 200);
         match (purpose, event) {
-            (Purpose::Invite(call), Event::Response) => {
+            (Purpose::Invite(attempt), Event::Response) => {
                 if let Some(message) = message {
-                    self.invite_answered(now, client, call, message);
+                    self.invite_answered(now, client, attempt.call, message);
                 }
             }
-            (Purpose::Invite(call), Event::Timeout | Event::TransportError) => {
-                self.peer_input(now, call, peer_leg::Input::NoAnswer, with);
+            (Purpose::Invite(attempt), Event::Timeout) => {
+                self.lost(now, attempt.call, Outcome::Silent);
+            }
+            (Purpose::Invite(attempt), Event::TransportError) => {
+                self.lost(now, attempt.call, Outcome::Unreachable);
+            }
+            (Purpose::ByeToLate(attempt), _) if is_final => {
+                self.context.report(attempt, Outcome::Over);
             }
             // Whatever the other side says to a BYE, or if it says nothing, the dialog is over
             // (§15.1.1).
@@ -301,7 +314,13 @@ impl Core {
             (Purpose::Reinvite(exchange), event) => {
                 self.reinvite_event(now, (client, exchange), event, message);
             }
-            (Purpose::ByeToCaller(_) | Purpose::ByeToPeer(_) | Purpose::Forgotten, _) => {}
+            (
+                Purpose::ByeToCaller(_)
+                | Purpose::ByeToLate(_)
+                | Purpose::ByeToPeer(_)
+                | Purpose::Forgotten,
+                _,
+            ) => {}
         }
     }
 
@@ -312,26 +331,33 @@ impl Core {
         };
         match message.status() {
             ..=100 => self.peer_input(now, call, peer_leg::Input::Trying, with),
-            101..200 if !self.take_provisional(call, message) => {}
-            101..200 => self.peer_input(now, call, peer_leg::Input::Provisional, with),
-            300.. => self.peer_input(now, call, peer_leg::Input::Failure, with),
+            101..200 => {
+                if let Some(call) = self.calls.get_mut(call) {
+                    call.peer.progress.is_early |= message.to_tag().is_some();
+                }
+                if self.take_provisional(call, message) {
+                    self.peer_input(now, call, peer_leg::Input::Provisional, with);
+                }
+            }
+            300.. => self.refused(now, call, message),
             200..300 => {
                 let tag = self.context.mint.hash(&[message.to_tag().unwrap_or(&[])]);
                 match self.clients.two_hundred(client, tag) {
                     Some(TwoHundred::First) => {
+                        self.report_if_open(call, Outcome::Accepted);
                         self.peer_input(now, call, peer_leg::Input::Success, with);
                     }
                     Some(TwoHundred::Again) if self.calls.get(call).is_some() => {
                         self.peer_input(now, call, peer_leg::Input::SuccessAgain, with);
                     }
                     Some(TwoHundred::Again) => self.clients.repeat_ack(&mut self.context, client),
-                    Some(TwoHundred::Stray { hop, with_bye }) => {
+                    Some(TwoHundred::Stray(late)) => {
                         request::end_stray(
                             &mut self.context,
                             &mut self.clients,
                             now,
                             message,
-                            (hop, with_bye),
+                            late,
                         );
                     }
                     None => {}

@@ -57,6 +57,16 @@ counters! {
     calls_failed,
     /// Calls whose record is gone, for whatever reason.
     calls_ended,
+    /// INVITEs sent to peers: one for each attempt of a call.
+    attempts_begun,
+    /// Calls sent on to another peer because one refused.
+    failovers_refused,
+    /// Calls sent on to another peer because one said nothing.
+    failovers_silent,
+    /// Calls sent on to another peer because one could not be reached.
+    failovers_unreachable,
+    /// 2xx that came from a peer after its attempt was given up: acknowledged and ended.
+    answers_too_late,
     /// Requests refused with a final answer of our own.
     rejected,
     /// Requests of strangers refused with 403, or dropped.

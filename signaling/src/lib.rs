@@ -17,9 +17,11 @@ mod pool;
 pub mod settings;
 pub mod sip;
 pub mod slots;
+pub mod statuses;
 pub mod wheel;
 
 pub use core::{Core, Owner};
 pub use hop::{ConnectionId, Hop, ListenerId, Transport};
-pub use output::{Choice, Ending, Output, Question, Refusal, Ticket, Transmit};
+pub use output::{Attempt, Choice, Ending, Outcome, Output, Question, Refusal, Ticket, Transmit};
 pub use settings::{Listener, Settings, Timers};
+pub use statuses::Statuses;

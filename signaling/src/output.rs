@@ -4,15 +4,19 @@ use crate::access::ZoneId;
 use crate::hop::{Hop, Transport};
 use crate::outbox::Span;
 use crate::slots::Key;
+use crate::statuses::Statuses;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// One effect. The owner takes them in order until there are none, before it waits again.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Choose a peer for this call and say so with `handle_choice`; [`crate::Core::question`] tells
-    /// what was dialled.
-    Choose(Key),
-    /// The call is over; whatever was reserved for it goes back.
+    /// What came of an attempt.
+    Attempted(Attempt, Outcome),
+    /// Choose a peer for this attempt and say so with `handle_choice`; [`crate::Core::question`]
+    /// tells what was dialled, and who was tried already.
+    Choose(Attempt),
+    /// The call is over. Attempts of it that were given up may outlast it.
     Ended(Ending),
     /// Send these bytes.
     Send(Transmit),
@@ -33,6 +37,40 @@ pub struct Transmit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(pub(crate) Key);
 
+/// A call makes at most so many attempts, whatever its owner allows.
+pub const ATTEMPTS_MAX: u8 = 8;
+
+/// One attempt to bring a call to a peer. A call has several when peers fail; only the last one can
+/// win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Attempt {
+    /// The call.
+    pub call: Key,
+    /// Counts the attempts of the call, from 0.
+    pub number: u8,
+}
+
+/// What came of an attempt. For each choice that the owner made there is exactly one
+/// [`Outcome::Over`], and it is the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A 2xx won the call.
+    Accepted,
+    /// The peer refused.
+    Answered {
+        /// With this status, 300 to 699.
+        status: u16,
+        /// And said how long it wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing more comes of it: what was reserved for it goes back.
+    Over,
+    /// The peer said nothing for as long as the choice allowed. It may still answer.
+    Silent,
+    /// The INVITE could not be sent.
+    Unreachable,
+}
+
 /// What the owner needs to know to choose a peer.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -42,22 +80,42 @@ pub struct Question<'a> {
     pub source: Hop,
     /// The zone that this is in.
     pub zone: Option<ZoneId>,
+    /// The peers of earlier attempts, as the choices named them.
+    pub tried: &'a [u32],
 }
 
 /// The owner's answer to [`Output::Choose`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
+    /// The owner's name for the peer, handed back in [`Question::tried`].
+    pub peer: u32,
     /// How to reach the peer.
     pub transport: Transport,
     /// Its address.
     pub remote: SocketAddr,
+    /// How long it may say nothing until the next peer is asked for.
+    pub patience: Duration,
+    /// How many attempts the call has in all; that of the first choice counts.
+    pub attempts_max: u8,
+    /// The refusals that lead to the next peer; all others are the caller's answer.
+    pub next_on: Statuses,
 }
 
 /// Why the owner chose nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No peer has a session free.
+    /// Nothing that we serve has this name.
+    AliasUnknown,
+    /// The caller may not call there.
+    CallerNotAllowed,
+    /// The conference has as many participants as it may.
+    ConferenceFull,
+    /// No peer has a session free, or none that was not tried.
     NoCapacity,
+    /// All peers that could take the call are known to fail.
+    NoPeerInService,
+    /// The conference does not run, and the caller may not begin it.
+    NotStarted,
 }
 
 /// How a call went.

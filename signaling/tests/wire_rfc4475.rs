@@ -13,9 +13,11 @@ mod support;
 
 use signaling::counters::Counters;
 use signaling::sip::message::{Framing, Index, Limits};
-use signaling::{Choice, Core, Hop, Listener, ListenerId, Output, Settings, Timers, Transport};
+use signaling::{
+    Choice, Core, Hop, Listener, ListenerId, Output, Settings, Statuses, Timers, Transport,
+};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use support::{Table, vectors};
 
 const PING: &[u8] = b"OPTIONS sip:192.0.2.5 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.200;branch=z9hG4bKping\r\n\
@@ -79,14 +81,18 @@ impl Wire {
         let mut treatment = Treatment::default();
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Choose(call) => {
+                Output::Choose(attempt) => {
                     let choice = Choice {
+                        peer: 0,
                         transport: Transport::Udp,
                         remote: "192.0.2.9:5080".parse().unwrap(),
+                        patience: Duration::from_secs(2),
+                        attempts_max: 3,
+                        next_on: Statuses::default(),
                     };
-                    self.core.handle_choice(self.now, call, Ok(choice));
+                    self.core.handle_choice(self.now, attempt, Ok(choice));
                 }
-                Output::Ended(_) => {}
+                Output::Attempted(..) | Output::Ended(_) => {}
                 Output::Send(transmit) => {
                     let out = self.core.bytes(transmit.span).to_vec();
                     let mut index = Index::new(Limits::default());

@@ -23,8 +23,9 @@ pub(crate) struct Sent {
 /// What a node holds at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holdings {
-    /// Calls, client transactions, server transactions, timers, permits of all workers.
-    pub(crate) occupancy: [usize; 6],
+    /// Calls, client transactions, server transactions, timers, exchanges, attempts, permits of all
+    /// workers.
+    pub(crate) occupancy: [usize; 7],
     /// Sessions in use and at most, by peer.
     pub(crate) sessions: Vec<[u32; 2]>,
 }
@@ -172,7 +173,7 @@ impl Node {
     }
 
     pub(crate) fn holdings(&self) -> Holdings {
-        let mut occupancy = [0; 6];
+        let mut occupancy = [0; 7];
         for worker in &self.workers {
             for (sum, part) in occupancy.iter_mut().zip(worker.occupancy()) {
                 *sum += part;

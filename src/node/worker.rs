@@ -2,12 +2,15 @@
 //! out.
 
 use super::alias;
-use balancer::{Balancer, Permit, Placement};
+use balancer::{Balancer, Permit};
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
-use signaling::slots::Key;
-use signaling::{Choice, Core, Hop, Output, Owner, Refusal, Settings, Ticket, Transmit, Transport};
+use signaling::{
+    Attempt, Choice, Core, Hop, Outcome, Output, Owner, Refusal, Settings, Statuses, Ticket,
+    Transmit, Transport,
+};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,8 +19,10 @@ pub struct Worker {
     core: Core,
     index: Index,
     balancer: Arc<Balancer>,
-    /// The session that each call holds, by the call's slot.
-    permits: Vec<Option<(Key, Permit)>>,
+    /// The session that the last attempt of each call holds, by the call's slot.
+    permits: Vec<Option<(Attempt, Permit)>>,
+    /// Those of attempts that were given up and are not over.
+    late: BTreeMap<Attempt, Permit>,
     /// What was dialled, for the question under way.
     alias: Vec<u8>,
 }
@@ -38,6 +43,7 @@ impl Worker {
             balancer,
             permits: Vec::new(),
             alias: Vec::new(),
+            late: BTreeMap::new(),
         }
     }
 
@@ -105,8 +111,16 @@ impl Worker {
         loop {
             match self.core.poll_output()? {
                 Output::Send(transmit) => return Some(transmit),
-                Output::Choose(call) => self.choose(now, call),
-                Output::Ended(ending) => self.release(ending.call),
+                Output::Attempted(attempt, Outcome::Over) => self.release(attempt),
+                Output::Choose(attempt) => self.choose(now, attempt),
+                Output::Attempted(
+                    _,
+                    Outcome::Accepted
+                    | Outcome::Answered { .. }
+                    | Outcome::Silent
+                    | Outcome::Unreachable,
+                )
+                | Output::Ended(_) => {}
             }
         }
     }
@@ -139,10 +153,10 @@ impl Worker {
         self.core.calls()
     }
 
-    /// Calls, client and server transactions, timers and requests being carried across that live,
-    /// and permits held: all zero when all is quiet.
+    /// Calls, client and server transactions, timers, requests being carried across and attempts that
+    /// live, and permits held: all zero when all is quiet.
     #[must_use]
-    pub fn occupancy(&self) -> [usize; 6] {
+    pub fn occupancy(&self) -> [usize; 7] {
         let [calls, clients, servers, timers, exchanges] = self.core.occupancy();
         [
             calls,
@@ -150,16 +164,26 @@ impl Worker {
             servers,
             timers,
             exchanges,
-            self.permits.iter().flatten().count(),
+            self.core.attempts(),
+            self.permits.iter().flatten().count() + self.late.len(),
         ]
     }
 
-    fn choose(&mut self, now: Instant, call: Key) {
-        let Some(question) = self.core.question(call) else {
+    fn choose(&mut self, now: Instant, attempt: Attempt) {
+        let Some(question) = self.core.question(attempt.call) else {
             return;
         };
         let source = question.source;
-        alias::write(question.request_uri, &mut self.alias);
+        let choice = if question.tried.is_empty() {
+            alias::write(question.request_uri, &mut self.alias);
+            self.place(now, source, attempt)
+        } else {
+            Err(Refusal::NoCapacity)
+        };
+        self.core.handle_choice(now, attempt, choice);
+    }
+
+    fn place(&mut self, now: Instant, source: Hop, attempt: Attempt) -> Result<Choice, Refusal> {
         let request = balancer::Request {
             alias: &self.alias,
             zone: "",
@@ -167,45 +191,49 @@ impl Worker {
             sessions: 1,
             now,
         };
-        let placed = self.balancer.place(&request);
-        let target = |placement: &Placement| placement.targets.first().copied();
-        let choice = match placed.map(|placement| (target(&placement), placement.permit)) {
-            Ok((Some(target), permit)) => {
-                self.hold(call, permit);
-                Ok(Choice {
-                    transport: match target.transport {
-                        balancer::Transport::Same => source.transport,
-                        balancer::Transport::Tcp => Transport::Tcp,
-                        balancer::Transport::Tls => Transport::Tls,
-                        balancer::Transport::Udp => Transport::Udp,
-                    },
-                    remote: target.remote,
-                })
-            }
-            Ok((None, _)) | Err(_) => Err(Refusal::NoCapacity),
+        let placement = self.balancer.place(&request);
+        let placement = placement.map_err(|_| Refusal::NoCapacity)?;
+        let target = placement.targets.first().ok_or(Refusal::NoCapacity)?;
+        let transport = match target.transport {
+            balancer::Transport::Same => source.transport,
+            balancer::Transport::Tcp => Transport::Tcp,
+            balancer::Transport::Tls => Transport::Tls,
+            balancer::Transport::Udp => Transport::Udp,
         };
-        self.core.handle_choice(now, call, choice);
+        let remote = target.remote;
+        self.hold(attempt, placement.permit);
+        Ok(Choice {
+            peer: 0,
+            transport,
+            remote,
+            patience: placement.failover.first_response_timeout,
+            attempts_max: 1,
+            next_on: Statuses::default(),
+        })
     }
 
-    fn hold(&mut self, call: Key, permit: Permit) {
-        let slot = call.slot as usize;
+    fn hold(&mut self, attempt: Attempt, permit: Permit) {
+        let slot = attempt.call.slot as usize;
         if self.permits.len() <= slot {
             self.permits.resize_with(slot + 1, || None);
         }
         if let Some(place) = self.permits.get_mut(slot) {
-            debug_assert!(
-                place.is_none(),
-                "a call has one permit, and gave it back when it ended"
-            );
-            *place = Some((call, permit));
+            // What was there is an attempt that was given up, of this call or of one that is over.
+            if let Some((earlier, held)) = place.replace((attempt, permit)) {
+                debug_assert!(earlier != attempt, "an attempt has one permit");
+                self.late.insert(earlier, held);
+            }
         }
     }
 
-    fn release(&mut self, call: Key) {
-        if let Some(place) = self.permits.get_mut(call.slot as usize)
-            && place.as_ref().is_some_and(|(holder, _)| *holder == call)
+    fn release(&mut self, attempt: Attempt) {
+        let slot = self.permits.get_mut(attempt.call.slot as usize);
+        if let Some(place) = slot
+            && place.as_ref().is_some_and(|(holder, _)| *holder == attempt)
         {
             *place = None;
+        } else {
+            self.late.remove(&attempt);
         }
     }
 }

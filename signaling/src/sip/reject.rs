@@ -15,10 +15,14 @@ use crate::slots::Key;
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
+    /// Nothing that we serve has the name that was dialled.
+    AliasUnknown,
     /// The leg has another request to answer first.
     Busy,
     /// CANCEL or an early BYE ended the INVITE.
     Cancelled,
+    /// The conference has as many participants as it may.
+    ConferenceFull,
     /// This node begins no more calls.
     Draining,
     /// The source may not call.
@@ -31,6 +35,8 @@ pub enum Cause {
     NoDialog,
     /// No candidate answered.
     NoPeerAnswered,
+    /// The conference does not run, and the caller may not begin it.
+    NotStarted,
     /// No peer can be reached over a transport that we have.
     NoRoute,
     /// A request inside a dialog whose CSeq is not above the last one's.
@@ -74,12 +80,14 @@ impl Cause {
     pub fn status(self) -> (u16, &'static str) {
         match self {
             Self::Busy | Self::OutOfOrder => (500, "Server Internal Error"),
+            Self::AliasUnknown => (404, "Not Found"),
             Self::Cancelled => (487, "Request Terminated"),
+            Self::ConferenceFull => (486, "Busy Here"),
             Self::Draining | Self::Overloaded | Self::TooOften => (503, "Service Unavailable"),
             Self::Forbidden => (403, "Forbidden"),
             Self::Glare => (491, "Request Pending"),
             // Never 503 for "full": RFC 3263 §4.3 would send the caller to every sibling in turn.
-            Self::NoCapacity | Self::NoRoute | Self::PeerUnavailable => {
+            Self::NoCapacity | Self::NoRoute | Self::NotStarted | Self::PeerUnavailable => {
                 (480, "Temporarily Unavailable")
             }
             Self::NoDialog => (481, "Call/Transaction Does Not Exist"),
@@ -98,9 +106,15 @@ impl Cause {
     #[must_use]
     pub fn blame(self) -> Blame {
         match self {
-            Self::Draining | Self::NoCapacity | Self::NoRoute | Self::Overloaded => Blame::Us,
+            Self::ConferenceFull
+            | Self::Draining
+            | Self::NoCapacity
+            | Self::NoRoute
+            | Self::NotStarted
+            | Self::Overloaded => Blame::Us,
             Self::NoPeerAnswered | Self::PeerUnavailable | Self::RangTooLong => Blame::Peer,
-            Self::Busy
+            Self::AliasUnknown
+            | Self::Busy
             | Self::Cancelled
             | Self::Forbidden
             | Self::Glare
@@ -116,41 +130,18 @@ impl Cause {
         }
     }
 
-    /// Whether the same INVITE may be tried at another peer.
-    #[must_use]
-    pub fn may_try_next_peer(self) -> bool {
-        match self {
-            Self::NoPeerAnswered | Self::PeerUnavailable => true,
-            Self::Busy
-            | Self::Cancelled
-            | Self::Draining
-            | Self::Forbidden
-            | Self::Glare
-            | Self::NoCapacity
-            | Self::NoDialog
-            | Self::NoRoute
-            | Self::Malformed(_)
-            | Self::MethodNotAllowed
-            | Self::MethodUnknown
-            | Self::OutOfOrder
-            | Self::Overloaded
-            | Self::RangTooLong
-            | Self::TooManyHops
-            | Self::TooOften
-            | Self::UnsupportedExtension
-            | Self::UnsupportedScheme => false,
-        }
-    }
-
     /// The text of a Warning, where the status alone says too little.
     #[must_use]
     pub fn warning(self) -> Option<&'static str> {
         match self {
+            Self::ConferenceFull => Some("conference full"),
             Self::NoCapacity => Some("no peer has a session free"),
             Self::NoPeerAnswered => Some("no peer answered"),
             Self::PeerUnavailable => Some("the peer is unavailable"),
             Self::NoRoute => Some("no transport to any peer"),
-            Self::Busy
+            Self::NotStarted => Some("the conference has not started"),
+            Self::AliasUnknown
+            | Self::Busy
             | Self::Cancelled
             | Self::Draining
             | Self::Forbidden
@@ -179,7 +170,9 @@ impl Cause {
             }
             // RFC 3261 §14.2, RFC 3311 §5.2: between 0 and 10 seconds.
             Self::Busy => Some(below(11)),
-            Self::Cancelled
+            Self::AliasUnknown
+            | Self::Cancelled
+            | Self::ConferenceFull
             | Self::Forbidden
             | Self::Glare
             | Self::Malformed(_)
@@ -189,6 +182,7 @@ impl Cause {
             | Self::NoDialog
             | Self::NoPeerAnswered
             | Self::NoRoute
+            | Self::NotStarted
             | Self::OutOfOrder
             | Self::PeerUnavailable
             | Self::RangTooLong

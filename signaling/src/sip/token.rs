@@ -2,7 +2,7 @@
 //! our state.
 //!
 //! A token is 20 letters of base 32: worker (8 bits), slot (24), generation (32), and 35 bits of a
-//! keyed hash over those and the token's kind. A response or an in-dialog request finds its
+//! keyed hash over those, the token's kind and, where there are several, its number. A response or an in-dialog request finds its
 //! transaction or call by index. A token that we did not make fails the check with all but 2^-35 of
 //! probability, and a tag cannot be guessed (RFC 3261 §19.3). One case only (`0-9`, `a-v`), since
 //! some elements compare tags without regard to case.
@@ -76,10 +76,17 @@ impl Mint {
     /// The text of a token.
     #[must_use]
     pub fn write(&self, token: Token) -> Text {
+        self.write_nth(token, 0)
+    }
+
+    /// The text of one of several tokens for the same thing: each attempt of a call has names of its
+    /// own.
+    #[must_use]
+    pub fn write_nth(&self, token: Token, number: u8) -> Text {
         let payload = u64::from(token.worker) << 56
             | u64::from(token.key.slot & 0xff_ffff) << 32
             | u64::from(token.key.generation);
-        let check = self.check(token.kind, payload);
+        let check = self.check((token.kind, number), payload);
         let mut text = [0; LENGTH];
         let (front, back) = text.split_at_mut(PAYLOAD_LETTERS);
         spell(front, payload);
@@ -90,12 +97,18 @@ impl Mint {
     /// The token of a text, if this node made it.
     #[must_use]
     pub fn read(&self, kind: Kind, text: &[u8]) -> Option<Token> {
+        self.read_nth(kind, text, 0)
+    }
+
+    /// The token of a text that [`Mint::write_nth`] made with this number.
+    #[must_use]
+    pub fn read_nth(&self, kind: Kind, text: &[u8], number: u8) -> Option<Token> {
         let (front, back) = text.split_at_checked(PAYLOAD_LETTERS)?;
         if back.len() != LENGTH - PAYLOAD_LETTERS {
             return None;
         }
         let payload = u64::try_from(unspell(front)?).ok()?;
-        if u128::from(self.check(kind, payload)) != unspell(back)? {
+        if u128::from(self.check((kind, number), payload)) != unspell(back)? {
             return None;
         }
         let worker = u8::try_from(payload >> 56).ok()?;
@@ -120,10 +133,13 @@ impl Mint {
         hasher.finish()
     }
 
-    fn check(&self, kind: Kind, payload: u64) -> u64 {
+    fn check(&self, (kind, number): (Kind, u8), payload: u64) -> u64 {
         let mut hasher = hasher(self.tokens);
         hasher.write_u64(payload);
         hasher.write_u8(kind as u8);
+        if number > 0 {
+            hasher.write_u8(number);
+        }
         hasher.finish() >> (64 - CHECK_BITS)
     }
 }
@@ -177,6 +193,10 @@ mod tests {
             prop_assert_eq!(mint.read(Kind::Branch, &text), Some(token));
             prop_assert_eq!(mint.read(Kind::Branch, &text.to_ascii_uppercase()), Some(token));
             prop_assert_eq!(mint.read(Kind::PeerLeg, &text), None);
+            prop_assert_eq!(mint.read_nth(Kind::Branch, &text, 1), None);
+            let second = mint.write_nth(token, 2);
+            prop_assert_eq!(mint.read_nth(Kind::Branch, &second, 2), Some(token));
+            prop_assert_eq!(mint.read(Kind::Branch, &second), None);
             prop_assert_eq!(Mint::new([1, 3]).read(Kind::Branch, &text), None);
             let mut forged = text;
             forged[flip] = ALPHABET[letter];

@@ -17,7 +17,7 @@ use super::transaction::server::Opened;
 use crate::access::ZoneId;
 use crate::core::Core;
 use crate::hop::Hop;
-use crate::output::Output;
+use crate::output::{ATTEMPTS_MAX, Attempt, Output};
 use crate::overload::Room;
 use crate::slots::Key;
 use std::sync::Arc;
@@ -62,10 +62,11 @@ impl Core {
 
     /// The leg that a tag of ours names.
     pub(crate) fn leg_of(&self, tag: &[u8]) -> Option<Token> {
-        self.context
-            .mint
-            .read(Kind::CallerLeg, tag)
-            .or_else(|| self.context.mint.read(Kind::PeerLeg, tag))
+        self.context.mint.read(Kind::CallerLeg, tag).or_else(|| {
+            let mut numbers = 0..ATTEMPTS_MAX;
+            let mint = &self.context.mint;
+            numbers.find_map(|number| mint.read_nth(Kind::PeerLeg, tag, number))
+        })
     }
 
     fn refuse_malformed(&mut self, now: Instant, source: Hop, message: &Message<'_>, fault: Fault) {
@@ -275,7 +276,9 @@ impl Core {
         self.servers.set_call(server, call);
         self.context.counters.calls_begun.add_one();
         self.servers.send_trying(&mut self.context, server);
-        self.context.outputs.push_back(Output::Choose(call));
+        self.context
+            .outputs
+            .push_back(Output::Choose(Attempt { call, number: 0 }));
         Ok(())
     }
 

@@ -6,9 +6,10 @@ use signaling::counters::Counters;
 use signaling::overload::OverloadSettings;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
-    Choice, Core, Hop, Listener, ListenerId, Output, Refusal, Settings, Timers, Transmit, Transport,
+    Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Refusal, Settings, Statuses,
+    Ticket, Timers, Transmit, Transport,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,17 @@ use std::time::{Duration, Instant};
 const OFFER: &str = "v=0\r\no=caller 1 1 IN IP4 192.0.2.1\r\ns=-\r\n";
 const FAST_UPDATE: &str = "<media_control><vc_primitive><to_encoder><picture_fast_update/>\
     </to_encoder></vc_primitive></media_control>";
+/// The peers, the first one first.
+const PEERS: [(Side, &str); 3] = [
+    (Side::Peer, "192.0.2.9:5080"),
+    (Side::Peer2, "192.0.2.10:5080"),
+    (Side::Peer3, "192.0.2.11:5080"),
+];
+
+/// The refusals that lead to the next peer (TRUNK.md section 4), and those that do at a bridge.
+const FAILED: [u16; 5] = [408, 500, 502, 503, 504];
+const BUSY: [u16; 3] = [480, 486, 600];
+
 const ANSWER: &str = "v=0\r\no=peer 1 1 IN IP4 192.0.2.9\r\ns=-\r\n";
 
 /// Plays the commands of a ladder file and returns the file as it should be.
@@ -99,6 +111,31 @@ fn overload(text: &str) -> OverloadSettings {
 enum Side {
     Caller,
     Peer,
+    Peer2,
+    Peer3,
+}
+
+impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Peer => "peer",
+            Self::Peer2 => "peer2",
+            Self::Peer3 => "peer3",
+        }
+    }
+
+    /// The side that a command names.
+    fn of(word: &str) -> Option<Self> {
+        [Self::Caller, Self::Peer, Self::Peer2, Self::Peer3]
+            .into_iter()
+            .find(|side| side.name() == word)
+    }
+
+    fn address(self) -> &'static str {
+        let peer = PEERS.iter().find(|(side, _)| *side == self);
+        peer.map_or("192.0.2.1:5060", |(_, address)| address)
+    }
 }
 
 struct Stage {
@@ -112,7 +149,17 @@ struct Stage {
     got: HashMap<(u8, String), Vec<u8>>,
     /// What each side sent last, for `again`.
     sent: HashMap<u8, Vec<u8>>,
-    choice: Result<Choice, Refusal>,
+    choice: Choice,
+    /// How many peers there are to choose.
+    peers: usize,
+    /// Whether the ladder tells what came of each attempt.
+    tells_attempts: bool,
+    /// Attempts that were chosen for and are not over.
+    open: HashSet<Attempt>,
+    /// What names an attempt on the wire, and at which peer it is used.
+    names: HashMap<String, Side>,
+    /// Of the last message that went to a side.
+    tickets: HashMap<u8, Ticket>,
     branches: u32,
     caller_cseq: u32,
     peer_cseq: u32,
@@ -160,10 +207,19 @@ impl Stage {
             transport,
             got: HashMap::new(),
             sent: HashMap::new(),
-            choice: Ok(Choice {
+            choice: Choice {
+                peer: 0,
                 transport,
-                remote: "192.0.2.9:5080".parse().unwrap(),
-            }),
+                remote: Side::Peer.address().parse().unwrap(),
+                patience: Duration::from_secs(2),
+                attempts_max: 3,
+                next_on: Statuses::of(&[&FAILED[..], &BUSY[..]].concat()),
+            },
+            peers: 1,
+            tells_attempts: false,
+            open: HashSet::new(),
+            names: HashMap::new(),
+            tickets: HashMap::new(),
             branches: 0,
             caller_cseq: 1,
             peer_cseq: 0,
@@ -175,7 +231,15 @@ impl Stage {
     fn command(&mut self, words: &[&str]) -> Result<(), String> {
         match words {
             ["wait", time] => self.wait(duration(time)?),
-            ["no", "peer"] => self.choice = Err(Refusal::NoCapacity),
+            ["no", "peer"] => self.peers = 0,
+            ["peers", count] => {
+                self.peers = count.parse().map_err(|_| "no number of peers")?;
+                self.tells_attempts = true;
+            }
+            ["attempts", most] => {
+                self.choice.attempts_max = most.parse().map_err(|_| "no number of attempts")?;
+            }
+            ["busy", "is", "final"] => self.choice.next_on = Statuses::of(&FAILED),
             ["drain"] => self.core.drain(),
             // The oldest message has waited so long, for so long.
             ["load", waited, "for", time] => {
@@ -184,16 +248,10 @@ impl Stage {
                 self.wait(time);
                 self.core.handle_load(self.now, waited, false);
             }
-            ["unreachable", "peer"] => self.unreachable()?,
-            ["quiet"] => {
-                let occupancy = self.core.occupancy();
-                if occupancy != [0; 5] {
-                    return Err(format!(
-                        "not quiet: calls, clients, servers, timers, exchanges = {occupancy:?}"
-                    ));
-                }
-                self.note("quiet: nothing is left");
+            ["unreachable", side] => {
+                self.unreachable(Side::of(side).ok_or("no such side")?)?;
             }
+            ["quiet"] => self.check_quiet()?,
             ["counted", name] => {
                 let value = self
                     .counters
@@ -205,7 +263,7 @@ impl Stage {
             }
             ["stranger", what, details @ ..] => {
                 let bytes = match details {
-                    ["as", "peer"] => self.peer_sends(what, &[])?,
+                    ["as", "peer"] => self.peer_sends(Side::Peer, what, &[])?,
                     _ => self.caller_sends(what, details)?,
                 };
                 self.hear("192.0.2.66:5060", &bytes);
@@ -220,15 +278,16 @@ impl Stage {
                 self.note(&format!("{what} of a neighbour, 192.0.2.2"));
                 self.hear("192.0.2.2:5060", &bytes);
             }
-            ["caller", "again"] => self.again(Side::Caller)?,
-            ["peer", "again"] => self.again(Side::Peer)?,
-            ["caller", what, details @ ..] => {
-                let bytes = self.caller_sends(what, details)?;
-                self.deliver(Side::Caller, &bytes);
-            }
-            ["peer", what, details @ ..] => {
-                let bytes = self.peer_sends(what, details)?;
-                self.deliver(Side::Peer, &bytes);
+            [side, "again"] => self.again(Side::of(side).ok_or("no such side")?)?,
+            [side, what, details @ ..] => {
+                let side = Side::of(side).ok_or("no such side")?;
+                let bytes = match side {
+                    Side::Caller => self.caller_sends(what, details)?,
+                    Side::Peer | Side::Peer2 | Side::Peer3 => {
+                        self.peer_sends(side, what, details)?
+                    }
+                };
+                self.deliver(side, &bytes);
             }
             _ => return Err("no such command".into()),
         }
@@ -237,6 +296,20 @@ impl Stage {
         } else {
             Err(self.leaks.join("; "))
         }
+    }
+
+    fn check_quiet(&mut self) -> Result<(), String> {
+        let occupancy = self.core.occupancy();
+        if occupancy != [0; 5] {
+            return Err(format!(
+                "not quiet: calls, clients, servers, timers, exchanges = {occupancy:?}"
+            ));
+        }
+        if self.core.attempts() != 0 || !self.open.is_empty() {
+            return Err(format!("attempts are not over: {:?}", self.open));
+        }
+        self.note("quiet: nothing is left");
+        Ok(())
     }
 
     fn wait(&mut self, time: Duration) {
@@ -251,12 +324,9 @@ impl Stage {
         self.drain_outputs();
     }
 
-    fn unreachable(&mut self) -> Result<(), String> {
-        let ticket = self.got.get(&(1, "ticket".into())).cloned();
-        let ticket = ticket
-            .and_then(|bytes| Some(usize::from_be_bytes(bytes.try_into().ok()?)))
-            .ok_or("nothing was sent to the peer")?;
-        let ticket = self.tickets().get(ticket).copied().ok_or("no ticket")?;
+    fn unreachable(&mut self, side: Side) -> Result<(), String> {
+        let ticket = self.tickets.get(&(side as u8)).copied();
+        let ticket = ticket.ok_or("nothing was sent to the peer")?;
         self.core.handle_transport_error(self.now, ticket);
         self.drain_outputs();
         Ok(())
@@ -279,11 +349,7 @@ impl Stage {
         assert_eq!(message.fault(), None, "{}", String::from_utf8_lossy(bytes));
         let arrow = arrow(&message);
         self.draw(side, true, &arrow);
-        let from = match side {
-            Side::Caller => "192.0.2.1:5060",
-            Side::Peer => "192.0.2.9:5080",
-        };
-        self.hear(from, bytes);
+        self.hear(side.address(), bytes);
     }
 
     fn hear(&mut self, from: &str, bytes: &[u8]) {
@@ -302,7 +368,8 @@ impl Stage {
     fn drain_outputs(&mut self) {
         while let Some(output) = self.core.poll_output() {
             match output {
-                Output::Choose(call) => self.core.handle_choice(self.now, call, self.choice),
+                Output::Attempted(attempt, outcome) => self.attempted(attempt, outcome),
+                Output::Choose(attempt) => self.choose(attempt),
                 Output::Ended(ending) => {
                     self.note(&format!(
                         "call over, {}",
@@ -319,6 +386,54 @@ impl Stage {
         self.core.sent();
     }
 
+    /// The first peer that was not tried.
+    fn choose(&mut self, attempt: Attempt) {
+        let question = self.core.question(attempt.call).unwrap();
+        let untried = PEERS.iter().zip(0..).take(self.peers);
+        let next = untried
+            .map(|((side, _), peer)| (peer, side.address()))
+            .find(|(peer, _)| !question.tried.contains(peer));
+        let choice = next
+            .ok_or(Refusal::NoCapacity)
+            .map(|(peer, remote)| Choice {
+                peer,
+                remote: remote.parse().unwrap(),
+                ..self.choice
+            });
+        if choice.is_ok() {
+            assert!(self.open.insert(attempt), "each attempt is chosen for once");
+        } else if self.tells_attempts {
+            self.note(&format!("no peer for attempt {}", attempt.number + 1));
+        }
+        self.core.handle_choice(self.now, attempt, choice);
+    }
+
+    fn attempted(&mut self, attempt: Attempt, outcome: Outcome) {
+        if outcome == Outcome::Over {
+            assert!(self.open.remove(&attempt), "an attempt is over once");
+        } else {
+            assert!(self.open.contains(&attempt), "what is over has no outcome");
+        }
+        if !self.tells_attempts {
+            return;
+        }
+        let outcome = match outcome {
+            Outcome::Accepted => "accepted".into(),
+            Outcome::Answered {
+                status,
+                retry_after: None,
+            } => format!("refused with {status}"),
+            Outcome::Answered {
+                status,
+                retry_after: Some(wait),
+            } => format!("refused with {status} for {wait:?}"),
+            Outcome::Over => "over".into(),
+            Outcome::Silent => "silent".into(),
+            Outcome::Unreachable => "unreachable".into(),
+        };
+        self.note(&format!("attempt {}: {outcome}", attempt.number + 1));
+    }
+
     fn transmitted(&mut self, transmit: Transmit) {
         let bytes = self.core.bytes(transmit.span).to_vec();
         let mut index = Index::new(Limits::default());
@@ -326,6 +441,8 @@ impl Stage {
         let side = match transmit.hop.remote.to_string().as_str() {
             "192.0.2.1:5060" => Side::Caller,
             "192.0.2.9:5080" => Side::Peer,
+            "192.0.2.10:5080" => Side::Peer2,
+            "192.0.2.11:5080" => Side::Peer3,
             "192.0.2.66:5060" | "192.0.2.66:5080" => {
                 return self.note(&format!("the stranger hears {}", message.status()));
             }
@@ -341,13 +458,13 @@ impl Stage {
             ),
         };
         self.leaks.extend(check(side, &message));
+        if message.method() == Method::Invite && message.is_request() {
+            self.check_names(side, &message);
+        }
         let arrow = arrow(&message);
         self.draw(side, false, &arrow);
         if let Some(ticket) = transmit.ticket {
-            TICKETS.with_borrow_mut(|tickets| tickets.push(ticket));
-            let index = (self.tickets().len() - 1).to_be_bytes();
-            self.got
-                .insert((side as u8, "ticket".into()), index.to_vec());
+            self.tickets.insert(side as u8, ticket);
         }
         let kind = if message.is_request() {
             String::from_utf8_lossy(message.method_text()).into_owned()
@@ -373,8 +490,20 @@ impl Stage {
         self.got.insert((side as u8, kind), bytes);
     }
 
-    fn tickets(&self) -> Vec<signaling::Ticket> {
-        TICKETS.with_borrow(Clone::clone)
+    /// TRUNK.md section 5 rule 8: each candidate has a branch, Call-ID and tag of its own.
+    fn check_names(&mut self, side: Side, message: &Message<'_>) {
+        let names = [
+            message.branch().unwrap_or_default(),
+            message.call_id(),
+            message.from_tag().unwrap_or_default(),
+        ];
+        for name in names {
+            let at = *self.names.entry(text(name)).or_insert(side);
+            if at != side {
+                self.leaks
+                    .push(format!("{} is used at two peers", text(name)));
+            }
+        }
     }
 
     fn draw(&mut self, side: Side, towards_baton: bool, arrow: &str) {
@@ -383,8 +512,8 @@ impl Stage {
         let line = match (side, towards_baton) {
             (Side::Caller, true) => format!("caller --{arrow:-<32}> baton"),
             (Side::Caller, false) => format!("caller <{arrow:-<32}-- baton"),
-            (Side::Peer, false) => format!("{:41} baton --{arrow:-<32}> peer", ""),
-            (Side::Peer, true) => format!("{:41} baton <{arrow:-<32}-- peer", ""),
+            (_, false) => format!("{:41} baton --{arrow:-<32}> {}", "", side.name()),
+            (_, true) => format!("{:41} baton <{arrow:-<32}-- {}", "", side.name()),
         };
         writeln!(self.ladder, "    {seconds:>3}.{millis:03}  {line}").unwrap();
     }
@@ -478,22 +607,23 @@ impl Stage {
         format!(";tag={tag}")
     }
 
-    /// What the peer sends.
-    fn peer_sends(&mut self, what: &str, details: &[&str]) -> Result<Vec<u8>, String> {
+    /// What a peer sends.
+    fn peer_sends(&mut self, side: Side, what: &str, details: &[&str]) -> Result<Vec<u8>, String> {
         if let Ok(status) = what.parse::<u16>() {
-            return self.answer(Side::Peer, status, details);
+            return self.answer(side, status, details);
         }
         let invite = self
             .got
-            .get(&(1, "first INVITE".into()))
+            .get(&(side as u8, "first INVITE".into()))
             .cloned()
             .ok_or("the peer got no INVITE")?;
         let mut index = Index::new(Limits::default());
         let invite = index.read(&invite, Framing::Datagram);
+        let address = side.address();
         let branch = if what == "CANCEL" || details.contains(&"of-refusal") {
             self.invite_branches[1].clone()
         } else {
-            self.branch(Side::Peer)
+            self.branch(side)
         };
         if what == "INVITE" {
             self.invite_branches[1].clone_from(&branch);
@@ -508,9 +638,9 @@ impl Stage {
         let kind = content_type(body);
         let extra = extra_lines(details);
         Ok(format!(
-            "{what} sip:x@192.0.2.5:5060 SIP/2.0\r\nVia: SIP/2.0/{} 192.0.2.9:5080;branch={branch}\r\nMax-Forwards: 70\r\n\
+            "{what} sip:x@192.0.2.5:5060 SIP/2.0\r\nVia: SIP/2.0/{} {address};branch={branch}\r\nMax-Forwards: 70\r\n\
              From: {};tag=peertag\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {what}\r\n\
-             Contact: <sip:bridge@192.0.2.9:5080>\r\n{extra}{kind}Content-Length: {}\r\n\r\n{body}",
+             Contact: <sip:bridge@{address}>\r\n{extra}{kind}Content-Length: {}\r\n\r\n{body}",
             self.transport,
             text(invite.to()),
             text(invite.from()),
@@ -539,25 +669,30 @@ impl Stage {
             .unwrap_or("peertag");
         let to = match request.to_tag() {
             Some(_) => text(request.to()),
-            None if status == 100 => text(request.to()),
+            None if status == 100 || details.contains(&"without-tag") => text(request.to()),
             None => format!("{};tag={tag}", text(request.to())),
         };
         let is_success = (200..300).contains(&status);
         let has_body = details.contains(&"answer") || (is_success && method == "INVITE");
         let body = match side {
             Side::Caller if has_body => OFFER,
-            Side::Peer if has_body => ANSWER,
-            Side::Caller | Side::Peer => "",
+            Side::Peer | Side::Peer2 | Side::Peer3 if has_body => ANSWER,
+            Side::Caller | Side::Peer | Side::Peer2 | Side::Peer3 => "",
         };
         let vias: String = request
             .headers(HeaderName::Via)
             .map(|via| format!("Via: {}\r\n", text(via)))
             .collect();
         let is_of_target = matches!(method, "INVITE" | "UPDATE") && status < 300;
-        let contact = match side {
-            Side::Caller if is_of_target => "Contact: <sip:room@192.0.2.1:5060>\r\n",
-            Side::Peer if is_of_target => "Contact: <sip:bridge@192.0.2.9:5080>\r\n",
-            Side::Caller | Side::Peer => "",
+        let user = if side == Side::Caller {
+            "room"
+        } else {
+            "bridge"
+        };
+        let contact = if is_of_target {
+            format!("Contact: <sip:{user}@{}>\r\n", side.address())
+        } else {
+            String::new()
         };
         let kind = content_type(body);
         let extra = extra_lines(details);
@@ -572,10 +707,6 @@ impl Stage {
         )
         .into_bytes())
     }
-}
-
-thread_local! {
-    static TICKETS: std::cell::RefCell<Vec<signaling::Ticket>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -674,7 +805,7 @@ fn check(side: Side, message: &Message<'_>) -> Vec<String> {
     };
     let foreign = match side {
         Side::Caller => ["peertag", "192.0.2.9:5080;branch", "bridge@"],
-        Side::Peer => ["callertag", "callers-call-id", "z9hG4bKc"],
+        Side::Peer | Side::Peer2 | Side::Peer3 => ["callertag", "callers-call-id", "z9hG4bKc"],
     };
     for text in foreign {
         require(!all.contains(text), "the other leg shows");

@@ -93,13 +93,14 @@ impl Witness {
         }
     }
 
-    /// Sessions are taken for calls that have a peer, for no others, and never more than there are.
+    /// Sessions are taken for attempts that are not over, for no others, and never more than there are.
     fn check_sessions(&self, holdings: &Holdings) -> Result<(), Fault> {
-        let [calls, _, _, _, _, permits] = holdings.occupancy;
+        let [calls, _, _, _, _, attempts, permits] = holdings.occupancy;
         let in_use: u32 = holdings.sessions.iter().map(|[used, _]| used).sum();
-        if permits != calls || in_use as usize != permits {
+        if permits != attempts || attempts > calls || in_use as usize != permits {
             return Err(Fault::of_world(format!(
-                "{calls} calls hold {permits} permits, {in_use} sessions are in use"
+                "{calls} calls with {attempts} attempts hold {permits} permits, {in_use} sessions \
+                 are in use"
             )));
         }
         if let Some([used, most]) = holdings.sessions.iter().find(|[used, most]| used > most) {

@@ -17,9 +17,11 @@ impl Witness {
             unheard += usize::from(call.is_unheard());
         }
         let in_use: u32 = holdings.sessions.iter().map(|[used, _]| used).sum();
-        if holdings.occupancy != [unheard, 0, 0, 0, 0, unheard] || in_use as usize != unheard {
+        if holdings.occupancy != [unheard, 0, 0, 0, 0, unheard, unheard]
+            || in_use as usize != unheard
+        {
             return Err(Fault::of_world(format!(
-                "all is quiet, and there are left (calls, client and server transactions, timers, permits) {:?}, \
+                "all is quiet, and there are left (calls, client and server transactions, timers, attempts, permits) {:?}, \
                  sessions {:?}; {unheard} calls could not be known to be over",
                 holdings.occupancy, holdings.sessions
             )));

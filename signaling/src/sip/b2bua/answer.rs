@@ -1,5 +1,6 @@
 //! What the caller is told: the peer's answers carried over, and our own.
 
+use super::attempt::Refused;
 use super::{extensions, headers};
 use crate::context::Context;
 use crate::hop::Hop;
@@ -60,6 +61,24 @@ pub(crate) fn relay(
             writer.body(message.body());
         },
     )
+}
+
+/// Carries a peer's refusal over that was kept while others were tried.
+pub(crate) fn relay_kept(
+    context: &mut Context,
+    servers: &mut Servers,
+    now: Instant,
+    to: Answering,
+    refused: &Refused,
+) {
+    let status = refused.status();
+    let room = refused.len() + ADDED_MAX;
+    servers.respond(context, now, (to.server, status), room, |writer, head| {
+        writer.status_line(status, refused.reason());
+        head.write(writer, Some(&to.tag));
+        writer.put(refused.lines());
+        writer.body(refused.body());
+    });
 }
 
 /// Carries the answer to a request inside a dialog over to the side that asked.

@@ -1,14 +1,15 @@
 //! A call: two legs, and the carrying out of what their machines ask for.
 
 use super::answer::{self, Answering};
-use super::offer::{Offer, PeerNames};
+use super::attempt::{Progress, Search};
+use super::offer::Offer;
 use super::{caller_leg, peer_leg, request};
 use crate::access::{Access, ZoneId};
 use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::outbox::Span;
-use crate::output::{Choice, Ending, Output, Refusal};
+use crate::output::{Ending, Output};
 use crate::pool::Buffer;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Message, Method};
@@ -18,7 +19,6 @@ use crate::sip::transaction::client::Purpose;
 use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 use crate::slots::Key;
 use crate::wheel::TimerHandle;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// One call.
@@ -32,6 +32,8 @@ pub(crate) struct Call {
     pub(crate) exchanges: Option<Key>,
     /// The zone of the source, when the call began.
     pub(crate) zone: Option<ZoneId>,
+    /// From the first choice on; released with the offer.
+    pub(crate) search: Option<Box<Search>>,
     /// What the caller is told when there is no answer to be had.
     cause: Cause,
 }
@@ -42,8 +44,8 @@ pub(crate) struct Caller {
     pub(crate) dialog: Dialog,
     /// CSeq of the INVITE, which its ACK repeats.
     pub(crate) invite_cseq: u32,
-    server: Key,
-    reply: Hop,
+    pub(crate) server: Key,
+    pub(crate) reply: Hop,
     /// The 2xx as it was sent, while it is repeated.
     success: Buffer,
     interval: Duration,
@@ -57,8 +59,9 @@ pub(crate) struct Caller {
 pub(crate) struct Peer {
     pub(crate) state: peer_leg::State,
     pub(crate) dialog: Option<Dialog>,
-    client: Option<Key>,
+    pub(crate) client: Option<Key>,
     pub(crate) hop: Option<Hop>,
+    pub(crate) progress: Progress,
     alarm: Option<TimerHandle>,
 }
 
@@ -97,12 +100,18 @@ impl Call {
                 dialog: None,
                 client: None,
                 hop: None,
+                // The owner is asked as soon as the call is there.
+                progress: Progress {
+                    is_asked: true,
+                    ..Progress::default()
+                },
                 alarm: None,
             },
             offer,
             source,
             exchanges: None,
             zone,
+            search: None,
             cause: Cause::NoPeerAnswered,
         }
     }
@@ -135,71 +144,6 @@ fn is_at(dialog: &Dialog, hop: &Hop) -> bool {
 }
 
 impl Core {
-    /// The owner's answer to [`Output::Choose`]: the INVITE goes to this peer, or the caller is
-    /// refused.
-    pub(crate) fn choose(&mut self, now: Instant, key: Key, choice: Result<Choice, Refusal>) {
-        let Some(call) = self.calls.get_mut(key) else {
-            return;
-        };
-        if call.peer.state != peer_leg::State::Idle {
-            return;
-        }
-        let refused = match choice {
-            Ok(choice) => self.invite(now, key, choice).err(),
-            Err(Refusal::NoCapacity) => Some(Cause::NoCapacity),
-        };
-        match refused {
-            None => self.peer_input(now, key, peer_leg::Input::Invited, With::default()),
-            Some(cause) => {
-                self.set_cause(key, cause);
-                self.peer_input(now, key, peer_leg::Input::NoAnswer, With::default());
-                self.caller_input(now, key, caller_leg::Input::NoAnswer, With::default());
-            }
-        }
-    }
-
-    /// Sends the INVITE of the peer leg.
-    fn invite(&mut self, now: Instant, key: Key, choice: Choice) -> Result<(), Cause> {
-        let settings = Arc::clone(&self.context.settings);
-        let listener = settings
-            .listener_for(choice.transport, &choice.remote)
-            .ok_or(Cause::NoRoute)?;
-        let hop = Hop {
-            transport: choice.transport,
-            listener,
-            remote: choice.remote,
-            connection: None,
-        };
-        let tag = self.context.token(Kind::PeerLeg, key);
-        let call_id = self.context.token(Kind::CallId, key);
-        let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
-        let offer = &call.offer;
-        let client = self
-            .clients
-            .send(
-                &mut self.context,
-                now,
-                (Purpose::Invite(key), hop),
-                offer.room(),
-                |writer, branch| {
-                    offer.write(
-                        &settings,
-                        writer,
-                        &hop,
-                        &PeerNames {
-                            branch: *branch,
-                            tag,
-                            call_id,
-                        },
-                    );
-                },
-            )
-            .ok_or(Cause::Overloaded)?;
-        call.peer.client = Some(client);
-        call.peer.hop = Some(hop);
-        Ok(())
-    }
-
     /// Something happened to the caller leg.
     pub(crate) fn caller_input(
         &mut self,
@@ -246,12 +190,17 @@ impl Core {
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
-        if input == peer_leg::Input::TooLong {
+        if input == peer_leg::Input::TooLong && call.peer.state == peer_leg::State::Proceeding {
             call.cause = Cause::RangTooLong;
         }
         let (next, actions) = peer_leg::step(call.peer.state, input);
         call.peer.state = next;
         self.end_exchanges_if_over(now, key);
+        if next == peer_leg::State::Ended
+            || (next == peer_leg::State::Idle && input != peer_leg::Input::Superseded)
+        {
+            self.close_attempt(key);
+        }
         for action in actions {
             self.do_for_peer(now, key, *action, with);
         }
@@ -287,6 +236,7 @@ impl Core {
             Action::RelayFailure if with.message.is_some_and(|message| message.status() == 503) => {
                 self.refuse_invite(now, key, server, Cause::PeerUnavailable);
             }
+            Action::RelayFailure if with.message.is_none() => self.relay_refusal(now, key),
             Action::RelayFailure => {
                 self.relay(now, key, with);
                 self.release_offer(key);
@@ -311,6 +261,8 @@ impl Core {
                     self.clients.abandon(&mut self.context, now, client);
                 }
             }
+            Action::AskNext => self.ask_next(now, key),
+            Action::GiveUpInvite => self.give_up_invite(now, key),
             Action::HangUpCaller => {
                 self.caller_input(now, key, caller_leg::Input::PeerHangup, with);
             }
@@ -367,7 +319,7 @@ impl Core {
         }
     }
 
-    fn refuse_invite(&mut self, now: Instant, key: Key, server: Key, cause: Cause) {
+    pub(crate) fn refuse_invite(&mut self, now: Instant, key: Key, server: Key, cause: Cause) {
         let tag = answer::caller_tag(&self.context, key);
         answer::own(
             &mut self.context,
@@ -495,17 +447,24 @@ impl Core {
         }
     }
 
-    fn wait_for_peer(&mut self, key: Key, until: Instant) {
+    pub(crate) fn wait_for_peer(&mut self, key: Key, until: Instant) {
         self.stop_waiting_for_peer(key);
         if let Some(call) = self.calls.get_mut(key) {
             call.peer.alarm = Some(self.context.wheel.arm(until, Alarm::Peer(key)));
         }
     }
 
-    /// The peer leg's timer: timer C, or the wait after a CANCEL.
+    /// The peer leg's timer: patience, timer C, or the wait after a CANCEL.
     pub(crate) fn peer_alarm(&mut self, now: Instant, key: Key) {
         if let Some(call) = self.calls.get_mut(key) {
             call.peer.alarm = None;
+            // A caller that hung up meanwhile does not make the peer any livelier.
+            if matches!(
+                call.peer.state,
+                peer_leg::State::Calling | peer_leg::State::CancelPending
+            ) {
+                self.report_silence(key);
+            }
             self.peer_input(now, key, peer_leg::Input::TooLong, With::default());
         }
     }
@@ -520,13 +479,16 @@ impl Core {
         }
     }
 
-    fn release_offer(&mut self, key: Key) {
+    pub(crate) fn release_offer(&mut self, key: Key) {
         if let Some(call) = self.calls.get_mut(key) {
             call.offer.release(&mut self.context.pool);
+            if let Some(search) = call.search.take() {
+                self.context.searches.put(search);
+            }
         }
     }
 
-    fn set_cause(&mut self, key: Key, cause: Cause) {
+    pub(crate) fn set_cause(&mut self, key: Key, cause: Cause) {
         if let Some(call) = self.calls.get_mut(key) {
             call.cause = cause;
         }
@@ -546,6 +508,10 @@ impl Core {
         self.stop_waiting_for_peer(key);
         self.release_offer(key);
         if let Some(call) = self.calls.remove(key) {
+            debug_assert!(
+                !call.peer.progress.is_open,
+                "the last attempt ended with its leg"
+            );
             self.context.counters.calls_ended.add_one();
             let answered = call.caller.answered;
             self.context.outputs.push_back(Output::Ended(Ending {

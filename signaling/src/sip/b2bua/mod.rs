@@ -1,15 +1,18 @@
 //! The back-to-back user agent (TRUNK.md): one call is a caller leg and a peer leg.
 //!
 //! [`caller_leg`] and [`peer_leg`] are the two machines, [`call`] carries their actions out,
-//! [`exchange`] carries requests inside the dialogs across, [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
+//! [`failover`] goes from one peer to the next, [`exchange`] carries requests inside the dialogs
+//! across, [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
 //! or written, only carried.
 
 pub(crate) mod answer;
+pub(crate) mod attempt;
 pub(crate) mod call;
 pub mod caller_leg;
 pub(crate) mod early;
 pub(crate) mod exchange;
 pub(crate) mod extensions;
+pub(crate) mod failover;
 pub(crate) mod headers;
 pub(crate) mod offer;
 pub mod peer_leg;

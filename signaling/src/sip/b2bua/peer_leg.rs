@@ -20,7 +20,7 @@ pub enum State {
     Ending,
     /// The ACK was sent.
     Established,
-    /// No peer is chosen yet.
+    /// No peer is chosen: not yet, or the last one failed and the next is asked for.
     Idle,
     /// A provisional came.
     Proceeding,
@@ -37,11 +37,13 @@ pub enum Input {
     CallerAck,
     /// The caller leg is over.
     CallerHangup,
-    /// 300 to 699.
+    /// 300 to 699, and the next peer may be tried.
+    Declined,
+    /// 300 to 699 that is the caller's answer.
     Failure,
     /// The INVITE was sent.
     Invited,
-    /// Timer B, or the transport failed.
+    /// Timer B, or the transport failed; with no peer chosen: there is none left.
     NoAnswer,
     /// 101 to 199.
     Provisional,
@@ -49,7 +51,9 @@ pub enum Input {
     Success,
     /// The 2xx once more.
     SuccessAgain,
-    /// Timer C while ringing; while cancelling, 64*T1 without a final.
+    /// Another peer takes the place of the silent one.
+    Superseded,
+    /// The first answer is overdue; timer C while ringing; while cancelling, 64*T1 without a final.
     TooLong,
     /// 100: for this hop alone, and no reason to wait longer (§16.7 steps 2 and 5).
     Trying,
@@ -62,6 +66,10 @@ pub enum Action {
     AcceptBye,
     /// Stop waiting for the INVITE's final.
     AbandonInvite,
+    /// Ask the owner for the next peer.
+    AskNext,
+    /// Leave the silent INVITE to itself: whatever is answered after all is cancelled or ended.
+    GiveUpInvite,
     /// Tell the caller leg that the peer is gone.
     HangUpCaller,
     /// 481 to the BYE.
@@ -95,9 +103,9 @@ pub enum Action {
 #[expect(clippy::too_many_lines, reason = "a table with every pair written")]
 pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
     use Action::{
-        AbandonInvite, AcceptBye, HangUpCaller, RefuseBye, RelayFailure, RelayProvisional,
-        RelaySuccess, RepeatAck, SendAck, SendBye, SendCancel, SendOwnAck, StartRinging,
-        StopWaiting, TellNoAnswer,
+        AbandonInvite, AcceptBye, AskNext, GiveUpInvite, HangUpCaller, RefuseBye, RelayFailure,
+        RelayProvisional, RelaySuccess, RepeatAck, SendAck, SendBye, SendCancel, SendOwnAck,
+        StartRinging, StopWaiting, TellNoAnswer,
     };
     match (state, input) {
         (State::Idle, Input::Invited) => (State::Calling, &[]),
@@ -112,9 +120,12 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         (State::Calling | State::Proceeding, Input::Failure) => {
             (State::Ended, &[StopWaiting, RelayFailure])
         }
-        (State::Calling | State::Proceeding, Input::NoAnswer) => {
-            (State::Ended, &[StopWaiting, TellNoAnswer])
+        (State::Calling | State::Proceeding, Input::Declined | Input::NoAnswer) => {
+            (State::Idle, &[StopWaiting, AskNext])
         }
+        // Until there is another peer, this one may still answer (TRUNK.md section 4).
+        (State::Calling, Input::TooLong) => (State::Calling, &[AskNext]),
+        (State::Calling, Input::Superseded) => (State::Idle, &[StopWaiting, GiveUpInvite]),
         (State::Calling, Input::Trying) => (State::Proceeding, &[StartRinging]),
         (State::Proceeding, Input::Trying) => (State::Proceeding, &[]),
         (State::Calling, Input::CallerHangup) => (State::CancelPending, &[]),
@@ -164,14 +175,16 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             State::Idle,
             Input::ByeDone
             | Input::CallerAck
+            | Input::Declined
             | Input::Failure
             | Input::Provisional
             | Input::Success
             | Input::SuccessAgain
+            | Input::Superseded
             | Input::TooLong
             | Input::Trying,
         )
-        | (State::Calling, Input::TooLong)
+        | (State::Proceeding, Input::Superseded)
         | (
             State::Calling | State::Proceeding,
             Input::ByeDone | Input::CallerAck | Input::Invited | Input::SuccessAgain,
@@ -183,18 +196,22 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             Input::ByeDone
             | Input::CallerAck
             | Input::CallerHangup
+            | Input::Declined
             | Input::Invited
-            | Input::SuccessAgain,
+            | Input::SuccessAgain
+            | Input::Superseded,
         )
         | (
             State::Answered,
             Input::ByeDone
+            | Input::Declined
             | Input::Failure
             | Input::Invited
             | Input::NoAnswer
             | Input::Provisional
             | Input::Success
             | Input::SuccessAgain
+            | Input::Superseded
             | Input::TooLong
             | Input::Trying,
         )
@@ -202,11 +219,13 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             State::Established,
             Input::ByeDone
             | Input::CallerAck
+            | Input::Declined
             | Input::Failure
             | Input::Invited
             | Input::NoAnswer
             | Input::Provisional
             | Input::Success
+            | Input::Superseded
             | Input::TooLong
             | Input::Trying,
         )
@@ -214,11 +233,13 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             State::Ending | State::Ended,
             Input::CallerAck
             | Input::CallerHangup
+            | Input::Declined
             | Input::Failure
             | Input::Invited
             | Input::NoAnswer
             | Input::Provisional
             | Input::Success
+            | Input::Superseded
             | Input::TooLong
             | Input::Trying,
         )

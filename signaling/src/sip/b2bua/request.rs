@@ -3,12 +3,12 @@
 
 use super::{extensions, headers};
 use crate::context::Context;
-use crate::hop::Hop;
 use crate::outbox::Span;
+use crate::output::Outcome;
 use crate::sip::dialog::{Dialog, write_contact};
 use crate::sip::message::Message;
 use crate::sip::token::Text;
-use crate::sip::transaction::client::{Clients, Purpose};
+use crate::sip::transaction::client::{Clients, Late, Purpose};
 use crate::slots::Key;
 use std::sync::Arc;
 use std::time::Instant;
@@ -123,25 +123,28 @@ pub(crate) fn carry(
     )
 }
 
-/// Answers a 2xx of a fork that did not win: ACK, and BYE once (§13.2.2.4). No call remembers it;
-/// all that is needed stands in the answer itself.
+/// Answers a 2xx that nobody waits for: ACK, and BYE once (§13.2.2.4). No call remembers it; all that
+/// is needed stands in the answer itself.
 pub(crate) fn end_stray(
     context: &mut Context,
     clients: &mut Clients,
     now: Instant,
     message: &Message<'_>,
-    (hop, with_bye): (Hop, bool),
+    late: Late,
 ) {
-    let mut dialog = Dialog::of_success(&context.settings, message, hop);
+    let mut dialog = Dialog::of_success(&context.settings, message, late.hop);
     let acked = ack(context, &dialog, message.cseq(), None);
-    if with_bye {
-        let sent = bye(
-            context,
-            clients,
-            now,
-            (Purpose::Forgotten, &mut dialog),
-            None,
-        );
-        debug_assert!(sent.is_none() || acked.is_some(), "a BYE follows an ACK");
+    let purpose = late.attempt.map_or(Purpose::Forgotten, Purpose::ByeToLate);
+    let sent = if late.with_bye {
+        bye(context, clients, now, (purpose, &mut dialog), None)
+    } else {
+        None
+    };
+    debug_assert!(sent.is_none() || acked.is_some(), "a BYE follows an ACK");
+    // What cannot be said to the peer cannot be waited for.
+    if let Some(attempt) = late.attempt
+        && sent.is_none()
+    {
+        context.report(attempt, Outcome::Over);
     }
 }

@@ -10,7 +10,7 @@ use crate::hop::Hop;
 use crate::pool::Buffer;
 use crate::sip::message::Message;
 use crate::sip::reject::Cause;
-use crate::sip::transaction::client::{Event, TwoHundred};
+use crate::sip::transaction::client::{Event, Late, Purpose, TwoHundred};
 use crate::slots::Key;
 use crate::wheel::TimerHandle;
 use std::time::{Duration, Instant};
@@ -66,7 +66,7 @@ impl Core {
                 300.. => Input::Failure,
                 200..300 => match self.clients.two_hundred(client, 0) {
                     Some(TwoHundred::First) if self.exchanges.get(key).is_some() => Input::Success,
-                    Some(TwoHundred::First | TwoHundred::Stray { .. }) => {
+                    Some(TwoHundred::First | TwoHundred::Stray(_)) => {
                         let hop = self.clients.hop(client);
                         return hop.map_or((), |hop| self.acknowledge_late(now, hop, message));
                     }
@@ -105,7 +105,13 @@ impl Core {
             }
             None => {
                 let (context, clients) = (&mut self.context, &mut self.clients);
-                request::end_stray(context, clients, now, message, (hop, false));
+                let late = Late {
+                    purpose: Purpose::Forgotten,
+                    hop,
+                    with_bye: false,
+                    attempt: None,
+                };
+                request::end_stray(context, clients, now, message, late);
             }
         }
     }

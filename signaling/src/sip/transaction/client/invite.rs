@@ -2,7 +2,7 @@
 //! its CANCEL (§9.1), and its time after the user has given up.
 
 use super::hop_by_hop::{INVITE_CSEQ, write_cancel};
-use super::{Clients, Clocks, Machine, Matched, Purpose, STRAYS, Timer, arm, invite_client};
+use super::{Clients, Clocks, Late, Machine, Matched, Purpose, STRAYS, Timer, arm, invite_client};
 use crate::context::Context;
 use crate::hop::Hop;
 use crate::outbox::Span;
@@ -19,12 +19,7 @@ pub(crate) enum TwoHundred {
     /// The winner's once more.
     Again,
     /// Another fork's.
-    Stray {
-        /// Where the INVITE went.
-        hop: Hop,
-        /// Whether its BYE has not been sent yet.
-        with_bye: bool,
-    },
+    Stray(Late),
 }
 
 impl Clients {
@@ -39,10 +34,12 @@ impl Clients {
             Some(winner) if winner == tag => Some(TwoHundred::Again),
             Some(_) => {
                 let with_bye = remember(&mut client.strays, tag);
-                Some(TwoHundred::Stray {
+                Some(TwoHundred::Stray(Late {
+                    purpose: client.purpose,
                     hop: client.hop,
                     with_bye,
-                })
+                    attempt: None,
+                }))
             }
         }
     }
@@ -121,6 +118,14 @@ impl Clients {
         arm(client, key, context);
     }
 
+    /// Abandons the INVITE of an attempt that another one takes the place of. Its owner hears when it
+    /// is over. False: it is over already.
+    pub(crate) fn give_up(&mut self, context: &mut Context, now: Instant, key: Key) -> bool {
+        self.abandon(context, now, key);
+        let client = self.slots.get_mut(key);
+        client.map(|client| client.owes_end = true).is_some()
+    }
+
     /// An answer to an INVITE that was given up: the peer is told to stop (TRUNK.md section 4).
     pub(super) fn too_late(
         &mut self,
@@ -144,13 +149,18 @@ impl Clients {
             200..300 => {
                 let tag = context.mint.hash(&[message.to_tag().unwrap_or(&[])]);
                 let with_bye = remember(&mut client.strays, tag);
-                return Matched::Late {
+                if with_bye {
+                    context.counters.answers_too_late.add_one();
+                }
+                return Matched::Late(Late {
                     purpose: client.purpose,
                     hop: client.hop,
                     with_bye,
-                };
+                    attempt: client.take_attempt(),
+                });
             }
             300.. => {
+                client.end_attempt(context);
                 client.machine = Machine::Invite(invite_client::State::Proceeding);
                 let failure = invite_client::Input::Failure;
                 let told = self.step_invite(context, now, key, failure, Some(message));
@@ -166,12 +176,12 @@ impl Clients {
 
 /// Whether a response repeats what its INVITE said (§8.1.3.2): a dialog is made from it.
 pub(super) fn is_answer_to(context: &Context, purpose: Purpose, message: &Message<'_>) -> bool {
-    let Purpose::Invite(call) = purpose else {
+    let Purpose::Invite(attempt) = purpose else {
         return true;
     };
-    let tag = context.token(Kind::PeerLeg, call);
+    let tag = context.attempt_token(Kind::PeerLeg, attempt);
     message.cseq() == INVITE_CSEQ
-        && message.call_id() == context.token(Kind::CallId, call)
+        && message.call_id() == context.attempt_token(Kind::CallId, attempt)
         && message
             .from_tag()
             .is_some_and(|from| from.eq_ignore_ascii_case(&tag))

@@ -7,7 +7,7 @@ mod invite;
 use super::{Action, Clocks, Timer, invite_client, key::MAGIC_COOKIE, non_invite_client};
 use crate::context::{Alarm, Context};
 use crate::hop::Hop;
-use crate::output::Ticket;
+use crate::output::{Attempt, Outcome, Ticket};
 use crate::pool::Buffer;
 use crate::sip::message::{Message, Method, Writer};
 use crate::sip::token::{self, Kind, Text};
@@ -23,14 +23,16 @@ use std::time::Instant;
 pub(crate) enum Purpose {
     /// BYE to the caller of this call.
     ByeToCaller(Key),
+    /// BYE to a peer whose 2xx came when its attempt had been given up.
+    ByeToLate(Attempt),
     /// BYE to the peer of this call.
     ByeToPeer(Key),
     /// A request that is carried from one leg of a call to the other.
     Exchange(Key),
     /// Nobody waits: a CANCEL, or the BYE of a dialog that a fork made.
     Forgotten,
-    /// The INVITE of this call's peer leg.
-    Invite(Key),
+    /// The INVITE of this attempt.
+    Invite(Attempt),
     /// An INVITE that is carried from one leg of a call to the other.
     Reinvite(Key),
 }
@@ -59,6 +61,8 @@ pub(crate) struct Client {
     /// Hash of the tag of the 2xx that won, and of others that were sent a BYE.
     winner: Option<u64>,
     strays: [u64; STRAYS],
+    /// The attempt was given up for another one, and its owner waits to hear that it is over.
+    owes_end: bool,
 }
 
 /// What the transaction user is told.
@@ -79,14 +83,23 @@ const STRAYS: usize = 4;
 pub(crate) enum Matched {
     /// Absorbed, or nobody's: counted.
     Absorbed,
-    /// A 2xx to an INVITE that was given up, and that went to `hop`.
-    Late {
-        purpose: Purpose,
-        hop: Hop,
-        with_bye: bool,
-    },
+    /// A 2xx to an INVITE that was given up.
+    Late(Late),
     /// The user hears of it.
     Tell(Key, Purpose),
+}
+
+/// A 2xx that nobody waits for: from a fork that did not win, or from a peer that was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Late {
+    /// Whose INVITE it was.
+    pub(crate) purpose: Purpose,
+    /// Where the INVITE went.
+    pub(crate) hop: Hop,
+    /// Whether its BYE has not been sent yet.
+    pub(crate) with_bye: bool,
+    /// Whose owner waits for the end of that BYE.
+    pub(crate) attempt: Option<Attempt>,
 }
 
 pub(crate) struct Clients {
@@ -145,6 +158,7 @@ impl Clients {
             cancel: None,
             winner: None,
             strays: [0; STRAYS],
+            owes_end: false,
         };
         let Some(key) = self.slots.insert(client) else {
             context.counters.dropped_limit.add_one();
@@ -316,6 +330,7 @@ impl Clients {
             return;
         };
         disarm(&mut client, context);
+        client.end_attempt(context);
         context.pool.put(std::mem::take(&mut client.message));
     }
 
@@ -413,6 +428,28 @@ impl Clients {
             arm(client, key, context);
         }
         told
+    }
+}
+
+impl Client {
+    /// The attempt of this INVITE, if its owner still waits to hear of its end; it is not asked for
+    /// twice.
+    fn take_attempt(&mut self) -> Option<Attempt> {
+        match self.purpose {
+            Purpose::Invite(attempt) => std::mem::take(&mut self.owes_end).then_some(attempt),
+            Purpose::ByeToCaller(_)
+            | Purpose::ByeToLate(_)
+            | Purpose::ByeToPeer(_)
+            | Purpose::Exchange(_)
+            | Purpose::Forgotten
+            | Purpose::Reinvite(_) => None,
+        }
+    }
+
+    fn end_attempt(&mut self, context: &mut Context) {
+        if let Some(attempt) = self.take_attempt() {
+            context.report(attempt, Outcome::Over);
+        }
     }
 }
 

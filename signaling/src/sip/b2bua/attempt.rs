@@ -1,0 +1,223 @@
+//! The attempts of one call (TRUNK.md section 4): how far they have come, which refusals lead to the
+//! next peer, and which of several refusals the caller hears.
+
+use super::{extensions, headers};
+use crate::output::{ATTEMPTS_MAX, Attempt, Choice};
+use crate::sip::dialog::Parts;
+use crate::sip::message::{Message, Writer};
+use crate::slots::Key;
+use crate::statuses::Statuses;
+
+/// How far the attempts of a call have come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    /// The attempt that is on its way, or was last.
+    pub(crate) number: u8,
+    /// Attempts begun.
+    pub(crate) begun: u8,
+    /// How many there may be.
+    pub(crate) most: u8,
+    /// The owner's name for the peer.
+    pub(crate) peer: u32,
+    /// The owner was asked for a peer and has not answered.
+    pub(crate) is_asked: bool,
+    /// The owner has not been told that the attempt is over.
+    pub(crate) is_open: bool,
+    /// The owner was told that the peer is silent.
+    pub(crate) is_silent: bool,
+    /// A provisional with a To tag came: the peer works on the call, and it goes to no other.
+    pub(crate) is_early: bool,
+    /// Why the next attempt is wanted.
+    pub(crate) why: Why,
+}
+
+/// Why a call goes on to another peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// The last one refused.
+    Refused,
+    /// It said nothing.
+    #[default]
+    Silent,
+    /// It could not be reached.
+    Unreachable,
+}
+
+impl Progress {
+    /// The attempt that is on its way.
+    pub(crate) fn current(&self, call: Key) -> Attempt {
+        Attempt {
+            call,
+            number: self.number,
+        }
+    }
+
+    /// The attempt that a choice is wanted for.
+    pub(crate) fn next(&self, call: Key) -> Attempt {
+        Attempt {
+            call,
+            number: self.begun,
+        }
+    }
+
+    /// Whether another attempt may begin.
+    pub(crate) fn has_more(&self) -> bool {
+        self.begun < self.most
+    }
+
+    /// An attempt at this peer begins.
+    pub(crate) fn begin(&mut self, choice: &Choice) {
+        *self = Self {
+            number: self.begun,
+            begun: self.begun + 1,
+            most: choice.attempts_max.min(ATTEMPTS_MAX),
+            peer: choice.peer,
+            is_open: true,
+            ..Self::default()
+        };
+    }
+}
+
+/// What a call knows until its caller has a final answer; the memory is used again.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// The refusals that lead to the next peer.
+    pub(crate) next_on: Statuses,
+    /// The peers of attempts that failed.
+    pub(crate) tried: Vec<u32>,
+    /// The best refusal so far.
+    pub(crate) refusal: Option<Refused>,
+}
+
+impl Search {
+    /// This peer failed.
+    pub(crate) fn has_tried(&mut self, peer: u32) {
+        if !self.tried.contains(&peer) {
+            self.tried.push(peer);
+        }
+    }
+
+    /// Keeps a refusal if none that was kept is as good.
+    pub(crate) fn keep(&mut self, message: &Message<'_>) {
+        let rank = rank(message.status());
+        if self.refusal.as_ref().is_none_or(|kept| rank < kept.rank()) {
+            self.refusal = Some(Refused::of(message));
+        }
+    }
+}
+
+/// Searches that are used again.
+#[derive(Debug, Default)]
+pub(crate) struct Searches(
+    #[expect(
+        clippy::vec_box,
+        reason = "calls hold them boxed, so that a call stays small"
+    )]
+    Vec<Box<Search>>,
+);
+
+/// At most so many are kept idle.
+const IDLE_MAX: usize = 1024;
+
+impl Searches {
+    pub(crate) fn take(&mut self) -> Box<Search> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn put(&mut self, mut search: Box<Search>) {
+        search.tried.clear();
+        search.refusal = None;
+        if self.0.len() < IDLE_MAX {
+            self.0.push(search);
+        }
+    }
+}
+
+/// Allow and Supported, longer than they can be.
+const ADDED_MAX: usize = 1024;
+
+/// A peer's refusal, kept until it is known whether another peer does better.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    status: u16,
+    /// Reason phrase, header lines as the caller gets them, body.
+    text: Parts<3>,
+}
+
+impl Refused {
+    fn of(message: &Message<'_>) -> Self {
+        let status = message.status();
+        let mut space = vec![0; message.bytes().len() + ADDED_MAX];
+        let mut writer = Writer::new(&mut space);
+        // §21.4.6: a 405 must say what is allowed, and the peer's Allow is not what we carry.
+        if status == 405 {
+            headers::write_allow(&mut writer, message);
+        }
+        extensions::write(&mut writer, message);
+        writer.pass(message, |line| headers::passes_in_answer(line, status));
+        let length = writer.finish().unwrap_or(0);
+        let lines = space.get(..length).unwrap_or(&[]);
+        Self {
+            status,
+            text: Parts::new([message.reason(), lines, message.body()]),
+        }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    pub(crate) fn reason(&self) -> &[u8] {
+        self.text.part(0)
+    }
+
+    /// Header lines with their CRLF.
+    pub(crate) fn lines(&self) -> &[u8] {
+        self.text.part(1)
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        self.text.part(2)
+    }
+
+    /// Octets of all.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    fn rank(&self) -> u16 {
+        rank(self.status)
+    }
+}
+
+/// The order in which a refusal is preferred to others, the best first: RFC 3261 §16.7 step 6.
+///
+/// A 6xx before all; else the lowest class; in class 4 those that tell the caller how to ask again. A
+/// 503 comes last: it says the least about the call, and is not passed on as it is. Of two equals
+/// the first one stays.
+fn rank(status: u16) -> u16 {
+    match status {
+        600.. => 0,
+        ..400 => 1,
+        401 | 407 | 415 | 420 | 484 => 2,
+        400..500 => 3,
+        503 => 5,
+        500..600 => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_refusal_is_chosen_as_the_rfc_says() {
+        // Each of them is better than all behind it.
+        let order = [600, 302, 484, 486, 500, 503];
+        for (better, worse) in order.iter().zip(&order[1..]) {
+            assert!(rank(*better) < rank(*worse), "{better} before {worse}");
+        }
+        assert_eq!(rank(480), rank(486));
+        assert_eq!(rank(502), rank(504));
+    }
+}
