@@ -64,6 +64,10 @@ fn play(name: &str, over: Over) {
     pair.hold_and_resume();
     pair.caller.order("hangup", "");
     pair.is_over();
+    for event in ["begun", "answered", "ended"] {
+        let name = format!("baton_calls_total{{event=\"{event}\"}}");
+        assert_eq!(pair.node.figure(&name), 3, "{event}");
+    }
     pair.end();
 }
 
