@@ -1,10 +1,11 @@
-//! The command line: `baton run`, `baton check`, `baton demo`.
+//! The command line: `baton run`, `baton check`, `baton dns check`, `baton demo`.
 //!
 //! Answers go to standard output, complaints to standard error. Exit codes: 0 success; 1 the
 //! operation failed or the configuration has mistakes; 2 the command line is wrong or the
 //! configuration cannot be read. What the commands do stands elsewhere: this is the dispatch.
 
 mod check;
+mod dns;
 
 use crate::config::Config;
 use check::Unusable;
@@ -40,8 +41,29 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// What the name service says
+    Dns {
+        #[command(subcommand)]
+        command: DnsCommand,
+    },
     /// Watch real SIP calls pass through a node, all on this machine
     Demo(DemoArgs),
+}
+
+#[derive(Debug, Subcommand)]
+enum DnsCommand {
+    /// Tell where calls to a name would go (RFC 3263), and each step on the way
+    Check {
+        /// Such as example.com, sips:example.com, tls:bridge.example.com or udp:bridge:5070
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Ask as the node of this configuration would: its servers, static map and listeners
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// How the answer is written
+        #[arg(long, value_enum, default_value = "text")]
+        output: dns::Form,
+    },
 }
 
 /// What `baton demo` takes.
@@ -88,8 +110,26 @@ fn dispatch() -> io::Result<u8> {
             Ok(config) => report(crate::shell::run(config)),
             Err(code) => Ok(code),
         },
+        Command::Dns {
+            command:
+                DnsCommand::Check {
+                    name,
+                    config,
+                    output,
+                },
+        } => check_name(&name, config.as_deref(), output),
         Command::Demo(arguments) => report(crate::demo::run(arguments)),
     }
+}
+
+fn check_name(name: &str, file: Option<&Path>, form: dns::Form) -> io::Result<u8> {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let config = match file.map(|file| load(file, &mut err)).transpose()? {
+        Some(Err(code)) => return Ok(code),
+        Some(Ok(config)) => Some(config),
+        None => None,
+    };
+    dns::check(name, config.as_ref(), form, &mut out, &mut err)
 }
 
 /// The configuration of a node that is about to start, or the exit code when there is none.

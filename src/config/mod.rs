@@ -8,6 +8,8 @@
 
 mod admin;
 mod check;
+pub mod destination;
+mod dns;
 mod limits;
 mod log;
 mod mistake;
@@ -25,6 +27,7 @@ mod transport;
 mod zone;
 
 pub use admin::{Admin, SOCKET, Wanted};
+pub use dns::Dns;
 pub use limits::Limits;
 pub use log::{Level, Log};
 pub use mistake::Mistake;
@@ -64,6 +67,8 @@ pub struct Config {
     pub log: Log,
     /// `[admin]`: where the node is watched and told what to do.
     pub admin: Admin,
+    /// `[dns]`: where names are looked up.
+    pub dns: Dns,
 }
 
 /// A value and the byte offset where it stands in the file, so that later checks can point at it.
@@ -74,7 +79,7 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 11] = [
+const TABLES: [(&str, &[&str]); 13] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
@@ -86,11 +91,13 @@ const TABLES: [(&str, &[&str]); 11] = [
     ("peer", peer::KEYS),
     ("log", log::KEYS),
     ("admin", admin::KEYS),
+    ("dns", dns::KEYS),
+    ("dns.host", dns::HOST_KEYS),
 ];
 
 /// The tables that stand at the top of the file.
 const ROOT_KEYS: &[&str] = &[
-    "node", "sip", "timers", "limits", "overload", "rates", "zone", "peer", "log", "admin",
+    "node", "sip", "timers", "limits", "overload", "rates", "zone", "peer", "log", "admin", "dns",
 ];
 
 impl Config {
@@ -116,6 +123,7 @@ impl Config {
         let peers = peer::read(&root, &mut findings);
         let log = Log::read(&mut root.table("log", log::KEYS, &mut findings));
         let admin = Admin::read(&mut root.table("admin", admin::KEYS, &mut findings));
+        let dns = Dns::read(&mut root.table("dns", dns::KEYS, &mut findings));
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
 
@@ -147,6 +155,7 @@ impl Config {
             peers,
             log,
             admin,
+            dns,
         })
     }
 }

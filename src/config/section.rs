@@ -370,7 +370,7 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
 /// A table's name as it is written in the file.
 fn heading(name: &str) -> String {
     match name {
-        "peer" | "zone" => format!("`[[{name}]]`"),
+        "peer" | "zone" | "dns.host" => format!("`[[{name}]]`"),
         "sip.listen" => "an entry of `listen`".to_owned(),
         name => format!("`[{name}]`"),
     }

@@ -21,6 +21,14 @@ fn the_sample_holds_the_defaults() {
     assert_eq!(config.overload, Overload::default());
     assert_eq!(config.rates, Rates::default());
     assert_eq!(config.log, Log::default());
+    let defaults = Dns::default();
+    assert_eq!(
+        config.dns,
+        Dns {
+            hosts: config.dns.hosts.clone(),
+            ..defaults
+        }
+    );
     let least = parse(LEAST);
     assert_eq!(
         (least.node, least.timers, least.limits, least.log),
@@ -40,7 +48,7 @@ fn the_sample_holds_the_defaults() {
 fn the_sample_shows_every_key_with_a_comment() {
     for (table, keys) in TABLES {
         if table != "sip.listen" {
-            let heading = if matches!(table, "peer" | "zone") {
+            let heading = if matches!(table, "peer" | "zone" | "dns.host") {
                 &format!("[[{table}]]")
             } else {
                 &format!("[{table}]")
@@ -67,7 +75,8 @@ fn the_sample_shows_every_key_with_a_comment() {
                     );
                 }
                 None => assert!(
-                    table == "sip.listen" && body.contains(&format!("{key} = ")),
+                    table == "sip.listen" && body.contains(&format!("{key} = "))
+                        || SAMPLE.contains(&format!("[[{table}.{key}]]")),
                     "{table}: {key} is not in the sample"
                 ),
             }
@@ -204,7 +213,7 @@ fn tables_of_the_wrong_kind_or_name() {
         (
             "[zzz]",
             "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `overload`, \
-             `rates`, `zone`, `peer`, `log` or `admin`",
+             `rates`, `zone`, `peer`, `log`, `admin` or `dns`",
         ),
         (
             "[log]\nzzz = 1",
@@ -358,6 +367,66 @@ fn checks_of_the_doors_for_operators() {
     let other = parse(&format!("{LEAST}[admin]\nlisten = \"[::1]:0\"\n"));
     let listen = other.admin.listen.expect("given");
     assert!(listen.is_written && listen.place.ip().is_ipv6());
+}
+
+#[test]
+fn names_and_whom_to_ask() {
+    let text = r#"
+        [dns]
+        servers = ["192.0.2.53", "[2001:db8::53]:5353", "2001:db8::54"]
+        prefer = "ipv4"
+        ttl_seconds_max = 60
+        [[dns.host]]
+        name = "Bridge-1.example.com."
+        addresses = ["10.0.0.1", "fd00::1"]
+    "#;
+    let dns = parse(&format!("{LEAST}{text}")).dns;
+    let servers: Vec<String> = dns.servers.iter().map(ToString::to_string).collect();
+    let expected = ["192.0.2.53:53", "[2001:db8::53]:5353", "[2001:db8::54]:53"];
+    assert_eq!(servers, expected);
+    assert_eq!(dns.times.ttl_max, Duration::from_secs(60));
+    let hosts: Vec<String> = dns.hosts.keys().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["bridge-1.example.com"]);
+    for (text, expected) in [
+        (
+            "servers = \"192.0.2.53\"",
+            "`servers` is a text; it takes a list",
+        ),
+        (
+            "servers = [\"ns.example.com\"]",
+            "a name server is an address",
+        ),
+        ("servers = [\"0.0.0.0\"]", "a name server is an address"),
+        ("attempts = 0", "`attempts` is 0"),
+        (
+            "ttl_seconds_min = 9\nttl_seconds_max = 8",
+            "(9) is more than `ttl_seconds_max` (8)",
+        ),
+        ("host = 1", "write `[[dns.host]]`"),
+        ("host = [1]", "a host is a whole number"),
+        (
+            "host = [{ name = \"a\" }]",
+            "`[[dns.host]]` needs `addresses`",
+        ),
+        (
+            "host = [{ name = \"a\", addresses = [] }]",
+            "the host has no address",
+        ),
+        (
+            "host = [{ name = \"a\", addresses = [\"b\"] }]",
+            "an address of a host is written",
+        ),
+        (
+            "host = [{ name = \"1.2.3.4\", addresses = [\"::1\"] }]",
+            "`1.2.3.4` is no host name",
+        ),
+        (
+            "host = [{ name = \"a\", addresses = [\"::1\"] }, { name = \"A.\", addresses = [\"::2\"] }]",
+            "`a` has its addresses already",
+        ),
+    ] {
+        expect(&format!("{LEAST}[dns]\n{text}\n"), expected);
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod intake;
 mod kernel;
 mod life;
 mod listeners;
+pub mod names;
 mod settings;
 mod tcp;
 mod turn;
