@@ -75,6 +75,10 @@ counters! {
     refused_foreign_source,
     /// Requests refused or dropped because their source sends too many.
     refused_rate,
+    /// Requests without the credentials that their zone asks for, which were challenged.
+    challenged,
+    /// Requests with wrong credentials.
+    refused_credentials,
     /// INVITEs refused because this worker has too much to do.
     refused_overload,
     /// INVITEs dropped because it has too much to do even for refusals.

@@ -38,7 +38,7 @@ pub use rates::Rates;
 pub use sip::{Listen, Sip};
 pub use timers::Timers;
 pub use transport::{ListenTransport, PeerTransport};
-pub use zone::Zone;
+pub use zone::{User, Zone};
 
 use mistake::Findings;
 use section::Section;

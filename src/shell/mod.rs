@@ -18,6 +18,7 @@ mod settings;
 mod tcp;
 mod turn;
 mod udp;
+mod users;
 mod view;
 
 use crate::config::{Config, Gather as GatherMode, ListenTransport};

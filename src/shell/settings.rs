@@ -1,12 +1,13 @@
 //! From the configuration to what the cores and the sockets of a node are told.
 
 use super::listeners::Listener;
-use super::tcp;
-use crate::config::{Config, ListenTransport, PeerTransport};
+use super::{tcp, users};
+use crate::config::{self, Config, ListenTransport, PeerTransport};
 use anyhow::Context;
 use balancer::{Balancer, PeerSettings, Target};
-use signaling::access::{Access, Prefix, Rate, Zone};
+use signaling::access::{Access, FieldName, Prefix, Rate, Zone};
 use signaling::overload::OverloadSettings;
+use signaling::sip::auth::Realm;
 use signaling::sip::message;
 use signaling::{Settings, Timers, Transport};
 use std::fs::File;
@@ -56,28 +57,46 @@ pub(super) fn settings(
         exchanges_max: share(config.limits.exchanges),
         exchanges_per_call_max: config.limits.exchanges_per_call,
         listeners: listeners.collect(),
-        access: Arc::new(access(config)),
+        access: Arc::new(access(config)?),
         overload: overload(config, share),
     })
 }
 
 /// Who may call.
-fn access(config: &Config) -> Access {
-    let zones = config.zones.iter().map(|zone| Zone {
-        name: zone.name.clone(),
-        from: zone.from.clone(),
-        hops_max: zone.hops_max,
-    });
+fn access(config: &Config) -> anyhow::Result<Access> {
+    let zones: anyhow::Result<Vec<Zone>> = config.zones.iter().map(zone).collect();
     let peers = config
         .peers
         .iter()
         .map(|peer| Prefix::of(peer.address.ip()));
-    Access::new(
-        zones.collect(),
+    Ok(Access::new(
+        zones?,
         peers,
         config.sip.unknown_sources,
         config.rates,
-    )
+    ))
+}
+
+fn zone(zone: &config::Zone) -> anyhow::Result<Zone> {
+    let from_file = match &zone.users_file {
+        Some(file) => users::read(file)?,
+        None => Vec::new(),
+    };
+    let users = zone.users.iter().chain(&from_file);
+    let users = users.map(|user| (user.name.as_str(), user.password.as_str()));
+    Ok(Zone {
+        name: zone.name.clone(),
+        from: zone.from.clone(),
+        hops_max: zone.hops_max,
+        realm: zone.realm.as_deref().map(|realm| Realm::new(realm, users)),
+        trusts_identity: zone.trusts_identity,
+        strip_headers: zone
+            .strip_headers
+            .iter()
+            .map(|name| FieldName::new(name))
+            .collect(),
+        strip_proxy_require: zone.strip_proxy_require.clone(),
+    })
 }
 
 /// When a worker has too much to do.

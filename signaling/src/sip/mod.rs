@@ -4,6 +4,7 @@
 //! talks to whom, [`b2bua`] joins two legs to a call, [`reject`] says no.
 
 mod admit;
+pub mod auth;
 pub mod b2bua;
 pub(crate) mod dialog;
 pub mod locate;

@@ -258,6 +258,17 @@ pub(crate) fn answer_stateless(
     });
 }
 
+/// 401 (RFC 3261 §22.2); the challenges are the caller's of this to write, few or all.
+pub(crate) fn challenge(
+    context: &mut Context,
+    message: &Message<'_>,
+    source: Hop,
+    challenges: impl Fn(&mut Writer<'_>, bool),
+) {
+    context.counters.rejected.add_one();
+    Stateless::of(context, message, source).send(context, (401, "Unauthorized"), challenges);
+}
+
 /// 200 to a BYE or CANCEL for which no transaction is to be had.
 pub(crate) fn accept_stateless(context: &mut Context, message: &Message<'_>, source: Hop) {
     Stateless::of(context, message, source).send(context, (200, "OK"), |_, _| {});

@@ -1,9 +1,11 @@
 //! The stage of the ladders: a core between a scripted caller and a scripted peer, under a clock
 //! that the script moves.
 
-use signaling::access::{Access, Excess, Rate, Rates, Strangers, Zone};
+use crate::digest::authorization;
+use signaling::access::{Access, Excess, FieldName, Rate, Rates, Strangers, Zone};
 use signaling::counters::Counters;
 use signaling::overload::OverloadSettings;
+use signaling::sip::auth::Realm;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
     Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Refusal, Settings, Statuses,
@@ -71,11 +73,17 @@ fn access(text: &str) -> Access {
     if has("beyond it is dropped") {
         rates.excess = Excess::Drop;
     }
-    let zone = Zone {
-        name: "vcs".into(),
-        from: vec!["192.0.2.0/29".parse().unwrap()],
-        hops_max: 15,
-    };
+    let mut zone = Zone::new("vcs", vec!["192.0.2.0/29".parse().unwrap()]);
+    if has("realm") {
+        zone.realm = Some(Realm::new("baton.example.com", [("room", "secret")]));
+    }
+    if has("strips X-Secret") {
+        zone.strip_headers = vec![FieldName::new("x-secret")];
+    }
+    if has("ignores Proxy-Require: example") {
+        zone.strip_proxy_require = vec!["example".into()];
+    }
+    zone.trusts_identity = !has("trusts nobody");
     let strangers = if has("strangers are dropped") {
         Strangers::Drop
     } else if has("strangers are welcome") {
@@ -252,15 +260,8 @@ impl Stage {
                 self.unreachable(Side::of(side).ok_or("no such side")?)?;
             }
             ["quiet"] => self.check_quiet()?,
-            ["counted", name] => {
-                let value = self
-                    .counters
-                    .each()
-                    .find(|(counter, _)| counter == name)
-                    .ok_or("no such counter")?
-                    .1;
-                self.note(&format!("{name} = {value}"));
-            }
+            ["lines", side, name] => self.lines(side, name)?,
+            ["counted", name] => self.counted(name)?,
             ["stranger", what, details @ ..] => {
                 let bytes = match details {
                     ["as", "peer"] => self.peer_sends(Side::Peer, what, &[])?,
@@ -309,6 +310,28 @@ impl Stage {
             return Err(format!("attempts are not over: {:?}", self.open));
         }
         self.note("quiet: nothing is left");
+        Ok(())
+    }
+
+    fn counted(&mut self, name: &str) -> Result<(), String> {
+        let mut counters = self.counters.each();
+        let value = counters.find(|(counter, _)| *counter == name);
+        let value = value.ok_or("no such counter")?.1;
+        drop(counters);
+        self.note(&format!("{name} = {value}"));
+        Ok(())
+    }
+
+    /// Which lines of a name came to a side with the last INVITE, or what made its dialog.
+    fn lines(&mut self, side: &str, name: &str) -> Result<(), String> {
+        let (side, kind) = match side {
+            "caller" => (Side::Caller, "dialog"),
+            _ => (Side::Peer, "INVITE"),
+        };
+        let bytes = self.got.get(&(side as u8, kind.into()));
+        let all = text(bytes.ok_or("no such message came")?);
+        let lines: Vec<&str> = all.lines().filter(|line| line.starts_with(name)).collect();
+        self.note(&format!("{} of {name}: {}", lines.len(), lines.join(" | ")));
         Ok(())
     }
 
@@ -570,7 +593,17 @@ impl Stage {
         } else {
             "sip:meet.room@example.com"
         };
-        let extra = extra_lines(details);
+        let mut extra = extra_lines(details);
+        // An answer to the last challenge.
+        if let Some(password) = details
+            .iter()
+            .find_map(|word| word.strip_prefix("password="))
+        {
+            let refusal = self.got.get(&(Side::Caller as u8, "401 INVITE".into()));
+            let refusal = refusal.ok_or("nobody asked who the caller is")?;
+            let count = number(details, "nc=").unwrap_or(1);
+            extra.push_str(&authorization(refusal, count, password));
+        }
         let kind = content_type(body);
         let transport = self.transport;
         // RFC 3261 §7.3.1: a line may go on behind white space.

@@ -326,6 +326,7 @@ impl Core {
             server,
             tag: answer::caller_tag(&self.context, key),
             hop: call.caller.reply,
+            zone: call.zone,
         };
         let Some(refused) = call
             .search
