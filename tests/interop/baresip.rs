@@ -141,7 +141,8 @@ impl Baresip {
             let mut buffer = [0; 4096];
             let length = self.control.read(&mut buffer).unwrap_or(0);
             if length == 0 {
-                let (heard, words) = (&self.heard, self.process.words_so_far());
+                self.process.lines_so_far();
+                let (heard, words) = (&self.heard, self.process.last_words());
                 panic!("no {part}, but {heard:#?}\n{words}");
             }
             self.unread.extend(&buffer[..length]);

@@ -17,6 +17,8 @@ const SHUTDOWN_SECONDS_MAX: u32 = 20;
 /// A Baton that runs.
 pub(crate) struct Node {
     process: Process,
+    name: String,
+    config: String,
     admin: SocketAddr,
     /// Where it listens over UDP.
     pub(crate) udp: SocketAddr,
@@ -55,6 +57,19 @@ impl Node {
                  sessions_max = 1_000_000\n"
             );
         }
+        Self::run(stage, name, &config)
+    }
+
+    /// Starts it again where it was, once it has ended.
+    pub(crate) fn start_again(&mut self, stage: &Stage) {
+        let config = self
+            .config
+            .replace("udp:127.0.0.1:0", &format!("udp:{}", self.udp))
+            .replace("tcp:127.0.0.1:0", &format!("tcp:{}", self.tcp));
+        *self = Self::run(stage, &self.name, &config);
+    }
+
+    fn run(stage: &Stage, name: &str, config: &str) -> Self {
         let file = stage.file(&format!("{name}.toml"));
         fs::write(&file, config).unwrap();
         let mut command: Command = stage.command(env!("CARGO_BIN_EXE_baton"));
@@ -70,6 +85,8 @@ impl Node {
         let (udp, tcp) = (address("listening on udp:"), address("listening on tcp:"));
         Self {
             process,
+            name: name.to_owned(),
+            config: config.to_owned(),
             admin,
             udp,
             tcp,
