@@ -7,15 +7,19 @@
 //! Only values are checked: no name is resolved, no port is opened and no file is read here.
 
 mod admin;
+mod alias;
+mod balancing;
 mod check;
 pub mod destination;
 mod dns;
+mod health;
 mod limits;
 mod log;
 mod mistake;
 mod node;
 mod overload;
 mod peer;
+mod pool;
 mod rates;
 mod section;
 mod sip;
@@ -27,6 +31,7 @@ mod transport;
 mod zone;
 
 pub use admin::{Admin, SOCKET, Wanted};
+pub use balancing::Balancing;
 pub use dns::Dns;
 pub use limits::Limits;
 pub use log::{Level, Log};
@@ -40,6 +45,7 @@ pub use timers::Timers;
 pub use transport::{ListenTransport, PeerTransport};
 pub use zone::{User, Zone};
 
+use balancer::{AliasSettings, HealthSettings, PoolSettings};
 use mistake::Findings;
 use section::Section;
 use toml::de::DeTable;
@@ -61,8 +67,14 @@ pub struct Config {
     pub rates: Rates,
     /// `[[zone]]`: where calls come from; empty means from anywhere.
     pub zones: Vec<Zone>,
+    /// `[[alias]]`: what may be dialled; empty means anything.
+    pub aliases: Vec<AliasSettings>,
+    /// `[[pool]]`: groups of peers.
+    pub pools: Vec<PoolSettings>,
     /// `[[peer]]`: where calls are sent; never empty.
     pub peers: Vec<Peer>,
+    /// `[health]`: when a peer is taken out of service and put back.
+    pub health: HealthSettings,
     /// `[log]`: what is written down.
     pub log: Log,
     /// `[admin]`: where the node is watched and told what to do.
@@ -79,7 +91,7 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 13] = [
+const TABLES: [(&str, &[&str]); 16] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
@@ -88,7 +100,10 @@ const TABLES: [(&str, &[&str]); 13] = [
     ("overload", overload::KEYS),
     ("rates", rates::KEYS),
     ("zone", zone::KEYS),
+    ("alias", alias::KEYS),
+    ("pool", pool::KEYS),
     ("peer", peer::KEYS),
+    ("health", health::KEYS),
     ("log", log::KEYS),
     ("admin", admin::KEYS),
     ("dns", dns::KEYS),
@@ -97,7 +112,8 @@ const TABLES: [(&str, &[&str]); 13] = [
 
 /// The tables that stand at the top of the file.
 const ROOT_KEYS: &[&str] = &[
-    "node", "sip", "timers", "limits", "overload", "rates", "zone", "peer", "log", "admin", "dns",
+    "node", "sip", "timers", "limits", "overload", "rates", "zone", "alias", "pool", "peer",
+    "health", "log", "admin", "dns",
 ];
 
 impl Config {
@@ -120,12 +136,16 @@ impl Config {
         let overload = Overload::read(&mut root.table("overload", overload::KEYS, &mut findings));
         let rates = rates::read(&mut root.table("rates", rates::KEYS, &mut findings));
         let zones = zone::read(&root, &mut findings);
-        let peers = peer::read(&root, &mut findings);
+        let pools = pool::read(&root, &mut findings);
+        let aliases = alias::read(&root, &pools, &zones, &mut findings);
+        let peers = peer::read(&root, &pools, &mut findings);
+        let health = health::read(&mut root.table("health", health::KEYS, &mut findings));
         let log = Log::read(&mut root.table("log", log::KEYS, &mut findings));
         let admin = Admin::read(&mut root.table("admin", admin::KEYS, &mut findings));
         let dns = Dns::read(&mut root.table("dns", dns::KEYS, &mut findings));
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
+        check::pools(&pools, &peers, &mut findings);
 
         let mistakes = findings.into_mistakes();
         if !mistakes.is_empty() {
@@ -152,7 +172,10 @@ impl Config {
             overload,
             rates,
             zones,
+            aliases,
+            pools: pools.into_iter().flatten().map(|p| p.value).collect(),
             peers,
+            health,
             log,
             admin,
             dns,

@@ -29,6 +29,7 @@ fn the_sample_holds_the_defaults() {
             ..defaults
         }
     );
+    assert_eq!(config.health, HealthSettings::default());
     let least = parse(LEAST);
     assert_eq!(
         (least.node, least.timers, least.limits, least.log),
@@ -48,7 +49,7 @@ fn the_sample_holds_the_defaults() {
 fn the_sample_shows_every_key_with_a_comment() {
     for (table, keys) in TABLES {
         if table != "sip.listen" {
-            let heading = if matches!(table, "peer" | "zone" | "dns.host") {
+            let heading = if matches!(table, "alias" | "peer" | "pool" | "zone" | "dns.host") {
                 &format!("[[{table}]]")
             } else {
                 &format!("[{table}]")
@@ -96,6 +97,7 @@ fn the_laboratory_trunk() {
             transport: PeerTransport::Same,
             address: "127.0.0.1:5180".parse().unwrap(),
             sessions_max: 1_000_000,
+            balancing: Balancing::default(),
         }]
     );
 }
@@ -213,7 +215,7 @@ fn tables_of_the_wrong_kind_or_name() {
         (
             "[zzz]",
             "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `overload`, \
-             `rates`, `zone`, `peer`, `log`, `admin` or `dns`",
+             `rates`, `zone`, `alias`, `pool`, `peer`, `health`, `log`, `admin` or `dns`",
         ),
         (
             "[log]\nzzz = 1",

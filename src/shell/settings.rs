@@ -153,11 +153,22 @@ pub(super) fn balancer_settings(config: &Config) -> balancer::Settings {
             },
             remote: peer.address,
         };
-        PeerSettings::new(peer.name.as_str(), target, peer.sessions_max)
+        let balancing = &peer.balancing;
+        PeerSettings {
+            pool: balancing.pool.clone(),
+            new_limit: balancing.new_limit.unwrap_or(peer.sessions_max),
+            existing_limit: balancing.existing_limit.unwrap_or(peer.sessions_max),
+            weight: balancing.weight,
+            tags: balancing.tags.clone(),
+            operator: balancing.operator,
+            ..PeerSettings::new(peer.name.as_str(), target, peer.sessions_max)
+        }
     });
     balancer::Settings {
         peers: peers.collect(),
-        ..balancer::Settings::default()
+        pools: config.pools.clone(),
+        aliases: config.aliases.clone(),
+        health: config.health,
     }
 }
 
