@@ -67,6 +67,10 @@ counters! {
     failovers_unreachable,
     /// 2xx that came from a peer after its attempt was given up: acknowledged and ended.
     answers_too_late,
+    /// OPTIONS sent to peers to see whether they live.
+    probes_sent,
+    /// Of those: without an answer in time, or not sent for want of a way.
+    probes_failed,
     /// Requests refused with a final answer of our own.
     rejected,
     /// Requests of strangers refused with 403, or dropped.

@@ -230,8 +230,7 @@ impl Core {
             return Err(Cause::Draining);
         }
         if message.method() == Method::Options {
-            reject::answer_options(&mut self.context, message, hops.0);
-            return Ok(());
+            return self.look_up(message, hops.0, zone);
         }
         if !self.context.is_authentic(now, hops.0, message, zone) {
             return Ok(());

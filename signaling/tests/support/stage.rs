@@ -8,8 +8,8 @@ use signaling::overload::OverloadSettings;
 use signaling::sip::auth::Realm;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
-    Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Refusal, Settings, Statuses,
-    Ticket, Timers, Transmit, Transport,
+    Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Probe, Refusal, Settings,
+    Statuses, Ticket, Timers, Transmit, Transport,
 };
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -256,6 +256,7 @@ impl Stage {
                 self.wait(time);
                 self.core.handle_load(self.now, waited, false);
             }
+            ["probe", side] => self.probe(side)?,
             ["unreachable", side] => {
                 self.unreachable(Side::of(side).ok_or("no such side")?)?;
             }
@@ -297,6 +298,20 @@ impl Stage {
         } else {
             Err(self.leaks.join("; "))
         }
+    }
+
+    fn probe(&mut self, side: &str) -> Result<(), String> {
+        let side = Side::of(side).ok_or("no such side")?;
+        let remote = side.address().parse();
+        let probe = Probe {
+            peer: side as u32 - 1,
+            transport: self.transport,
+            remote: remote.map_err(|_| "no address")?,
+            patience: Duration::from_secs(2),
+        };
+        self.core.handle_probe(self.now, probe);
+        self.drain_outputs();
+        Ok(())
     }
 
     fn check_quiet(&mut self) -> Result<(), String> {
@@ -393,6 +408,16 @@ impl Stage {
             match output {
                 Output::Attempted(attempt, outcome) => self.attempted(attempt, outcome),
                 Output::Choose(attempt) => self.choose(attempt),
+                Output::Lookup(key) => {
+                    let (uri, _) = self.core.lookup(key).unwrap();
+                    let is_served = uri == b"sip:meet.room@example.com";
+                    let answer = is_served.then_some(()).ok_or(Refusal::AliasUnknown);
+                    self.core.handle_lookup(key, answer);
+                }
+                Output::Probed(peer, outcome) => {
+                    let outcome = told(outcome);
+                    self.note(&format!("probe of peer {}: {outcome}", peer + 1));
+                }
                 Output::Ended(ending) => {
                     self.note(&format!(
                         "call over, {}",
@@ -440,20 +465,7 @@ impl Stage {
         if !self.tells_attempts {
             return;
         }
-        let outcome = match outcome {
-            Outcome::Accepted => "accepted".into(),
-            Outcome::Answered {
-                status,
-                retry_after: None,
-            } => format!("refused with {status}"),
-            Outcome::Answered {
-                status,
-                retry_after: Some(wait),
-            } => format!("refused with {status} for {wait:?}"),
-            Outcome::Over => "over".into(),
-            Outcome::Silent => "silent".into(),
-            Outcome::Unreachable => "unreachable".into(),
-        };
+        let outcome = told(outcome);
         self.note(&format!("attempt {}: {outcome}", attempt.number + 1));
     }
 
@@ -588,11 +600,7 @@ impl Stage {
             "INFO" => FAST_UPDATE,
             _ => "",
         };
-        let uri = if in_dialog {
-            "sip:x@192.0.2.5:5060"
-        } else {
-            "sip:meet.room@example.com"
-        };
+        let uri = dialled(in_dialog, details);
         let mut extra = extra_lines(details);
         // An answer to the last challenge.
         if let Some(password) = details
@@ -739,6 +747,36 @@ impl Stage {
             body.len()
         )
         .into_bytes())
+    }
+}
+
+/// The Request-URI of what the caller sends.
+fn dialled(in_dialog: bool, details: &[&str]) -> &'static str {
+    if in_dialog {
+        "sip:x@192.0.2.5:5060"
+    } else if details.contains(&"to-us") {
+        "sip:192.0.2.5:5060"
+    } else if details.contains(&"to-nobody") {
+        "sip:nobody@example.com"
+    } else {
+        "sip:meet.room@example.com"
+    }
+}
+
+fn told(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Accepted => "accepted".into(),
+        Outcome::Answered {
+            status,
+            retry_after: None,
+        } => format!("answered with {status}"),
+        Outcome::Answered {
+            status,
+            retry_after: Some(wait),
+        } => format!("answered with {status} for {wait:?}"),
+        Outcome::Over => "over".into(),
+        Outcome::Silent => "silent".into(),
+        Outcome::Unreachable => "unreachable".into(),
     }
 }
 
