@@ -127,6 +127,7 @@ fn reachable(
     let serves = |listen: &Listen| match peer.transport {
         PeerTransport::Same => true,
         PeerTransport::Tcp => listen.transport == ListenTransport::Tcp,
+        PeerTransport::Tls => listen.transport == ListenTransport::Tls,
         PeerTransport::Udp => listen.transport == ListenTransport::Udp,
     };
     if known().any(|listen| serves(listen) && listen.address == peer.address) {
@@ -146,6 +147,7 @@ fn reachable(
     let (transport, example) = match peer.transport {
         PeerTransport::Same => ("", "udp"),
         PeerTransport::Tcp => ("tcp ", "tcp"),
+        PeerTransport::Tls => ("tls ", "tls"),
         PeerTransport::Udp => ("udp ", "udp"),
     };
     let own = if peer.address.is_ipv6() {

@@ -27,6 +27,7 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod tls;
 mod transport;
 mod zone;
 
@@ -42,6 +43,7 @@ pub use peer::Peer;
 pub use rates::Rates;
 pub use sip::{Listen, Sip};
 pub use timers::Timers;
+pub use tls::{PeerTls, Tls, TlsClientCertificate, TlsVerify, TlsVersion};
 pub use transport::{ListenTransport, PeerTransport};
 pub use zone::{User, Zone};
 
@@ -71,6 +73,8 @@ pub struct Config {
     pub aliases: Vec<AliasSettings>,
     /// `[[pool]]`: groups of peers.
     pub pools: Vec<PoolSettings>,
+    /// `[tls]`: certificates.
+    pub tls: Tls,
     /// `[[peer]]`: where calls are sent; never empty.
     pub peers: Vec<Peer>,
     /// `[health]`: when a peer is taken out of service and put back.
@@ -91,7 +95,7 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 16] = [
+const TABLES: [(&str, &[&str]); 17] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
@@ -102,6 +106,7 @@ const TABLES: [(&str, &[&str]); 16] = [
     ("zone", zone::KEYS),
     ("alias", alias::KEYS),
     ("pool", pool::KEYS),
+    ("tls", tls::KEYS),
     ("peer", peer::KEYS),
     ("health", health::KEYS),
     ("log", log::KEYS),
@@ -112,7 +117,7 @@ const TABLES: [(&str, &[&str]); 16] = [
 
 /// The tables that stand at the top of the file.
 const ROOT_KEYS: &[&str] = &[
-    "node", "sip", "timers", "limits", "overload", "rates", "zone", "alias", "pool", "peer",
+    "node", "sip", "timers", "limits", "overload", "rates", "zone", "tls", "alias", "pool", "peer",
     "health", "log", "admin", "dns",
 ];
 
@@ -136,6 +141,7 @@ impl Config {
         let overload = Overload::read(&mut root.table("overload", overload::KEYS, &mut findings));
         let rates = rates::read(&mut root.table("rates", rates::KEYS, &mut findings));
         let zones = zone::read(&root, &mut findings);
+        let tls = Tls::read(&mut root.table("tls", tls::KEYS, &mut findings));
         let pools = pool::read(&root, &mut findings);
         let aliases = alias::read(&root, &pools, &zones, &mut findings);
         let peers = peer::read(&root, &pools, &mut findings);
@@ -146,6 +152,7 @@ impl Config {
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
         check::pools(&pools, &peers, &mut findings);
+        tls::check(&tls, &listens, &peers, &mut findings);
 
         let mistakes = findings.into_mistakes();
         if !mistakes.is_empty() {
@@ -174,6 +181,7 @@ impl Config {
             zones,
             aliases,
             pools: pools.into_iter().flatten().map(|p| p.value).collect(),
+            tls,
             peers,
             health,
             log,

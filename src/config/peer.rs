@@ -4,6 +4,7 @@ use super::Placed;
 use super::balancing::Balancing;
 use super::mistake::Findings;
 use super::section::{Root, Section, is_written, kind};
+use super::tls::PeerTls;
 use super::transport::{self, PeerTransport};
 use balancer::PoolSettings;
 use std::net::SocketAddr;
@@ -23,6 +24,8 @@ pub struct Peer {
     pub sessions_max: u32,
     /// How it takes part in the choice.
     pub balancing: Balancing,
+    /// `tls_ca`, `tls_name` and `tls_verify`: what its certificate must be.
+    pub tls: PeerTls,
 }
 
 pub(super) const KEYS: &[&str] = &[
@@ -35,6 +38,9 @@ pub(super) const KEYS: &[&str] = &[
     "weight",
     "tags",
     "state",
+    "tls_ca",
+    "tls_name",
+    "tls_verify",
 ];
 
 pub(super) const EXAMPLE: &str = "udp:192.0.2.10:5060";
@@ -84,6 +90,7 @@ fn read_entry<'t>(
     let address = section.text_required("at", EXAMPLE);
     let sessions_max = section.number_required("sessions_max", 0..=1_000_000_000, 100);
     let balancing = Balancing::read(&mut section, pools, sessions_max);
+    let tls = PeerTls::read(&mut section);
     let address = address.and_then(|text| read_address(&text, findings));
     let (transport, address) = address?;
     let peer = Peer {
@@ -92,6 +99,7 @@ fn read_entry<'t>(
         address,
         sessions_max: sessions_max?,
         balancing,
+        tls,
     };
     Some(Placed { at, value: peer })
 }

@@ -98,6 +98,7 @@ fn the_laboratory_trunk() {
             address: "127.0.0.1:5180".parse().unwrap(),
             sessions_max: 1_000_000,
             balancing: Balancing::default(),
+            tls: PeerTls::default(),
         }]
     );
 }
@@ -173,7 +174,7 @@ level = "inform"
              60000, such as `t2_ms = 4000`",
             "12:9: `t4_ms` is -1; it takes a whole number from 10 to 60000, such as `t4_ms = 5000`",
             "13:1: `[[peer]]` needs `sessions_max`, such as `sessions_max = 100`",
-            "15:6: `127.0.0.1:5180` names no transport; put `udp`, `tcp` or `same` before it: \
+            "15:6: `127.0.0.1:5180` names no transport; put `udp`, `tcp`, `tls` or `same` before it: \
              `udp:192.0.2.1:5060`",
             "17:9: `level` cannot be `inform`; did you mean `info`?",
         ]
@@ -215,7 +216,7 @@ fn tables_of_the_wrong_kind_or_name() {
         (
             "[zzz]",
             "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `overload`, \
-             `rates`, `zone`, `alias`, `pool`, `peer`, `health`, `log`, `admin` or `dns`",
+             `rates`, `zone`, `tls`, `alias`, `pool`, `peer`, `health`, `log`, `admin` or `dns`",
         ),
         (
             "[log]\nzzz = 1",
@@ -319,6 +320,54 @@ fn checks_of_peers() {
     ] {
         expect(&text, expected);
     }
+}
+
+#[test]
+fn checks_of_tls() {
+    const TLS: &str = "{ at = \"tls:127.0.0.1:5061\", client_certificate = \"required\" }";
+    let own = "[tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+    let peer = [peer("a", "udp:127.0.0.1:1")];
+    let with = |listen: &str, tls: &str| format!("{}{tls}", file(listen, &peer));
+    for (text, expected) in [
+        (
+            with("\"udp:127.0.0.1:5060\", \"tls:127.0.0.1:5061\"", ""),
+            "`tls:127.0.0.1:5061` needs a certificate; write `certificate` and `key` under `[tls]`",
+        ),
+        (
+            with(&format!("{UDP}, {TLS}"), own),
+            "asks for certificates, and nothing says whose are believed; write `ca`",
+        ),
+        (
+            with(
+                "{ at = \"udp:127.0.0.1:1\", client_certificate = \"optional\" }",
+                own,
+            ),
+            "`udp:127.0.0.1:1` is no TLS",
+        ),
+        (
+            format!("{LEAST}[tls]\ncertificate = \"a.pem\"\n"),
+            "7:1: `certificate` is of no use without `key`",
+        ),
+        (
+            format!("{LEAST}[tls]\nversion_min = \"1.1\"\n"),
+            "`version_min` cannot be `1.1`",
+        ),
+        (
+            format!("{LEAST}tls_name = \"no name\"\n"),
+            "`tls_name` is \"no name\"; it takes a host name or an address",
+        ),
+        (
+            LEAST.replace("udp:127.0.0.1:5180", "tls:127.0.0.1:5180"),
+            "nothing says whose certificates are believed for peer `a`",
+        ),
+    ] {
+        expect(&text, expected);
+    }
+    let text = with(&format!("{UDP}, {TLS}"), &format!("{own}ca = \"ca.pem\"\n"));
+    let config = parse(&text);
+    assert_eq!(config.tls.ca, Some("ca.pem".into()));
+    let asked = config.sip.listen[1].client_certificate;
+    assert_eq!(asked, TlsClientCertificate::Required);
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub(super) fn settings(
     let listeners = listeners.iter().map(|listener| signaling::Listener {
         transport: match listener.transport {
             ListenTransport::Tcp => Transport::Tcp,
+            ListenTransport::Tls => Transport::Tls,
             ListenTransport::Udp => Transport::Udp,
         },
         local: listener.local,
@@ -122,6 +123,7 @@ pub(super) fn tcp_limits(config: &Config) -> tcp::Limits {
         connections_per_source: config.limits.connections_per_source,
         idle: config.limits.idle_connection_seconds,
         slow_sender: config.limits.slow_sender_seconds,
+        handshake: config.tls.handshake_seconds,
         message: message_limits(config),
     }
 }
@@ -149,6 +151,7 @@ pub(super) fn balancer_settings(config: &Config) -> balancer::Settings {
             transport: match peer.transport {
                 PeerTransport::Same => balancer::Transport::Same,
                 PeerTransport::Tcp => balancer::Transport::Tcp,
+                PeerTransport::Tls => balancer::Transport::Tls,
                 PeerTransport::Udp => balancer::Transport::Udp,
             },
             remote: peer.address,

@@ -20,6 +20,7 @@ pub fn rules(config: &Config, seed: u64) -> Rules {
     for listen in &config.sip.listen {
         let families = match listen.transport {
             ListenTransport::Tcp => &mut spoken.sip_d2t,
+            ListenTransport::Tls => &mut spoken.sips_d2t,
             ListenTransport::Udp => &mut spoken.sip_d2u,
         };
         families.v4 |= listen.address.is_ipv4();
