@@ -8,7 +8,6 @@ use crate::output::{Attempt, Outcome, Output, Ticket, Transmit};
 use crate::overload::Overload;
 use crate::pool::Pool;
 use crate::settings::Settings;
-use crate::sip::auth::nonce::Nonces;
 use crate::sip::b2bua::attempt::Searches;
 use crate::sip::message::Writer;
 use crate::sip::token::{Kind, Mint, Text, Token};
@@ -44,7 +43,6 @@ pub(crate) struct Context {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) meter: Meter,
     pub(crate) overload: Overload,
-    pub(crate) nonces: Nonces,
     /// Attempts that the owner has not been told the end of.
     pub(crate) attempts: usize,
     /// Counts the branches that name no transaction.
@@ -56,7 +54,6 @@ impl Context {
         let mint = Mint::new(settings.secret);
         let meter = Meter::new(settings.access.rates, now);
         let overload = Overload::new(settings.overload, now);
-        let nonces = Nonces::new(settings.secret, settings.worker, now);
         Self {
             settings,
             counters,
@@ -68,10 +65,20 @@ impl Context {
             outputs: VecDeque::new(),
             meter,
             overload,
-            nonces,
             attempts: 0,
             stateless_branches: 0,
         }
+    }
+
+    /// Takes new settings over. Sources that were counted are forgotten only if their rates change.
+    pub(crate) fn handle_settings(&mut self, now: Instant, settings: Arc<Settings>) {
+        if self.settings.access.rates != settings.access.rates {
+            self.meter = Meter::new(settings.access.rates, now);
+        }
+        if self.settings.overload != settings.overload {
+            self.overload = Overload::new(settings.overload, now);
+        }
+        self.settings = settings;
     }
 
     /// The text of one of our tokens.

@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod output;
 pub mod overload;
 mod pool;
+mod reload;
 pub mod settings;
 pub mod sip;
 pub mod slots;
@@ -22,8 +23,6 @@ pub mod wheel;
 
 pub use core::{Core, Owner};
 pub use hop::{ConnectionId, Hop, ListenerId, Transport};
-pub use output::{
-    Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Ticket, Transmit,
-};
+pub use output::{Attempt, Choice, Ending, Outcome, Output, Question, Refusal, Ticket, Transmit};
 pub use settings::{Listener, Settings, Timers};
 pub use statuses::Statuses;

@@ -54,7 +54,12 @@ impl<T> Slots<T> {
     /// Whether one more entry fits.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.entries.len() < self.limit
+        self.len() < self.limit
+    }
+
+    /// Another limit from now on. Entries beyond a lower one stay until they are removed.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.min(SLOTS_MAX);
     }
 
     /// Puts a value in; `None` when the table is full.
@@ -65,6 +70,9 @@ impl<T> Slots<T> {
     /// Puts in a value that wants to know its own key; `None`, and nothing made, when the table is
     /// full.
     pub fn insert_with(&mut self, make: impl FnOnce(Key) -> T) -> Option<Key> {
+        if !self.has_room() {
+            return None;
+        }
         if let Some(slot) = self.free.pop() {
             let entry = self.entries.get_mut(slot as usize)?;
             debug_assert!(entry.value.is_none(), "a free slot has no tenant");
@@ -74,9 +82,6 @@ impl<T> Slots<T> {
             };
             entry.value = Some(make(key));
             return Some(key);
-        }
-        if self.entries.len() >= self.limit {
-            return None;
         }
         let slot = u32::try_from(self.entries.len()).ok()?;
         let key = Key {
@@ -155,6 +160,20 @@ mod tests {
         assert_eq!(slots.get(first), None);
         assert_eq!(slots.remove(first), None);
         assert_eq!(slots.get(second), Some(&"b"));
+    }
+
+    #[test]
+    fn a_lower_limit_lets_the_entries_be_and_no_more_in() {
+        let mut slots = Slots::new(3, 0);
+        let keys: Vec<Key> = (0..3).filter_map(|n| slots.insert(n)).collect();
+        slots.set_limit(2);
+        assert_eq!((slots.len(), slots.has_room()), (3, false));
+        assert_eq!(slots.remove(keys[0]), Some(0));
+        assert!(slots.insert(9).is_none(), "two are the limit now");
+        assert_eq!(slots.remove(keys[1]), Some(1));
+        assert!(slots.insert(9).is_some());
+        slots.set_limit(9);
+        assert!(slots.has_room());
     }
 
     #[test]

@@ -10,8 +10,6 @@
     reason = "a broken ladder fails its test"
 )]
 
-#[path = "support/digest.rs"]
-mod digest;
 #[path = "support/stage.rs"]
 mod stage;
 

@@ -92,8 +92,7 @@ impl Wire {
                     };
                     self.core.handle_choice(self.now, attempt, Ok(choice));
                 }
-                Output::Lookup(key) => self.core.handle_lookup(key, Ok(())),
-                Output::Attempted(..) | Output::Ended(_) | Output::Probed(..) => {}
+                Output::Attempted(..) | Output::Ended(_) => {}
                 Output::Send(transmit) => {
                     let out = self.core.bytes(transmit.span).to_vec();
                     let mut index = Index::new(Limits::default());

@@ -1,15 +1,18 @@
-//! The command line: `baton run`, `baton check`, `baton dns check`, `baton demo`.
+//! The command line: `baton run`, `baton check`, `baton demo`, and what an operator asks of a node.
 //!
 //! Answers go to standard output, complaints to standard error. Exit codes: 0 success; 1 the
 //! operation failed or the configuration has mistakes; 2 the command line is wrong or the
-//! configuration cannot be read. What the commands do stands elsewhere: this is the dispatch.
+//! configuration cannot be read; 3 no node is reachable; 4 there is no such thing; 5 the node is
+//! not well, from `baton status` only. What the commands do stands elsewhere: this is the dispatch.
 
 mod check;
-mod dns;
+mod client;
+mod operate;
 
 use crate::config::Config;
 use check::Unusable;
 use clap::{Args, Parser, Subcommand};
+use operate::{Operation, To};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,12 +22,21 @@ const FAILURE: u8 = 1;
 /// The command line is wrong, or the configuration cannot be read.
 const USAGE: u8 = 2;
 
+/// No node is reachable.
+const UNREACHABLE: u8 = 3;
+/// There is no such peer, call or whatever was named.
+const NO_SUCH: u8 = 4;
+/// The node is not well.
+const DEGRADED: u8 = 5;
+
 /// A signalling front end for clusters of conference bridges.
 #[derive(Debug, Parser)]
 #[command(name = "baton", version, about, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    to: To,
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,29 +53,10 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// What the name service says
-    Dns {
-        #[command(subcommand)]
-        command: DnsCommand,
-    },
     /// Watch real SIP calls pass through a node, all on this machine
     Demo(DemoArgs),
-}
-
-#[derive(Debug, Subcommand)]
-enum DnsCommand {
-    /// Tell where calls to a name would go (RFC 3263), and each step on the way
-    Check {
-        /// Such as example.com, sips:example.com, tls:bridge.example.com or udp:bridge:5070
-        #[arg(value_name = "NAME")]
-        name: String,
-        /// Ask as the node of this configuration would: its servers, static map and listeners
-        #[arg(short, long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// How the answer is written
-        #[arg(long, value_enum, default_value = "text")]
-        output: dns::Form,
-    },
+    #[command(flatten)]
+    Operate(Operation),
 }
 
 /// What `baton demo` takes.
@@ -95,8 +88,8 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch() -> io::Result<u8> {
-    let command = match Arguments::try_parse() {
-        Ok(arguments) => arguments.command,
+    let Arguments { command, to } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
         Err(refusal) => {
             refusal.print()?;
             return Ok(if refusal.use_stderr() { USAGE } else { 0 });
@@ -107,29 +100,28 @@ fn dispatch() -> io::Result<u8> {
             check::check(&file, &mut io::stdout().lock(), &mut io::stderr().lock())
         }
         Command::Run { config } => match load(&config, &mut io::stderr().lock())? {
-            Ok(config) => report(crate::shell::run(config)),
+            Ok(first) => report(crate::shell::run(first, source(config))),
             Err(code) => Ok(code),
         },
-        Command::Dns {
-            command:
-                DnsCommand::Check {
-                    name,
-                    config,
-                    output,
-                },
-        } => check_name(&name, config.as_deref(), output),
+        Command::Operate(operation) => {
+            let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+            operate::operate(operation, &to, &mut out, &mut err)
+        }
         Command::Demo(arguments) => report(crate::demo::run(arguments)),
     }
 }
 
-fn check_name(name: &str, file: Option<&Path>, form: dns::Form) -> io::Result<u8> {
-    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
-    let config = match file.map(|file| load(file, &mut err)).transpose()? {
-        Some(Err(code)) => return Ok(code),
-        Some(Ok(config)) => Some(config),
-        None => None,
-    };
-    dns::check(name, config.as_ref(), form, &mut out, &mut err)
+/// Where a running node reads its configuration anew.
+fn source(file: PathBuf) -> crate::shell::Source {
+    Box::new(move || {
+        check::read(&file).map_err(|unusable| match unusable {
+            Unusable::Mistakes(mistakes) => {
+                let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                mistakes.join("; ")
+            }
+            Unusable::Unreadable(why) => format!("{}: {why}", file.display()),
+        })
+    })
 }
 
 /// The configuration of a node that is about to start, or the exit code when there is none.
@@ -174,6 +166,7 @@ mod tests {
         let demo = |arguments: &[&str]| match Arguments::try_parse_from(arguments) {
             Ok(Arguments {
                 command: Command::Demo(demo),
+                ..
             }) => Some((demo.rate, demo.seconds)),
             Ok(_) | Err(_) => None,
         };

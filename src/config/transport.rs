@@ -1,4 +1,4 @@
-//! Transport addresses as people write them: `udp:192.0.2.1:5060`, `tls:[2001:db8::1]:5061`.
+//! Transport addresses as people write them: `udp:192.0.2.1:5060`, `tcp:[2001:db8::1]:5060`.
 
 use super::suggest::{either, nearest};
 use std::fmt;
@@ -9,8 +9,6 @@ use std::net::{IpAddr, SocketAddr};
 pub enum ListenTransport {
     /// Streams (RFC 3261 §18).
     Tcp,
-    /// Streams under TLS (RFC 3261 §26.2.1).
-    Tls,
     /// Datagrams (RFC 3261 §18).
     Udp,
 }
@@ -22,24 +20,18 @@ pub enum PeerTransport {
     Same,
     /// Streams, whatever the caller used.
     Tcp,
-    /// Streams under TLS, whatever the caller used.
-    Tls,
     /// Datagrams, whatever the caller used.
     Udp,
 }
 
 /// What may stand before the address of a listener.
-pub(super) const LISTEN: [(&str, ListenTransport); 3] = [
-    ("udp", ListenTransport::Udp),
-    ("tcp", ListenTransport::Tcp),
-    ("tls", ListenTransport::Tls),
-];
+pub(super) const LISTEN: [(&str, ListenTransport); 2] =
+    [("udp", ListenTransport::Udp), ("tcp", ListenTransport::Tcp)];
 
 /// What may stand before the address of a peer.
-pub(super) const PEER: [(&str, PeerTransport); 4] = [
+pub(super) const PEER: [(&str, PeerTransport); 3] = [
     ("udp", PeerTransport::Udp),
     ("tcp", PeerTransport::Tcp),
-    ("tls", PeerTransport::Tls),
     ("same", PeerTransport::Same),
 ];
 
@@ -47,7 +39,6 @@ impl fmt::Display for ListenTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tcp => "tcp",
-            Self::Tls => "tls",
             Self::Udp => "udp",
         })
     }
@@ -58,7 +49,6 @@ impl fmt::Display for PeerTransport {
         f.write_str(match self {
             Self::Same => "same",
             Self::Tcp => "tcp",
-            Self::Tls => "tls",
             Self::Udp => "udp",
         })
     }
@@ -137,7 +127,7 @@ fn is_port(text: &str) -> bool {
 
 /// RFC 3261 §25.1 `hostname`: labels of letters, digits and inner hyphens, the last one not
 /// beginning with a digit.
-pub(super) fn is_host_name(text: &str) -> bool {
+fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label
@@ -203,14 +193,14 @@ mod tests {
         for (text, part) in [
             (
                 "127.0.0.1:5060",
-                "names no transport; put `udp`, `tcp` or `tls` before it",
+                "names no transport; put `udp` or `tcp` before it",
             ),
             ("::1", "names no transport"),
             ("5060", "is no transport address"),
             ("", "is no transport address"),
             (
-                "sctp:127.0.0.1:5061",
-                "unknown transport `sctp`; write `udp`, `tcp` or `tls`",
+                "tls:127.0.0.1:5061",
+                "unknown transport `tls`; write `udp` or `tcp`",
             ),
             ("UDP:127.0.0.1:5060", "did you mean `udp`?"),
             ("same:127.0.0.1:5060", "unknown transport `same`"),

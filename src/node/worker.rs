@@ -2,11 +2,10 @@
 //! out.
 
 use super::alias;
-use balancer::{Balancer, NoPlace, Permit};
+use balancer::{Balancer, Permit};
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
-use signaling::slots::Key;
 use signaling::{
     Attempt, Choice, Core, Hop, Outcome, Output, Owner, Refusal, Settings, Statuses, Ticket,
     Transmit, Transport,
@@ -114,7 +113,6 @@ impl Worker {
                 Output::Send(transmit) => return Some(transmit),
                 Output::Attempted(attempt, Outcome::Over) => self.release(attempt),
                 Output::Choose(attempt) => self.choose(now, attempt),
-                Output::Lookup(key) => self.look_up(key),
                 Output::Attempted(
                     _,
                     Outcome::Accepted
@@ -122,8 +120,7 @@ impl Worker {
                     | Outcome::Silent
                     | Outcome::Unreachable,
                 )
-                | Output::Ended(_)
-                | Output::Probed(..) => {}
+                | Output::Ended(_) => {}
             }
         }
     }
@@ -142,6 +139,17 @@ impl Worker {
     /// No new calls from now on.
     pub fn drain(&mut self) {
         self.core.drain();
+    }
+
+    /// New calls are welcome again.
+    pub fn resume(&mut self) {
+        self.core.resume();
+    }
+
+    /// Takes a new configuration over: calls that live go on.
+    pub fn handle_settings(&mut self, now: Instant, settings: Arc<Settings>, limits: Limits) {
+        self.index = Index::new(limits);
+        self.core.handle_settings(now, settings);
     }
 
     /// Whether nothing is owed to anybody: no call lives, and no message is repeated any more.
@@ -172,16 +180,6 @@ impl Worker {
         ]
     }
 
-    /// Whether the dial plan serves what an OPTIONS asks for.
-    fn look_up(&mut self, key: Key) {
-        let Some((request_uri, _)) = self.core.lookup(key) else {
-            return;
-        };
-        alias::write(request_uri, &mut self.alias);
-        let served = self.balancer.serves(&self.alias, "");
-        self.core.handle_lookup(key, served.map_err(refusal));
-    }
-
     fn choose(&mut self, now: Instant, attempt: Attempt) {
         let Some(question) = self.core.question(attempt.call) else {
             return;
@@ -205,7 +203,7 @@ impl Worker {
             now,
         };
         let placement = self.balancer.place(&request);
-        let placement = placement.map_err(refusal)?;
+        let placement = placement.map_err(|_| Refusal::NoCapacity)?;
         let target = placement.targets.first().ok_or(Refusal::NoCapacity)?;
         let transport = match target.transport {
             balancer::Transport::Same => source.transport,
@@ -248,17 +246,5 @@ impl Worker {
         } else {
             self.late.remove(&attempt);
         }
-    }
-}
-
-/// Why there is no peer, as the door says it.
-fn refusal(why: NoPlace) -> Refusal {
-    match why {
-        NoPlace::AliasUnknown => Refusal::AliasUnknown,
-        NoPlace::CallerNotAllowed => Refusal::CallerNotAllowed,
-        NoPlace::ConferenceFull => Refusal::ConferenceFull,
-        NoPlace::NoCapacity => Refusal::NoCapacity,
-        NoPlace::NotStarted => Refusal::NotStarted,
-        NoPlace::Exhausted | NoPlace::PeersDown => Refusal::NoPeerInService,
     }
 }

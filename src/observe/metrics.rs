@@ -73,8 +73,27 @@ metrics! {
     CALLS_TOTAL: Counter "baton_calls_total" ["event"]
         "Calls begun, answered, failed before an answer, and ended.";
 
+    CONFERENCES: Gauge "baton_conferences" []
+        "Conferences that run or are being set up.";
+
+    PEER_UP: Gauge "baton_peer_up" ["peer"]
+        "Whether a peer is in service.";
+    PEER_STATE: Gauge "baton_peer_state" ["peer", "state"]
+        "1 for the state that a peer is in.";
+    PEER_OPERATOR: Gauge "baton_peer_operator" ["peer", "wanted"]
+        "1 for what the operator wants of a peer.";
+    PEER_SELECTED: Counter "baton_peer_selected_total" ["peer", "reason"]
+        "How often a peer was chosen.";
+    FAILOVERS: Counter "baton_failovers_total" ["peer", "cause"]
+        "Calls that had to leave a peer.";
+    PEER_LOAD_AGE: Gauge "baton_peer_load_age_seconds" ["peer"]
+        "Age of what a peer last reported of itself.";
+    SESSION_DRIFT: Gauge "baton_session_drift" ["peer"]
+        "Sessions that a peer reports minus those that were counted.";
     PEER_SESSIONS: Gauge "baton_peer_sessions" ["peer"]
-        "Sessions in use on a peer.";
+        "Sessions in use on a peer, the reserved ones too.";
+    PEER_SESSIONS_RESERVED: Gauge "baton_peer_sessions_reserved" ["peer"]
+        "Sessions of a peer that were chosen and not yet confirmed by an answer.";
     PEER_SESSION_LIMIT: Gauge "baton_peer_session_limit" ["peer"]
         "Sessions that a peer has room for.";
 
@@ -98,6 +117,13 @@ metrics! {
         "Messages that wait for a worker in its ring.";
     WORKER_TURNS: Counter "baton_worker_turns_total" ["worker"]
         "Rounds of a worker's loop.";
+
+    CONFIG_LAST_SUCCESS: Gauge "baton_config_last_reload_success" []
+        "Whether the last reload was taken over, or there was none.";
+    CONFIG_SINCE: Gauge "baton_config_loaded_timestamp_seconds" []
+        "When the configuration that runs was taken over, in seconds since 1970.";
+    CONFIG_RELOADS: Counter "baton_config_reloads_total" ["outcome"]
+        "Reloads that were taken over and that failed.";
 
     PROCESS_CPU: Counter "process_cpu_seconds_total" []
         "Processor time that the process has used.";

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 pub(super) enum Phase {
     /// Take calls.
     Running,
+    /// Take no new calls until the operator wants them again.
+    Maintenance,
     /// Take no new calls; leave when the last one ends.
     Draining,
     /// Leave now.
@@ -37,9 +39,27 @@ impl Control {
         // Relaxed: the word alone matters, and whoever changed it rings every worker.
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Running,
-            1 => Phase::Draining,
+            1 => Phase::Maintenance,
+            2 => Phase::Draining,
             _ => Phase::Stopping,
         }
+    }
+
+    /// Goes into maintenance or comes out of it; whether that changed anything. A node that is on its
+    /// way out stays there.
+    pub(super) fn set_maintenance(&self, wanted: bool) -> bool {
+        let (from, to) = if wanted {
+            (Phase::Running, Phase::Maintenance)
+        } else {
+            (Phase::Maintenance, Phase::Running)
+        };
+        // Relaxed: see `phase`.
+        let relaxed = Ordering::Relaxed;
+        let exchanged = self
+            .phase
+            .compare_exchange(from as u8, to as u8, relaxed, relaxed);
+        self.wake_all();
+        exchanged.is_ok()
     }
 
     /// Goes on to a later phase; there is no way back.

@@ -4,6 +4,7 @@
 //! A message belongs to the worker whose token it carries or to which its Call-ID hashes, and the kernel does not know
 //! which that is. A full ring gives the parcel back, and who wanted to put it in decides.
 
+use super::errand::Errand;
 use super::intake::Sender;
 use super::kernel::eventfd::EventFd;
 use crossbeam_queue::ArrayQueue;
@@ -32,6 +33,8 @@ pub(super) enum Parcel {
         sender: Option<Sender>,
         bytes: Vec<u8>,
     },
+    /// What the main thread wants done.
+    Errand(Box<Errand>),
     /// The message of this ticket could not be sent by the worker that had the connection.
     Failed { ticket: Ticket },
 }
@@ -40,7 +43,7 @@ impl Parcel {
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Message { bytes, .. } | Self::Write { bytes, .. } => bytes.len(),
-            Self::Failed { .. } => 0,
+            Self::Errand(_) | Self::Failed { .. } => 0,
         }
     }
 }
@@ -118,7 +121,7 @@ impl Inbox {
     pub(super) fn put_back(&self, parcel: Parcel) {
         let buffer = match parcel {
             Parcel::Message { bytes, .. } | Parcel::Write { bytes, .. } => bytes,
-            Parcel::Failed { .. } => return,
+            Parcel::Errand(_) | Parcel::Failed { .. } => return,
         };
         if buffer.capacity() <= EMPTY_BYTES_MAX {
             // When there are enough of them it is freed.

@@ -1,36 +1,55 @@
 //! The whole life of the program: start, serve, and the way out that signals ask for.
 
-use super::admin;
+use super::admin::{self, Desk, Reloads};
 use super::control::Phase;
 use crate::config::Config;
 use crate::observe::log;
+use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
-/// Runs a node until it is told to stop, by SIGTERM or SIGINT.
+/// Runs a node until it is told to stop, by SIGTERM, SIGINT or an operator. `source` is where a
+/// reload reads the configuration anew.
 ///
 /// # Errors
 /// What keeps the node from starting, such as an address in use, or a worker that failed.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(config: Config, source: admin::Source) -> anyhow::Result<()> {
     log::init(config.log);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(live(config))
+    runtime.block_on(live(config, source))
 }
 
-async fn live(config: Config) -> anyhow::Result<()> {
+async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
     let patience = config.node.shutdown_seconds_max;
+    let (node, version) = (&config.node.name, env!("CARGO_PKG_VERSION"));
+    info!(%node, version, "starting");
     // Before any port is open, so that no signal finds nobody.
     let mut signals = Signals::new()?;
     let doors = admin::Doors::open(&config.admin)?;
-    let handle = super::start(config)?;
-    let _desk = doors.serve(handle.view());
+    let handle = super::start(config.clone())?;
+    let view = handle.view();
+    let leave = Arc::clone(&view.leave);
+    let reloads = Reloads::new(config, source, handle.settings.clone());
+    let desk = Arc::new(Desk::new(view, reloads));
+    let _served = doors.serve(&desk);
     let control = handle.control();
     let mut ended = tokio::task::spawn_blocking(move || handle.join());
-    tokio::select! {
-        outcome = &mut ended => return outcome?,
-        () = signals.next() => {}
+    loop {
+        tokio::select! {
+            outcome = &mut ended => return outcome?,
+            () = leave.notified() => break,
+            wish = signals.next() => match wish {
+                Wish::Counters => desk.write_counters(),
+                Wish::End => break,
+                Wish::Reload => {
+                    let desk = Arc::clone(&desk);
+                    // It tells the log how it went.
+                    tokio::spawn(async move { desk.reload_for("SIGHUP").await });
+                }
+            }
+        }
     }
     control.advance(Phase::Draining);
     info!(
@@ -39,7 +58,7 @@ async fn live(config: Config) -> anyhow::Result<()> {
     );
     tokio::select! {
         outcome = &mut ended => return finish(outcome?),
-        () = signals.next() => warn!("stopping now: a second signal came"),
+        () = signals.end() => warn!("stopping now: a second signal came"),
         () = tokio::time::sleep(patience) => warn!("stopping now: calls still live after the time for shutting down"),
     }
     control.advance(Phase::Stopping);
@@ -53,8 +72,19 @@ fn finish(outcome: anyhow::Result<()>) -> anyhow::Result<()> {
     outcome
 }
 
-/// The signals that ask the program to end.
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// All counters into the log.
+    Counters,
+    End,
+    Reload,
+}
+
+/// The signals that the program hears.
 struct Signals {
+    counters: Signal,
+    hang_up: Signal,
     interrupt: Signal,
     terminate: Signal,
 }
@@ -62,15 +92,24 @@ struct Signals {
 impl Signals {
     fn new() -> anyhow::Result<Self> {
         Ok(Self {
+            counters: signal(SignalKind::user_defined1())?,
+            hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Wish {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.counters.recv() => Wish::Counters,
+            _ = self.hang_up.recv() => Wish::Reload,
+            _ = self.interrupt.recv() => Wish::End,
+            _ = self.terminate.recv() => Wish::End,
         }
+    }
+
+    /// One that asks the program to end; the others change nothing any more.
+    async fn end(&mut self) {
+        while self.next().await != Wish::End {}
     }
 }

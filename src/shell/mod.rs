@@ -7,19 +7,17 @@
 mod admin;
 mod control;
 pub mod counters;
+mod errand;
 mod gather;
 mod inbox;
 mod intake;
 mod kernel;
 mod life;
 mod listeners;
-pub mod names;
 mod settings;
 mod tcp;
-pub mod tls;
 mod turn;
 mod udp;
-mod users;
 mod view;
 
 use crate::config::{Config, Gather as GatherMode, ListenTransport};
@@ -36,12 +34,12 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use tcp::Tcp;
-use tls::Tls;
 use tracing::{info, warn};
 use turn::{Door, Doors, Turns};
 use udp::Udp;
 use view::View;
 
+pub use admin::Source;
 pub use life::run;
 pub use view::Figures;
 
@@ -50,9 +48,9 @@ pub struct Handle {
     control: Arc<Control>,
     addresses: Vec<(ListenTransport, SocketAddr)>,
     figures: Vec<Figures>,
-    tls: Arc<Tls>,
     balancer: Arc<balancer::Balancer>,
     name: String,
+    settings: signaling::Settings,
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
 }
 
@@ -61,12 +59,6 @@ impl Handle {
     #[must_use]
     pub fn addresses(&self) -> &[(ListenTransport, SocketAddr)] {
         &self.addresses
-    }
-
-    /// The node's certificates, which may be read anew.
-    #[must_use]
-    pub fn tls(&self) -> &Arc<Tls> {
-        &self.tls
     }
 
     /// What each worker counts.
@@ -86,6 +78,7 @@ impl Handle {
             started: SystemTime::now(),
             control: self.control(),
             balancer: Arc::clone(&self.balancer),
+            leave: Arc::default(),
             figures: self.figures.clone(),
         }
     }
@@ -137,7 +130,6 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
     if let Err(error) = kernel::option::raise_open_files() {
         warn!(%error, "the limit of open files stays as it is");
     }
-    let tls = Arc::new(Tls::new(&config)?);
     let workers = settings::workers(&config)?;
     let mut listeners = Vec::new();
     for listen in &config.sip.listen {
@@ -157,10 +149,7 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
         control: Arc::new(Control::new(inboxes.clone())),
         settings: settings::settings(&config, workers, &listeners)?,
         balancer: settings::balancer(&config, Instant::now())?,
-        streams: tcp::Common {
-            connections: Arc::new(tcp::Shared::new(config.limits.connections)),
-            tls: Arc::clone(&tls),
-        },
+        connections: Arc::new(tcp::Shared::new(config.limits.connections)),
         config,
     };
     let mut handle = Handle {
@@ -170,9 +159,9 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
             .map(|listener| (listener.transport, listener.local))
             .collect(),
         figures: Vec::new(),
-        tls,
         balancer: Arc::clone(&plan.balancer),
         name: plan.config.node.name.clone(),
+        settings: plan.settings.clone(),
         threads: Vec::new(),
     };
     for (worker, inbox) in (0..workers).zip(inboxes) {
@@ -187,7 +176,7 @@ struct Plan {
     control: Arc<Control>,
     settings: signaling::Settings,
     balancer: Arc<balancer::Balancer>,
-    streams: tcp::Common,
+    connections: Arc<tcp::Shared>,
 }
 
 impl Plan {
@@ -207,13 +196,9 @@ impl Plan {
             worker,
             ..self.settings.clone()
         });
-        let locals = listeners
+        let sources = listeners
             .iter()
-            .map(|listener| tcp::Local {
-                address: listener.local.ip(),
-                tls: (listener.transport == ListenTransport::Tls)
-                    .then_some(listener.client_certificate),
-            })
+            .map(|listener| listener.local.ip())
             .collect();
         let doors = listeners.iter_mut().zip(0..).filter_map(|(listener, id)| {
             Some(match listener.sockets.pop()? {
@@ -226,8 +211,8 @@ impl Plan {
         let shell = Arc::clone(&figures.shell);
         let tcp = Tcp::new(
             worker,
-            locals,
-            self.streams.clone(),
+            sources,
+            Arc::clone(&self.connections),
             limits,
             doors.epoll(),
             shell,

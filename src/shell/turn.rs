@@ -218,8 +218,15 @@ impl Turns {
 
     fn follow_phase(&mut self) {
         let phase = self.control.phase();
-        if self.phase == Phase::Running && phase != Phase::Running {
-            self.intake.worker.drain();
+        match (self.phase, phase) {
+            (Phase::Running, Phase::Maintenance | Phase::Draining | Phase::Stopping) => {
+                self.intake.worker.drain();
+            }
+            (Phase::Maintenance, Phase::Running) => self.intake.worker.resume(),
+            // The same phase, or one that is further on the way out.
+            (Phase::Running, Phase::Running)
+            | (Phase::Maintenance, Phase::Maintenance | Phase::Draining | Phase::Stopping)
+            | (Phase::Draining | Phase::Stopping, _) => {}
         }
         self.phase = phase;
     }
@@ -236,6 +243,7 @@ impl Turns {
                     bytes,
                 } => self.intake.parcel(now, *source, bytes, *framing),
                 Parcel::Write { hop, sender, bytes } => self.tcp.send(now, *hop, *sender, bytes),
+                Parcel::Errand(errand) => errand.run(now, &mut self.intake, &mut self.tcp),
                 Parcel::Failed { ticket } => {
                     self.intake.worker.handle_transport_error(now, *ticket);
                 }
@@ -272,7 +280,7 @@ impl Turns {
                     let index = usize::try_from(token - LISTENERS).unwrap_or(usize::MAX);
                     self.serve_door(now, index, ready.writable);
                 }
-                _ => self.tcp.ready(now, ready),
+                _ => self.tcp.ready(ready),
             }
         }
     }

@@ -2,10 +2,11 @@
 //! read from another thread without disturbing anybody.
 
 use super::control::{Control, Phase};
-use super::counters::Figure;
-use balancer::Balancer;
+use super::counters::{Counters, Figure};
+use balancer::{Balancer, PeerFigures, PeerState};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
+use tokio::sync::Notify;
 
 /// What one worker counts.
 #[derive(Clone, Debug)]
@@ -13,7 +14,7 @@ pub struct Figures {
     /// What its core counts: messages and calls.
     pub core: Arc<signaling::counters::Counters>,
     /// What its sockets count.
-    pub shell: Arc<super::counters::Counters>,
+    pub shell: Arc<Counters>,
     /// The kernel's number of its thread; 0 before that runs.
     pub(super) thread: Arc<Figure>,
 }
@@ -25,6 +26,8 @@ pub(super) struct View {
     pub(super) started: SystemTime,
     pub(super) control: Arc<Control>,
     pub(super) balancer: Arc<Balancer>,
+    /// Told when an operator wants the program to end.
+    pub(super) leave: Arc<Notify>,
     /// By worker.
     pub(super) figures: Vec<Figures>,
 }
@@ -49,12 +52,7 @@ impl View {
         if self.is_draining() {
             reasons.push(Unready::Draining);
         }
-        let board = self.balancer.board();
-        if board
-            .peers()
-            .iter()
-            .all(|peer| peer.settings.sessions_max == 0)
-        {
+        if !self.balancer.figures(Instant::now()).iter().any(is_usable) {
             reasons.push(Unready::NoUsablePeer);
         }
         if self
@@ -66,6 +64,33 @@ impl View {
         }
         reasons
     }
+
+    /// Calls begun since the start.
+    pub(super) fn calls_begun(&self) -> u64 {
+        let figures = self.figures.iter();
+        figures
+            .map(|figures| figures.core.calls_begun.value())
+            .sum()
+    }
+
+    /// A figure of the workers' shells, added up.
+    pub(super) fn sum(&self, figure: impl Fn(&Counters) -> &Figure) -> u64 {
+        let figures = self.figures.iter();
+        figures.map(|figures| figure(&figures.shell).value()).sum()
+    }
+}
+
+/// Whether calls go to a peer, or will as soon as one of its own ends.
+fn is_usable(peer: &PeerFigures) -> bool {
+    let is_in_service = match peer.state {
+        PeerState::Active => true,
+        PeerState::Checking
+        | PeerState::Draining
+        | PeerState::Failed
+        | PeerState::Maintenance
+        | PeerState::Paused => false,
+    };
+    is_in_service && peer.limit > 0 && !peer.targets.is_empty()
 }
 
 impl Unready {

@@ -103,6 +103,17 @@ impl Program {
         text
     }
 
+    /// What the program says to an operator's command for this node.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Said {
+        command(&self.socket, arguments)
+    }
+
+    /// Changes its configuration, in the file only.
+    pub(crate) fn rewrite(&self, change: impl Fn(&str) -> String) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, change(&text)).unwrap();
+    }
+
     /// Reads its log up to a line that has this part.
     pub(crate) fn line_with(&mut self, part: &str) -> String {
         line_with(self.errors.as_mut().expect("its log"), part)
@@ -180,6 +191,27 @@ impl Drop for Program {
         drop(self.child.kill());
         drop(self.child.wait());
         drop(std::fs::remove_file(&self.socket));
+    }
+}
+
+/// What a command said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs a command for the node behind a socket.
+pub(crate) fn command(socket: &std::path::Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
+    command.args(arguments).arg("--socket").arg(socket);
+    command.env_remove("BATON_OUTPUT").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code().expect("it was not killed"),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
     }
 }
 

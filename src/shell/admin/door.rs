@@ -30,22 +30,20 @@ const REQUEST_OCTETS_MAX: usize = 16 * 1024;
 pub(super) enum Access {
     /// Read figures and health.
     Read,
-    /// Everything.
-    Command,
+    /// Everything; which user of this machine it is.
+    Command(u32),
 }
 
 /// One door.
 pub(super) struct Door {
     desk: Arc<Desk>,
-    access: Access,
     room: Arc<Semaphore>,
 }
 
 impl Door {
-    pub(super) fn new(desk: Arc<Desk>, access: Access, connections: usize) -> Self {
+    pub(super) fn new(desk: Arc<Desk>, connections: usize) -> Self {
         Self {
             desk,
-            access,
             room: Arc::new(Semaphore::new(connections)),
         }
     }
@@ -54,28 +52,30 @@ impl Door {
         let mut visits = JoinSet::new();
         loop {
             let accepted = listener.accept().await;
-            self.receive(&mut visits, accepted.map(|(stream, _)| stream))
-                .await;
+            let accepted = accepted.map(|(stream, _)| (stream, Access::Read));
+            self.receive(&mut visits, accepted).await;
         }
     }
 
     pub(super) async fn serve_local(self, listener: UnixListener) {
         let mut visits = JoinSet::new();
         loop {
-            let accepted = listener.accept().await;
-            self.receive(&mut visits, accepted.map(|(stream, _)| stream))
-                .await;
+            let accepted = listener.accept().await.and_then(|(stream, _)| {
+                let user = stream.peer_cred()?.uid();
+                Ok((stream, Access::Command(user)))
+            });
+            self.receive(&mut visits, accepted).await;
         }
     }
 
     /// Takes a connection in, if there is room; the tasks end with the door.
-    async fn receive<S>(&self, visits: &mut JoinSet<()>, accepted: io::Result<S>)
+    async fn receive<S>(&self, visits: &mut JoinSet<()>, accepted: io::Result<(S, Access)>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         while visits.try_join_next().is_some() {}
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let (stream, access) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 warn!(%error, "cannot accept a connection of an operator");
                 tokio::time::sleep(REST).await;
@@ -86,7 +86,7 @@ impl Door {
             debug!("a connection of an operator is closed: there are too many");
             return;
         };
-        let visit = visit(stream, Arc::clone(&self.desk), self.access);
+        let visit = visit(stream, Arc::clone(&self.desk), access);
         visits.spawn(async move {
             // Whoever is still here then has to come again.
             drop(tokio::time::timeout(CONNECTION_PATIENCE, visit).await);

@@ -1,11 +1,15 @@
 //! `/metrics`: the figures of all workers, added up when somebody asks.
 
+use super::peer_figures;
 use super::process;
+use super::reloads::Reloads;
+use super::routes::Desk;
 use crate::observe::exposition::{Format, Page};
 use crate::observe::metrics as names;
 use crate::shell::view::View;
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
+use tracing::info;
 
 /// What git knew when this was built, if the build was told.
 const REVISION: &str = match option_env!("BATON_REVISION") {
@@ -17,7 +21,8 @@ const REVISION: &str = match option_env!("BATON_REVISION") {
 type Sums = BTreeMap<&'static str, u64>;
 
 /// The whole page.
-pub(super) fn page(view: &View, format: Format) -> String {
+pub(super) fn page(desk: &Desk, format: Format) -> String {
+    let view = &desk.view;
     let mut page = Page::new(format);
     let version = env!("CARGO_PKG_VERSION");
     page.family(&names::BUILD_INFO)
@@ -32,8 +37,9 @@ pub(super) fn page(view: &View, format: Format) -> String {
     drops(&mut page, &mut core, &mut shell);
     messages(&mut page, &mut core);
     sockets(&mut page, &mut shell);
-    peers(&mut page, view);
+    peer_figures::write(&mut page, view);
     workers(&mut page, view);
+    reloads(&mut page, &desk.reloads);
     process(&mut page, view);
     page.finish()
 }
@@ -51,6 +57,20 @@ fn take(sums: &mut Sums, name: &str) -> u64 {
     let found = sums.remove(name);
     debug_assert!(found.is_some(), "there is no counter {name}");
     found.unwrap_or_default()
+}
+
+impl Desk {
+    /// Every counter into the log, one a line.
+    pub(in crate::shell) fn write_counters(&self) {
+        let figures = &self.view.figures;
+        let core = add_up(figures.iter().flat_map(|figures| figures.core.each()));
+        let shell = add_up(figures.iter().flat_map(|figures| figures.shell.each()));
+        for (part, sums) in [("sip", core), ("shell", shell)] {
+            for (counter, value) in sums {
+                info!(part, counter, value);
+            }
+        }
+    }
 }
 
 /// Every deliberate drop has a place and a reason: a counter called `dropped_` something.
@@ -131,15 +151,16 @@ fn sockets(page: &mut Page, shell: &mut Sums) {
     }
 }
 
-fn peers(page: &mut Page, view: &View) {
-    let board = view.balancer.board();
-    let mut family = page.family(&names::PEER_SESSIONS);
-    for peer in board.peers() {
-        family.sample(&[&peer.settings.name], peer.in_use());
-    }
-    let mut family = page.family(&names::PEER_SESSION_LIMIT);
-    for peer in board.peers() {
-        family.sample(&[&peer.settings.name], peer.settings.sessions_max);
+fn reloads(page: &mut Page, reloads: &Reloads) {
+    let (succeeded, failed) = reloads.counts();
+    let mut family = page.family(&names::CONFIG_RELOADS);
+    family.sample(&["success"], succeeded);
+    family.sample(&["failure"], failed);
+    let is_good = u8::from(reloads.last_error().is_none());
+    page.family(&names::CONFIG_LAST_SUCCESS)
+        .sample(&[], is_good);
+    if let Some(seconds) = reloads.since_seconds() {
+        page.family(&names::CONFIG_SINCE).sample(&[], seconds);
     }
 }
 

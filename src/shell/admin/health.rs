@@ -5,12 +5,15 @@
 
 use super::routes::Desk;
 use crate::shell::view::View;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often workers are woken.
 const BEAT: Duration = Duration::from_secs(1);
+/// Over how many beats calls are counted.
+const BEATS: usize = 10;
 /// How long a loop may not have turned.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -18,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Pulse {
     start: Instant,
     workers: Box<[Seen]>,
+    /// Calls begun a second, as the bits of a number.
+    begun_per_second: AtomicU64,
 }
 
 /// Written and read by the main thread alone; atomics because tasks may move between threads.
@@ -32,6 +37,7 @@ impl Pulse {
         Self {
             start: now,
             workers: (0..workers).map(|_| Seen::default()).collect(),
+            begun_per_second: AtomicU64::new(0),
         }
     }
 
@@ -39,11 +45,36 @@ impl Pulse {
     pub(super) async fn keep(desk: Arc<Desk>) {
         let mut beats = tokio::time::interval(BEAT);
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut begun = VecDeque::new();
         loop {
             beats.tick().await;
-            desk.pulse.look(&desk.view, Instant::now());
+            let now = Instant::now();
+            desk.pulse.look(&desk.view, now);
+            desk.pulse.count(&mut begun, now, desk.view.calls_begun());
             desk.view.control.wake_all();
         }
+    }
+
+    /// Calls begun a second, over the last few seconds.
+    pub(super) fn begun_per_second(&self) -> f64 {
+        // Relaxed: see `hanging`.
+        f64::from_bits(self.begun_per_second.load(Ordering::Relaxed))
+    }
+
+    fn count(&self, counts: &mut VecDeque<(Instant, u64)>, now: Instant, begun: u64) {
+        counts.push_back((now, begun));
+        if counts.len() > BEATS {
+            counts.pop_front();
+        }
+        let Some((since, before)) = counts.front() else {
+            return;
+        };
+        let seconds = now.saturating_duration_since(*since).as_secs_f64();
+        let more = u32::try_from(begun - before).map_or(f64::MAX, f64::from);
+        let rate = if seconds > 0.0 { more / seconds } else { 0.0 };
+        // Relaxed: see `hanging`.
+        self.begun_per_second
+            .store(rate.to_bits(), Ordering::Relaxed);
     }
 
     /// The workers that hang, by number.

@@ -4,20 +4,28 @@
 //! Whoever reaches the address may read figures and health, and nothing else: nobody is asked who he
 //! is there. Who may open the socket's file may do everything.
 
+mod answer;
 mod door;
 mod figures;
 mod health;
+mod maintenance;
+mod peer_figures;
+mod peers;
 mod process;
+mod query;
+mod reloads;
 mod routes;
 mod socket_file;
+mod status;
 
-use super::view::View;
 use crate::config::Admin;
 use anyhow::Context;
-use door::{Access, Door};
+use door::Door;
 use health::Pulse;
 pub(super) use process::this_thread;
-use routes::Desk;
+pub(super) use reloads::Reloads;
+pub use reloads::Source;
+pub(super) use routes::Desk;
 use socket_file::SocketFile;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -75,17 +83,16 @@ impl Doors {
     }
 
     /// Serves them from now on.
-    pub(super) fn serve(self, view: View) -> Served {
-        let desk = Arc::new(Desk::new(view));
+    pub(super) fn serve(self, desk: &Arc<Desk>) -> Served {
         let mut tasks = JoinSet::new();
-        tasks.spawn(Pulse::keep(Arc::clone(&desk)));
+        tasks.spawn(Pulse::keep(Arc::clone(desk)));
         if let Some(listener) = self.listener {
-            let door = Door::new(Arc::clone(&desk), Access::Read, self.connections);
+            let door = Door::new(Arc::clone(desk), self.connections);
             tasks.spawn(door.serve_tcp(listener));
         }
         let mut file = None;
         if let Some((listener, socket)) = self.socket {
-            let door = Door::new(desk, Access::Command, self.connections);
+            let door = Door::new(Arc::clone(desk), self.connections);
             tasks.spawn(door.serve_local(listener));
             file = Some(socket);
         }

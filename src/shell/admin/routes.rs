@@ -1,144 +1,165 @@
-//! What is answered to which request.
+//! What is answered to which request: paths and methods, and who may use them.
 
+use super::answer::{Answer, Kind, Reader};
 use super::door::Access;
 use super::figures;
 use super::health::Pulse;
+use super::query::{Query, decoded};
+use super::reloads::Reloads;
 use crate::observe::exposition::Format;
+use crate::observe::json::Json;
 use crate::shell::view::{Unready, View};
+use balancer::Operator;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::ACCEPT;
 use hyper::{Method, Request, Response, StatusCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
+/// Where commands are.
+const API: &str = "/api/v1/";
+/// How long one request may wait for an end: less than a connection may last.
+const WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// Who answers operators.
-pub(super) struct Desk {
+pub(in crate::shell) struct Desk {
     pub(super) view: View,
     pub(super) pulse: Pulse,
-}
-
-/// An answer before it is HTTP.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) content_type: &'static str,
-    pub(super) body: String,
-    /// The methods of the path, where another one was used.
-    pub(super) allow: Option<&'static str>,
-}
-
-impl Answer {
-    pub(super) fn text(status: StatusCode, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            content_type: TEXT,
-            body: body.into(),
-            allow: None,
-        }
-    }
-
-    fn json(status: StatusCode, body: String) -> Self {
-        Self {
-            content_type: JSON,
-            ..Self::text(status, body)
-        }
-    }
-
-    fn into_response(self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(self.body)));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(allow) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(allow));
-        }
-        response
-    }
+    pub(super) reloads: Reloads,
 }
 
 impl Desk {
-    pub(super) fn new(view: View) -> Self {
+    pub(in crate::shell) fn new(view: View, reloads: Reloads) -> Self {
         let pulse = Pulse::new(view.figures.len(), Instant::now());
-        Self { view, pulse }
+        Self {
+            view,
+            pulse,
+            reloads,
+        }
     }
 
     /// The answer to a request. Its body, if it has one, is not read.
-    #[expect(clippy::unused_async, reason = "commands wait for workers")]
     pub(super) async fn answer(
         &self,
-        _access: Access,
+        access: Access,
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
         let accept = request.headers().get(ACCEPT);
-        let accept = accept
-            .and_then(|accept| accept.to_str().ok())
-            .unwrap_or_default();
-        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        let answer = match request.uri().path() {
-            "/livez" | "/metrics" | "/readyz" if !is_read => Answer {
-                allow: Some("GET, HEAD"),
-                ..Answer::text(StatusCode::METHOD_NOT_ALLOWED, "read it with GET\n")
-            },
-            "/livez" => self.livez(accept),
-            "/metrics" => self.metrics(accept),
-            "/readyz" => self.readyz(accept),
-            _ => Answer::text(
-                StatusCode::NOT_FOUND,
-                "nothing is here; there are /livez, /metrics and /readyz\n",
+        let accept = accept.and_then(|accept| accept.to_str().ok());
+        let accept = accept.unwrap_or_default();
+        let reader = Reader::of(accept);
+        let (method, path) = (request.method(), request.uri().path());
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        let answer = match (path, path.strip_prefix(API), access) {
+            ("/livez" | "/metrics" | "/readyz", ..) if !is_read => not_with(reader, "GET, HEAD"),
+            ("/livez", ..) => self.livez(reader),
+            ("/metrics", ..) => self.metrics(accept),
+            ("/readyz", ..) => self.readyz(reader),
+            (_, Some(_), Access::Read) => Answer::error(
+                reader,
+                Kind::Forbidden,
+                "nobody is asked who he is here; commands come through the local socket",
             ),
+            (_, Some(command), Access::Command(who)) => {
+                let query = Query::parse(request.uri().query());
+                self.command(reader, (method, command), &query, who).await
+            }
+            (_, None, _) => no_such_path(reader),
         };
         answer.into_response()
     }
 
-    fn livez(&self, accept: &str) -> Answer {
+    async fn command(
+        &self,
+        reader: Reader,
+        (method, path): (&Method, &str),
+        query: &Query,
+        who: u32,
+    ) -> Answer {
+        let wait = Duration::from_secs(query.number("wait", 0).into()).min(WAIT_MAX);
+        let parts: Vec<String> = path.split('/').map(decoded).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let (get, post) = (*method == Method::GET, *method == Method::POST);
+        match parts.as_slice() {
+            ["status"] if get => self.status(reader, query.one("format") == Some("nagios")),
+            ["peers"] if get => self.peers(reader, None),
+            ["peers", name] if get => self.peers(reader, Some(name)),
+            ["explain"] if get => self.explain(reader, query),
+            ["status" | "peers" | "explain"] | ["peers", _] => not_with(reader, "GET"),
+            ["peers", name, word] => match operator(word) {
+                None => no_such_path(reader),
+                Some(_) if !post => not_with(reader, "POST"),
+                Some(wanted) => self.operate(reader, (name, wanted), (wait, who)).await,
+            },
+            ["config", "reload"] if post => self.reload(reader, who).await,
+            ["node", "maintenance"] if post => self.set_maintenance(reader, wait, who).await,
+            ["node", "maintenance"] if *method == Method::DELETE => {
+                self.end_maintenance(reader, who)
+            }
+            ["node", "shutdown"] if post => self.shut_down(reader, who),
+            ["config", "reload"] | ["node", "shutdown"] => not_with(reader, "POST"),
+            ["node", "maintenance"] => not_with(reader, "DELETE, POST"),
+            _ => no_such_path(reader),
+        }
+    }
+
+    fn livez(&self, reader: Reader) -> Answer {
         let hanging = self.pulse.hanging(&self.view, Instant::now());
         let reasons = hanging
             .iter()
             .map(|worker| format!("worker_{worker}_hangs"));
-        health(accept, "live", &reasons.collect::<Vec<_>>())
+        health(reader, "live", reasons.collect())
     }
 
-    fn readyz(&self, accept: &str) -> Answer {
+    fn readyz(&self, reader: Reader) -> Answer {
         let reasons = self.view.unready();
-        let reasons: Vec<_> = reasons.into_iter().map(Unready::as_str).collect();
-        health(accept, "ready", &reasons)
+        let reasons = reasons
+            .into_iter()
+            .map(|reason| Unready::as_str(reason).to_owned());
+        health(reader, "ready", reasons.collect())
     }
 
     fn metrics(&self, accept: &str) -> Answer {
         let format = Format::wanted(accept);
         Answer {
             content_type: format.content_type(),
-            ..Answer::text(StatusCode::OK, figures::page(&self.view, format))
+            ..Answer::text(StatusCode::OK, figures::page(self, format))
         }
     }
 }
 
+fn operator(word: &str) -> Option<Operator> {
+    let all = [Operator::Drain, Operator::Maint, Operator::Ready];
+    all.into_iter().find(|operator| operator.as_str() == word)
+}
+
+fn no_such_path(reader: Reader) -> Answer {
+    let message = "nothing is here; there are /livez, /metrics and /readyz";
+    Answer::error(reader, Kind::NoSuchPath, message)
+}
+
+fn not_with(reader: Reader, allow: &'static str) -> Answer {
+    Answer {
+        allow: Some(allow),
+        ..Answer::error(reader, Kind::MethodNotAllowed, format!("use {allow}"))
+    }
+}
+
 /// The word alone when there is no reason against it, else the reasons, one a line or as JSON.
-fn health<S: AsRef<str>>(accept: &str, word: &str, reasons: &[S]) -> Answer {
+fn health(reader: Reader, word: &'static str, reasons: Vec<String>) -> Answer {
     let status = if reasons.is_empty() {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    let reasons: Vec<&str> = reasons.iter().map(AsRef::as_ref).collect();
-    if accept.contains(JSON) {
-        // The reasons are words of our own and need no escaping.
-        let quoted: Vec<String> = reasons.iter().map(|r| format!("\"{r}\"")).collect();
-        let is = reasons.is_empty();
-        let list = quoted.join(",");
-        return Answer::json(
-            status,
-            format!("{{\"{word}\":{is},\"reasons\":[{list}]}}\n"),
-        );
+    match reader {
+        Reader::Person if reasons.is_empty() => Answer::text(status, format!("{word}\n")),
+        Reader::Person => Answer::text(status, reasons.join("\n") + "\n"),
+        Reader::Program => {
+            let is = reasons.is_empty().into();
+            let reasons = reasons.into_iter().map(Json::Text).collect();
+            let members = vec![(word, is), ("reasons", Json::List(reasons))];
+            Answer::json(status, &Json::Object(members))
+        }
     }
-    let lines = if reasons.is_empty() {
-        vec![word]
-    } else {
-        reasons
-    };
-    Answer::text(status, lines.join("\n") + "\n")
 }

@@ -2,7 +2,6 @@
 
 use super::connection::{Connection, Ends};
 use super::shared::{Shared, Source};
-use crate::shell::tls::Session;
 use signaling::sip::message::Limits;
 use signaling::slots::{Key, Slots};
 use signaling::{ConnectionId, ListenerId};
@@ -49,7 +48,7 @@ impl Table {
     /// Takes a connection in; `None` when there is no room.
     pub(super) fn insert(
         &mut self,
-        stream: (TcpStream, Option<Session>),
+        stream: TcpStream,
         ends: Ends,
         limits: Limits,
         now: Instant,

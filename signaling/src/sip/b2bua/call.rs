@@ -338,7 +338,6 @@ impl Core {
             server: call.caller.server,
             tag,
             hop: call.caller.reply,
-            zone: call.zone,
         };
         answer::relay(&mut self.context, &mut self.servers, now, to, message)
     }

@@ -85,6 +85,12 @@ impl Exchanges {
         }
     }
 
+    /// Other limits from now on; what is under way goes on.
+    pub(crate) fn set_limits(&mut self, limit: usize, per_call_max: usize) {
+        self.slots.set_limit(limit);
+        self.per_call_max = per_call_max;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -321,9 +327,7 @@ impl Core {
         };
         let contact =
             headers::has_contact(message.method()).then(|| self.context.token(to.kind(), call));
-        let call = self.calls.get_mut(call)?;
-        let zone = call.zone.filter(|_| to == Side::Peer);
-        let dialog = call.dialog_mut(to)?;
+        let dialog = self.calls.get_mut(call)?.dialog_mut(to)?;
         let (context, clients) = (&mut self.context, &mut self.clients);
         let client = request::carry(
             context,
@@ -334,7 +338,6 @@ impl Core {
                 message,
                 contact,
                 rack,
-                zone,
             },
         )?;
         if is_invite {
@@ -390,15 +393,12 @@ impl Core {
         message: &Message<'_>,
     ) -> Option<Span> {
         let exchange = self.exchanges.get(key)?;
-        let call = self.calls.get(exchange.call)?;
-        let dialog = call.dialog(exchange.from)?;
-        let zone = call.zone.filter(|_| exchange.from == Side::Caller);
+        let dialog = self.calls.get(exchange.call)?.dialog(exchange.from)?;
         let tag = self.context.token(exchange.from.kind(), exchange.call);
         let to = answer::Answering {
             server: exchange.server,
             tag,
             hop: dialog.hop,
-            zone,
         };
         answer::relay_in_dialog(&mut self.context, &mut self.servers, now, to, message)
     }

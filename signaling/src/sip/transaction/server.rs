@@ -80,6 +80,12 @@ impl Servers {
         }
     }
 
+    /// Another limit from now on; what lives goes on.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.slots.set_limit(limit);
+        self.calls_max = limit - limit / 4;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }

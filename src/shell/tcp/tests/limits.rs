@@ -229,7 +229,9 @@ fn what_finds_a_ring_full_waits_and_keeps_its_order() {
     }
     let came = handed_over.iter().map(|parcel| match parcel {
         Parcel::Message { bytes, .. } => String::from_utf8(bytes.clone()).unwrap(),
-        Parcel::Write { .. } | Parcel::Failed { .. } => panic!("{parcel:?}"),
+        Parcel::Errand(_) | Parcel::Write { .. } | Parcel::Failed { .. } => {
+            panic!("{parcel:?}")
+        }
     });
     let mut rest = names.iter();
     for text in came {

@@ -33,8 +33,6 @@ pub(crate) enum Purpose {
     Forgotten,
     /// The INVITE of this attempt.
     Invite(Attempt),
-    /// The probe of a peer.
-    Probe(u32),
     /// An INVITE that is carried from one leg of a call to the other.
     Reinvite(Key),
 }
@@ -117,6 +115,12 @@ impl Clients {
         }
     }
 
+    /// Another limit from now on; what lives goes on.
+    pub(crate) fn set_limit(&mut self, limit: usize) {
+        self.slots.set_limit(limit);
+        self.calls_max = limit - limit / 4;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -193,14 +197,6 @@ impl Clients {
         }
         arm(client, key, context);
         Some(key)
-    }
-
-    /// Waits no longer than this for the final answer to a request that is no INVITE.
-    pub(crate) fn end_at(&mut self, context: &mut Context, key: Key, at: Instant) {
-        if let Some(client) = self.slots.get_mut(key) {
-            client.clocks.life = Some((Timer::F, at));
-            arm(client, key, context);
-        }
     }
 
     /// Finds the transaction of a response (§17.1.3) and takes it one step on.
@@ -452,7 +448,6 @@ impl Client {
             | Purpose::ByeToPeer(_)
             | Purpose::Exchange(_)
             | Purpose::Forgotten
-            | Purpose::Probe(_)
             | Purpose::Reinvite(_) => None,
         }
     }

@@ -1,0 +1,260 @@
+//! A new configuration while calls go on: all of it or nothing, and one at a time.
+//!
+//! The file is read, checked and compiled beside what runs. What a running node cannot change is
+//! refused with its name. Only then is it swapped in: first the balancer's board, which may still
+//! refuse, then what cannot fail any more. Calls, counters, health and the operators' wishes stay.
+
+use super::answer::{Answer, Kind, Reader};
+use super::routes::Desk;
+use crate::config::Config;
+use crate::observe::json::Json;
+use crate::observe::log;
+use crate::shell::errand::Errand;
+use crate::shell::inbox::Parcel;
+use crate::shell::settings;
+use crate::shell::view::View;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::{Mutex, watch};
+use tracing::{error, info};
+
+/// Where a configuration is read from: all of it, or all that is wrong with it.
+pub type Source = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+/// How long a full ring of a worker is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// The configuration that runs, and how the last change of it went.
+pub(in crate::shell) struct Reloads {
+    source: Source,
+    /// Held while a reload is under way: a second one waits.
+    current: Mutex<Config>,
+    settings: watch::Sender<Arc<signaling::Settings>>,
+    outcome: watch::Sender<Outcome>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Outcome {
+    succeeded: u64,
+    failed: u64,
+    /// When the configuration that runs was taken over.
+    since: Option<SystemTime>,
+    /// Why the last one failed, if it did.
+    error: Option<String>,
+}
+
+impl Reloads {
+    /// After the start, which took over the first configuration.
+    pub(in crate::shell) fn new(
+        config: Config,
+        source: Source,
+        settings: signaling::Settings,
+    ) -> Self {
+        let outcome = Outcome {
+            since: Some(SystemTime::now()),
+            ..Outcome::default()
+        };
+        Self {
+            source,
+            current: Mutex::new(config),
+            settings: watch::Sender::new(Arc::new(settings)),
+            outcome: watch::Sender::new(outcome),
+        }
+    }
+
+    /// What the cores were told last.
+    pub(super) fn settings(&self) -> Arc<signaling::Settings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Why the last reload failed, if it did.
+    pub(super) fn last_error(&self) -> Option<String> {
+        self.outcome.borrow().error.clone()
+    }
+
+    /// Reloads that succeeded and that failed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let outcome = self.outcome.borrow();
+        (outcome.succeeded, outcome.failed)
+    }
+
+    /// When the configuration that runs was taken over, in seconds since 1970.
+    pub(super) fn since_seconds(&self) -> Option<f64> {
+        let since = self.outcome.borrow().since?;
+        let since = since.duration_since(UNIX_EPOCH).ok()?;
+        Some(since.as_secs_f64())
+    }
+
+    /// One line for people.
+    pub(super) fn summary(&self) -> String {
+        let (succeeded, failed) = self.counts();
+        format!("{succeeded} done, {failed} failed")
+    }
+
+    pub(super) fn json(&self) -> Json {
+        let (succeeded, failed) = self.counts();
+        let since = self.since_seconds().map_or(Json::Null, Json::Number);
+        Json::Object(vec![
+            ("succeeded", succeeded.into()),
+            ("failed", failed.into()),
+            (
+                "last_error",
+                self.last_error().map_or(Json::Null, Json::Text),
+            ),
+            ("since", since),
+        ])
+    }
+
+    /// Reads the configuration anew and takes it over.
+    ///
+    /// # Errors
+    /// Why it was not; nothing has changed then.
+    pub(super) async fn reload(&self, view: &View) -> Result<(), String> {
+        let mut current = self.current.lock().await;
+        let taken = self.take_over(view, &current).await;
+        self.outcome.send_modify(|outcome| match &taken {
+            Ok(_) => {
+                outcome.succeeded += 1;
+                outcome.since = Some(SystemTime::now());
+                outcome.error = None;
+            }
+            Err(why) => {
+                outcome.failed += 1;
+                outcome.error = Some(why.clone());
+            }
+        });
+        *current = taken?;
+        Ok(())
+    }
+
+    async fn take_over(&self, view: &View, current: &Config) -> Result<Config, String> {
+        let config = (self.source)()?;
+        let fixed = fixed(current, &config);
+        if !fixed.is_empty() {
+            let keys = fixed.join(", ");
+            return Err(format!(
+                "{keys} cannot change while the node runs; put back what was there, or restart the node"
+            ));
+        }
+        let settings = settings::reloaded(&self.settings(), &config);
+        let board = settings::balancer_settings(&config);
+        view.balancer
+            .reload(&board, Instant::now())
+            .map_err(|mistake| mistake.to_string())?;
+        log::set_level(config.log);
+        let limits = settings::tcp_limits(&config);
+        for worker in 0..settings.workers {
+            let settings = Arc::new(signaling::Settings {
+                worker,
+                ..settings.clone()
+            });
+            hand_over(view, worker, Errand::Reload { settings, limits }).await?;
+        }
+        self.settings.send_replace(Arc::new(settings));
+        Ok(config)
+    }
+}
+
+/// Puts new settings into a worker's ring, which may be full for a moment.
+async fn hand_over(view: &View, worker: u8, errand: Errand) -> Result<(), String> {
+    let begun = Instant::now();
+    let mut parcel = Parcel::Errand(Box::new(errand));
+    while let Some(inbox) = view.control.inbox(worker) {
+        match inbox.put(parcel) {
+            Ok(()) => {
+                inbox.wake();
+                return Ok(());
+            }
+            Err(full) => parcel = full,
+        }
+        if begun.elapsed() > PATIENCE {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Err(format!(
+        "worker {worker} does not take it; it hangs, restart the node"
+    ))
+}
+
+/// The keys that differ and that a running node cannot change.
+fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    let mut note = |key, differs: bool| {
+        if differs {
+            keys.push(key);
+        }
+    };
+    note("[admin]", old.admin != new.admin);
+    note("[limits] connections", {
+        old.limits.connections != new.limits.connections
+    });
+    note("[limits] receive_buffer_bytes", {
+        old.limits.receive_buffer_bytes != new.limits.receive_buffer_bytes
+    });
+    note("[limits] ring", old.limits.ring != new.limits.ring);
+    note("[limits] ring_bytes", {
+        old.limits.ring_bytes != new.limits.ring_bytes
+    });
+    note("[node] gather", {
+        (old.node.gather, old.node.gather_microseconds)
+            != (new.node.gather, new.node.gather_microseconds)
+    });
+    note("[node] name", old.node.name != new.node.name);
+    note("[node] workers", old.node.workers != new.node.workers);
+    note("[sip] listen", old.sip.listen != new.sip.listen);
+    keys
+}
+
+impl Desk {
+    /// The same as SIGHUP, with the outcome for who asks.
+    pub(super) async fn reload(&self, reader: Reader, who: u32) -> Answer {
+        match self.reload_for(&format!("operator {who}")).await {
+            Ok(()) => Answer::of(
+                reader,
+                || "the configuration was taken over\n".to_owned(),
+                || self.reloads.json(),
+            ),
+            Err(why) => Answer::error(reader, Kind::Failed, why),
+        }
+    }
+
+    /// Reloads and says in the log how it went.
+    pub(in crate::shell) async fn reload_for(&self, who: &str) -> Result<(), String> {
+        let outcome = self.reloads.reload(&self.view).await;
+        match &outcome {
+            Ok(()) => info!(by = who, "the configuration was taken over"),
+            Err(why) => error!(by = who, "the configuration stays as it was: {why}"),
+        }
+        outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(more: &str) -> Config {
+        let text = format!(
+            "[sip]\nlisten = [\"udp:127.0.0.1:5060\"]\n[[peer]]\nname = \"a\"\nat = \
+             \"udp:127.0.0.1:5180\"\nsessions_max = 1\n{more}"
+        );
+        Config::parse(&text, "test.toml").expect("a configuration")
+    }
+
+    #[test]
+    fn what_cannot_change_is_named() {
+        let old = config("");
+        assert!(fixed(&old, &old.clone()).is_empty());
+        let new = config("[timers]\nt1_ms = 400\n[limits]\ncalls = 5\n[log]\nlevel = \"warn\"\n");
+        assert!(fixed(&old, &new).is_empty());
+        let new = config(
+            "[node]\nworkers = 2\nname = \"b\"\n[limits]\nring = 64\n[admin]\nsocket = \"\"\n",
+        );
+        assert_eq!(
+            fixed(&old, &new),
+            ["[admin]", "[limits] ring", "[node] name", "[node] workers"]
+        );
+    }
+}
