@@ -4,7 +4,7 @@
 
 mod interop;
 
-use interop::baresip::Baresip;
+use interop::baresip::{Answers, Baresip};
 use interop::capture::{Capture, Message};
 use interop::installed;
 use interop::node::Node;
@@ -20,6 +20,16 @@ fn calls_over_udp() {
 #[test]
 fn calls_over_tcp() {
     play("baresip-tcp", Over::Tcp);
+}
+
+#[test]
+fn calls_that_ring_over_udp() {
+    ring("baresip-ring-udp", Over::Udp);
+}
+
+#[test]
+fn calls_that_ring_over_tcp() {
+    ring("baresip-ring-tcp", Over::Tcp);
 }
 
 /// Wireshark finds nothing wrong with either leg, and sees what holding means on both.
@@ -53,7 +63,7 @@ fn play(name: &str, over: Over) {
         return;
     }
     let stage = Stage::calm(name);
-    let mut pair = Pair::new(&stage, over);
+    let mut pair = Pair::new(&stage, over, Answers::AtOnce);
     pair.establish();
     pair.caller.order("hangup", "");
     pair.is_over();
@@ -64,6 +74,31 @@ fn play(name: &str, over: Over) {
     pair.hold_and_resume();
     pair.caller.order("hangup", "");
     pair.is_over();
+    pair.has_counted(&[("begun", 3), ("answered", 3), ("ended", 3)]);
+    pair.end();
+}
+
+/// A call that the caller gives up while it rings, one that the bridge declines, and one that it takes.
+fn ring(name: &str, over: Over) {
+    if !installed(&["baresip"]) {
+        return;
+    }
+    let stage = Stage::calm(name);
+    let mut pair = Pair::new(&stage, over, Answers::WhenTold);
+    for who in ["caller", "bridge"] {
+        pair.ring();
+        match who {
+            "caller" => pair.caller.order("hangup", ""),
+            _ => pair.bridge.order("hangup", ""),
+        }
+        pair.is_over();
+    }
+    pair.ring();
+    pair.bridge.order("accept", "");
+    pair.is_established();
+    pair.caller.order("hangup", "");
+    pair.is_over();
+    pair.has_counted(&[("begun", 3), ("answered", 1), ("ended", 3)]);
     pair.end();
 }
 
@@ -73,7 +108,7 @@ fn capture(name: &str, over: Over) {
         return;
     }
     let stage = Stage::calm(name);
-    let mut pair = Pair::new(&stage, over);
+    let mut pair = Pair::new(&stage, over, Answers::AtOnce);
     let node = pair.node.address(over).port();
     let ports = [pair.caller.port, node, pair.bridge.port];
     let Some(capture) = Capture::start_on(&stage, &ports) else {
@@ -112,9 +147,9 @@ fn directions<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<&'static s
 }
 
 impl Pair {
-    fn new(stage: &Stage, over: Over) -> Self {
-        let caller = Baresip::start(stage, "caller");
-        let bridge = Baresip::start(stage, "bridge");
+    fn new(stage: &Stage, over: Over, answers: Answers) -> Self {
+        let caller = Baresip::start(stage, "caller", Answers::AtOnce);
+        let bridge = Baresip::start(stage, "bridge", answers);
         let node = stage.node(bridge.port);
         Self {
             caller,
@@ -130,10 +165,26 @@ impl Pair {
         self.bridge.end();
     }
 
-    /// Both say that the call stands, and that media arrives.
+    /// The bridge takes the call at once.
     fn establish(&mut self) {
+        self.dial();
+        self.is_established();
+    }
+
+    /// Both say that it rings.
+    fn ring(&mut self) {
+        self.dial();
+        self.caller.hears_of("CALL_RINGING");
+        self.bridge.hears_of("CALL_INCOMING");
+    }
+
+    fn dial(&mut self) {
         let node = self.node.address(self.over);
         self.caller.dial("bridge", node, self.over);
+    }
+
+    /// Both say that the call stands, and that media arrives.
+    fn is_established(&mut self) {
         let legs = [&mut self.caller, &mut self.bridge].map(|party| {
             party.hears_of("CALL_REMOTE_SDP");
             let established = party.hears_of("CALL_ESTABLISHED");
@@ -142,6 +193,14 @@ impl Pair {
             id.split('"').next().expect("its end").to_owned()
         });
         assert_ne!(legs[0], legs[1], "each leg has a Call-ID of its own");
+    }
+
+    /// The node has counted so many calls by what happened to them.
+    fn has_counted(&self, counts: &[(&str, u64)]) {
+        for (event, count) in counts {
+            let name = format!("baton_calls_total{{event=\"{event}\"}}");
+            assert_eq!(self.node.figure(&name), *count, "{event}");
+        }
     }
 
     /// Each side in turn holds and resumes; the other one is asked, and agrees.

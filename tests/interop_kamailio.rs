@@ -193,7 +193,8 @@ fn pass_with(name: &str, outside: Over, inside: Over, caller: &Scenario, bridge:
     assert_eq!(words.count("routed BYE "), CALLS as usize, "{words:?}");
 }
 
-/// A node is told to stop while it has calls: they go on, new ones go to the sibling, none fails.
+/// A node is told to stop while it has calls: they go on, new ones go to the sibling, none fails. Then
+/// it is started again, and takes calls again.
 fn drain(name: &str, over: Over, watch: Watch) {
     if !installed(&PROGRAMS) {
         return;
@@ -217,15 +218,20 @@ fn drain(name: &str, over: Over, watch: Watch) {
     );
     held.succeeds();
     front.nodes[0].has_ended();
+    let answer = format!("200 to INVITE from {drained}");
+    let before = front.kamailio.count_so_far(&answer);
+    front.nodes[0].start_again(&front.stage);
+    front
+        .kamailio
+        .hears(&format!("200 to OPTIONS from {drained}"));
+    front.caller(&call(), over, CALLS, "20").succeeds();
     let (words, bridges) = front.end();
     let refused = words.count(&format!("503 to INVITE from {drained}"));
     assert_eq!(refused > 0, watch.misses > 1, "{words:?}");
+    assert!(before > 0, "it had some of those that were held");
+    assert!(words.count(&answer) > before, "it takes calls again");
     let calls = bridges[0].successful + bridges[1].successful;
-    assert_eq!(calls, u64::from(2 * CALLS));
-    assert!(
-        bridges[0].successful > 0,
-        "it had some of those that were held"
-    );
+    assert_eq!(calls, u64::from(3 * CALLS));
 }
 
 /// A node is killed: the calls after that are all taken by the other one.

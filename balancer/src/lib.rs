@@ -35,7 +35,7 @@ pub use figures::PeerFigures;
 pub use leases::Leased;
 pub use permit::Permit;
 pub use place::{NoPlace, Placement, Request};
-pub use plan::{Mistake, PatternError};
+pub use plan::{Mistake, PatternError, check_pattern};
 pub use probes::Probe;
 pub use report::{Cause, Outcome, Reported, Source};
 pub use settings::{

@@ -87,7 +87,8 @@ impl Table {
                     };
                     self.core.handle_choice(self.now, attempt, Ok(choice));
                 }
-                Output::Attempted(..) | Output::Ended(_) => {}
+                Output::Lookup(key) => self.core.handle_lookup(key, Ok(())),
+                Output::Attempted(..) | Output::Ended(_) | Output::Probed(..) => {}
                 Output::Send(transmit) => {
                     let bytes = self.core.bytes(transmit.span);
                     let copy = if transmit.hop.remote.port() == 5180 {

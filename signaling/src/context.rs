@@ -8,6 +8,7 @@ use crate::output::{Attempt, Outcome, Output, Ticket, Transmit};
 use crate::overload::Overload;
 use crate::pool::Pool;
 use crate::settings::Settings;
+use crate::sip::auth::nonce::Nonces;
 use crate::sip::b2bua::attempt::Searches;
 use crate::sip::message::Writer;
 use crate::sip::token::{Kind, Mint, Text, Token};
@@ -43,6 +44,7 @@ pub(crate) struct Context {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) meter: Meter,
     pub(crate) overload: Overload,
+    pub(crate) nonces: Nonces,
     /// Attempts that the owner has not been told the end of.
     pub(crate) attempts: usize,
     /// Counts the branches that name no transaction.
@@ -54,6 +56,7 @@ impl Context {
         let mint = Mint::new(settings.secret);
         let meter = Meter::new(settings.access.rates, now);
         let overload = Overload::new(settings.overload, now);
+        let nonces = Nonces::new(settings.secret, settings.worker, now);
         Self {
             settings,
             counters,
@@ -65,6 +68,7 @@ impl Context {
             outputs: VecDeque::new(),
             meter,
             overload,
+            nonces,
             attempts: 0,
             stateless_branches: 0,
         }

@@ -12,8 +12,9 @@ use crate::output::{Attempt, Choice, Outcome, Output, Question, Refusal, Ticket}
 use crate::settings::Settings;
 use crate::sip::b2bua::call::{Call, With};
 use crate::sip::b2bua::exchange::Exchanges;
-use crate::sip::b2bua::{caller_leg, peer_leg, request};
+use crate::sip::b2bua::{caller_leg, failover, peer_leg, request};
 use crate::sip::message::{HeaderName, Message};
+use crate::sip::options::Lookup;
 use crate::sip::token::{Kind, Mint};
 use crate::sip::transaction::client::{Clients, Event, Late, Matched, Purpose, TwoHundred};
 use crate::sip::transaction::key;
@@ -21,6 +22,9 @@ use crate::sip::transaction::server::Servers;
 use crate::slots::{Key, Slots};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// OPTIONS that wait for the owner at one time; it answers before it takes in more than a few.
+const LOOKUPS_MAX: usize = 1024;
 
 /// Whose a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub struct Core {
     pub(crate) servers: Servers,
     pub(crate) calls: Slots<Call>,
     pub(crate) exchanges: Exchanges,
+    /// OPTIONS that wait for the owner to say whether what they ask for is served.
+    pub(crate) lookups: Slots<Lookup>,
     pub(crate) is_draining: bool,
 }
 
@@ -57,6 +63,7 @@ impl Core {
             servers: Servers::new(transactions, generation),
             calls: Slots::new(calls, generation),
             exchanges: Exchanges::new(exchanges.0, exchanges.1, generation),
+            lookups: Slots::new(LOOKUPS_MAX, generation),
             is_draining: false,
         }
     }
@@ -313,6 +320,15 @@ impl Core {
             }
             (Purpose::Reinvite(exchange), event) => {
                 self.reinvite_event(now, (client, exchange), event, message);
+            }
+            (Purpose::Probe(peer), Event::Response) => {
+                if let Some(message) = message.filter(|_| is_final) {
+                    self.probed(peer, failover::answered(message));
+                }
+            }
+            (Purpose::Probe(peer), Event::Timeout) => self.probed(peer, Outcome::Silent),
+            (Purpose::Probe(peer), Event::TransportError) => {
+                self.probed(peer, Outcome::Unreachable);
             }
             (
                 Purpose::ByeToCaller(_)

@@ -67,6 +67,10 @@ counters! {
     failovers_unreachable,
     /// 2xx that came from a peer after its attempt was given up: acknowledged and ended.
     answers_too_late,
+    /// OPTIONS sent to peers to see whether they live.
+    probes_sent,
+    /// Of those: without an answer in time, or not sent for want of a way.
+    probes_failed,
     /// Requests refused with a final answer of our own.
     rejected,
     /// Requests of strangers refused with 403, or dropped.
@@ -75,6 +79,10 @@ counters! {
     refused_foreign_source,
     /// Requests refused or dropped because their source sends too many.
     refused_rate,
+    /// Requests without the credentials that their zone asks for, which were challenged.
+    challenged,
+    /// Requests with wrong credentials.
+    refused_credentials,
     /// INVITEs refused because this worker has too much to do.
     refused_overload,
     /// INVITEs dropped because it has too much to do even for refusals.

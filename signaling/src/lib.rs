@@ -23,6 +23,8 @@ pub mod wheel;
 
 pub use core::{Core, Owner};
 pub use hop::{ConnectionId, Hop, ListenerId, Transport};
-pub use output::{Attempt, Choice, Ending, Outcome, Output, Question, Refusal, Ticket, Transmit};
+pub use output::{
+    Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Ticket, Transmit,
+};
 pub use settings::{Listener, Settings, Timers};
 pub use statuses::Statuses;

@@ -16,6 +16,11 @@ pub enum Output {
     /// Choose a peer for this attempt and say so with `handle_choice`; [`crate::Core::question`]
     /// tells what was dialled, and who was tried already.
     Choose(Attempt),
+    /// Say with `handle_lookup` whether what was asked for is served; [`crate::Core::lookup`] tells
+    /// what that is.
+    Lookup(Key),
+    /// What came of the probe of this peer.
+    Probed(u32, Outcome),
     /// The call is over. Attempts of it that were given up may outlast it.
     Ended(Ending),
     /// Send these bytes.
@@ -56,9 +61,9 @@ pub struct Attempt {
 pub enum Outcome {
     /// A 2xx won the call.
     Accepted,
-    /// The peer refused.
+    /// The peer refused; to a probe: it answered.
     Answered {
-        /// With this status, 300 to 699.
+        /// With this status: 300 to 699, and 200 to 699 to a probe.
         status: u16,
         /// And said how long it wants to be left alone.
         retry_after: Option<Duration>,
@@ -99,6 +104,19 @@ pub struct Choice {
     pub attempts_max: u8,
     /// The refusals that lead to the next peer; all others are the caller's answer.
     pub next_on: Statuses,
+}
+
+/// A peer to see whether it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The owner's name for the peer, handed back in [`Output::Probed`].
+    pub peer: u32,
+    /// How to reach it.
+    pub transport: Transport,
+    /// Its address.
+    pub remote: SocketAddr,
+    /// How long to wait for its answer.
+    pub patience: Duration,
 }
 
 /// Why the owner chose nobody.

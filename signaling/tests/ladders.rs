@@ -10,6 +10,8 @@
     reason = "a broken ladder fails its test"
 )]
 
+#[path = "support/digest.rs"]
+mod digest;
 #[path = "support/stage.rs"]
 mod stage;
 

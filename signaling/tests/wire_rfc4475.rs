@@ -92,7 +92,8 @@ impl Wire {
                     };
                     self.core.handle_choice(self.now, attempt, Ok(choice));
                 }
-                Output::Attempted(..) | Output::Ended(_) => {}
+                Output::Lookup(key) => self.core.handle_lookup(key, Ok(())),
+                Output::Attempted(..) | Output::Ended(_) | Output::Probed(..) => {}
                 Output::Send(transmit) => {
                     let out = self.core.bytes(transmit.span).to_vec();
                     let mut index = Index::new(Limits::default());

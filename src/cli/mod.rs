@@ -1,4 +1,5 @@
-//! The command line: `baton run`, `baton check`, `baton demo`, and what an operator asks of a node.
+//! The command line: `baton run`, `baton check`, `baton dns check`, `baton demo`, and what an
+//! operator asks of a node.
 //!
 //! Answers go to standard output, complaints to standard error. Exit codes: 0 success; 1 the
 //! operation failed or the configuration has mistakes; 2 the command line is wrong or the
@@ -7,6 +8,7 @@
 
 mod check;
 mod client;
+mod dns;
 mod operate;
 
 use crate::config::Config;
@@ -53,10 +55,31 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// What the name service says
+    Dns {
+        #[command(subcommand)]
+        command: DnsCommand,
+    },
     /// Watch real SIP calls pass through a node, all on this machine
     Demo(DemoArgs),
     #[command(flatten)]
     Operate(Operation),
+}
+
+#[derive(Debug, Subcommand)]
+enum DnsCommand {
+    /// Tell where calls to a name would go (RFC 3263), and each step on the way
+    Check {
+        /// Such as example.com, sips:example.com, tls:bridge.example.com or udp:bridge:5070
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Ask as the node of this configuration would: its servers, static map and listeners
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// How the answer is written
+        #[arg(long, value_enum, default_value = "text")]
+        output: dns::Form,
+    },
 }
 
 /// What `baton demo` takes.
@@ -103,12 +126,30 @@ fn dispatch() -> io::Result<u8> {
             Ok(first) => report(crate::shell::run(first, source(config))),
             Err(code) => Ok(code),
         },
+        Command::Dns {
+            command:
+                DnsCommand::Check {
+                    name,
+                    config,
+                    output,
+                },
+        } => check_name(&name, config.as_deref(), output),
         Command::Operate(operation) => {
             let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
             operate::operate(operation, &to, &mut out, &mut err)
         }
         Command::Demo(arguments) => report(crate::demo::run(arguments)),
     }
+}
+
+fn check_name(name: &str, file: Option<&Path>, form: dns::Form) -> io::Result<u8> {
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let config = match file.map(|file| load(file, &mut err)).transpose()? {
+        Some(Err(code)) => return Ok(code),
+        Some(Ok(config)) => Some(config),
+        None => None,
+    };
+    dns::check(name, config.as_ref(), form, &mut out, &mut err)
 }
 
 /// Where a running node reads its configuration anew.

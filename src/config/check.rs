@@ -6,6 +6,7 @@
 use super::mistake::Findings;
 use super::section::Root;
 use super::{Listen, ListenTransport, Peer, PeerTransport, Placed, peer};
+use balancer::{POOL_OF_ALL, PoolSettings};
 
 /// A listener is named by one octet.
 const LISTENERS_MAX: usize = 255;
@@ -83,6 +84,38 @@ pub(super) fn peers(
     }
 }
 
+/// No two pools are the same, and each has a peer.
+pub(super) fn pools(
+    pools: &[Option<Placed<PoolSettings>>],
+    peers: &[Option<Placed<Peer>>],
+    findings: &mut Findings<'_>,
+) {
+    let mut earlier: Vec<&str> = Vec::new();
+    let members = peers
+        .iter()
+        .flatten()
+        .map(|peer| &peer.value.balancing.pool);
+    let is_named = |pool: &String| {
+        let mut names = pools.iter().flatten().map(|placed| &placed.value.name);
+        pool == POOL_OF_ALL || names.any(|name| name == pool)
+    };
+    // Who is in a pool that is not there was meant to be in one that is.
+    let is_whole = peers.iter().all(Option::is_some) && members.clone().all(is_named);
+    for placed in pools.iter().flatten() {
+        let name = &placed.value.name;
+        if earlier.contains(&name.as_str()) {
+            let message = format!("two pools are called `{name}`; give each its own name");
+            findings.add(placed.at, message);
+        }
+        earlier.push(name);
+        if is_whole && !members.clone().any(|pool| pool == name) {
+            let message =
+                format!("no peer is in pool `{name}`; write `pool = \"{name}\"` at a `[[peer]]`");
+            findings.add(placed.at, message);
+        }
+    }
+}
+
 /// A peer needs a listener of its transport and address family, and must not be Baton itself.
 fn reachable(
     placed: &Placed<Peer>,
@@ -94,6 +127,7 @@ fn reachable(
     let serves = |listen: &Listen| match peer.transport {
         PeerTransport::Same => true,
         PeerTransport::Tcp => listen.transport == ListenTransport::Tcp,
+        PeerTransport::Tls => listen.transport == ListenTransport::Tls,
         PeerTransport::Udp => listen.transport == ListenTransport::Udp,
     };
     if known().any(|listen| serves(listen) && listen.address == peer.address) {
@@ -113,6 +147,7 @@ fn reachable(
     let (transport, example) = match peer.transport {
         PeerTransport::Same => ("", "udp"),
         PeerTransport::Tcp => ("tcp ", "tcp"),
+        PeerTransport::Tls => ("tls ", "tls"),
         PeerTransport::Udp => ("udp ", "udp"),
     };
     let own = if peer.address.is_ipv6() {

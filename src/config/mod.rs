@@ -7,13 +7,19 @@
 //! Only values are checked: no name is resolved, no port is opened and no file is read here.
 
 mod admin;
+mod alias;
+mod balancing;
 mod check;
+pub mod destination;
+mod dns;
+mod health;
 mod limits;
 mod log;
 mod mistake;
 mod node;
 mod overload;
 mod peer;
+mod pool;
 mod rates;
 mod section;
 mod sip;
@@ -21,10 +27,13 @@ mod suggest;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod tls;
 mod transport;
 mod zone;
 
 pub use admin::{Admin, SOCKET, Wanted};
+pub use balancing::Balancing;
+pub use dns::Dns;
 pub use limits::Limits;
 pub use log::{Level, Log};
 pub use mistake::Mistake;
@@ -34,9 +43,11 @@ pub use peer::Peer;
 pub use rates::Rates;
 pub use sip::{Listen, Sip};
 pub use timers::Timers;
+pub use tls::{PeerTls, Tls, TlsClientCertificate, TlsVerify, TlsVersion};
 pub use transport::{ListenTransport, PeerTransport};
-pub use zone::Zone;
+pub use zone::{User, Zone};
 
+use balancer::{AliasSettings, HealthSettings, PoolSettings};
 use mistake::Findings;
 use section::Section;
 use toml::de::DeTable;
@@ -58,12 +69,22 @@ pub struct Config {
     pub rates: Rates,
     /// `[[zone]]`: where calls come from; empty means from anywhere.
     pub zones: Vec<Zone>,
+    /// `[[alias]]`: what may be dialled; empty means anything.
+    pub aliases: Vec<AliasSettings>,
+    /// `[[pool]]`: groups of peers.
+    pub pools: Vec<PoolSettings>,
+    /// `[tls]`: certificates.
+    pub tls: Tls,
     /// `[[peer]]`: where calls are sent; never empty.
     pub peers: Vec<Peer>,
+    /// `[health]`: when a peer is taken out of service and put back.
+    pub health: HealthSettings,
     /// `[log]`: what is written down.
     pub log: Log,
     /// `[admin]`: where the node is watched and told what to do.
     pub admin: Admin,
+    /// `[dns]`: where names are looked up.
+    pub dns: Dns,
 }
 
 /// A value and the byte offset where it stands in the file, so that later checks can point at it.
@@ -74,7 +95,7 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 11] = [
+const TABLES: [(&str, &[&str]); 17] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
@@ -83,14 +104,21 @@ const TABLES: [(&str, &[&str]); 11] = [
     ("overload", overload::KEYS),
     ("rates", rates::KEYS),
     ("zone", zone::KEYS),
+    ("alias", alias::KEYS),
+    ("pool", pool::KEYS),
+    ("tls", tls::KEYS),
     ("peer", peer::KEYS),
+    ("health", health::KEYS),
     ("log", log::KEYS),
     ("admin", admin::KEYS),
+    ("dns", dns::KEYS),
+    ("dns.host", dns::HOST_KEYS),
 ];
 
 /// The tables that stand at the top of the file.
 const ROOT_KEYS: &[&str] = &[
-    "node", "sip", "timers", "limits", "overload", "rates", "zone", "peer", "log", "admin",
+    "node", "sip", "timers", "limits", "overload", "rates", "zone", "tls", "alias", "pool", "peer",
+    "health", "log", "admin", "dns",
 ];
 
 impl Config {
@@ -113,11 +141,18 @@ impl Config {
         let overload = Overload::read(&mut root.table("overload", overload::KEYS, &mut findings));
         let rates = rates::read(&mut root.table("rates", rates::KEYS, &mut findings));
         let zones = zone::read(&root, &mut findings);
-        let peers = peer::read(&root, &mut findings);
+        let tls = Tls::read(&mut root.table("tls", tls::KEYS, &mut findings));
+        let pools = pool::read(&root, &mut findings);
+        let aliases = alias::read(&root, &pools, &zones, &mut findings);
+        let peers = peer::read(&root, &pools, &mut findings);
+        let health = health::read(&mut root.table("health", health::KEYS, &mut findings));
         let log = Log::read(&mut root.table("log", log::KEYS, &mut findings));
         let admin = Admin::read(&mut root.table("admin", admin::KEYS, &mut findings));
+        let dns = Dns::read(&mut root.table("dns", dns::KEYS, &mut findings));
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
+        check::pools(&pools, &peers, &mut findings);
+        tls::check(&tls, &listens, &peers, &mut findings);
 
         let mistakes = findings.into_mistakes();
         if !mistakes.is_empty() {
@@ -144,9 +179,14 @@ impl Config {
             overload,
             rates,
             zones,
+            aliases,
+            pools: pools.into_iter().flatten().map(|p| p.value).collect(),
+            tls,
             peers,
+            health,
             log,
             admin,
+            dns,
         })
     }
 }

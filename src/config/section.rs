@@ -69,6 +69,44 @@ impl<'t> Root<'t> {
         self.value(name).map_or(0, |value| value.span().start)
     }
 
+    /// The tables `[[name]]` in the order of the file, each opened with its keys; what is no table
+    /// is noted. `one` and `several`: what one of them is, and all of them are, called.
+    pub(super) fn entries<T>(
+        &self,
+        (name, one, several): (&'static str, &str, &str),
+        keys: &'static [&'static str],
+        findings: &mut Findings<'_>,
+        mut read: impl FnMut(&mut Section<'t, '_, '_>) -> T,
+    ) -> Vec<T> {
+        let Some(value) = self.value(name) else {
+            return Vec::new();
+        };
+        let DeValue::Array(entries) = value.get_ref() else {
+            let message = if value.get_ref().is_table() {
+                format!("there may be several {several}; write `[[{name}]]`")
+            } else {
+                let found = kind(value.get_ref());
+                format!("`{name}` is {found}; write `[[{name}]]` above the keys of each {one}")
+            };
+            findings.add(value.span().start, message);
+            return Vec::new();
+        };
+        let mut values = Vec::new();
+        for entry in entries.iter().filter(|entry| is_written(entry)) {
+            let at = entry.span().start;
+            if let DeValue::Table(table) = entry.get_ref() {
+                let table = Placed { at, value: table };
+                values.push(read(&mut Section::open(name, table, keys, findings)));
+            } else {
+                let found = kind(entry.get_ref());
+                let message =
+                    format!("{one} is {found} here; write `[[{name}]]` above the keys of each");
+                findings.add(at, message);
+            }
+        }
+        values
+    }
+
     /// The value under a top-level name, unless the parser made it up after a syntax error.
     pub(super) fn value(&self, name: &str) -> Option<&'t Spanned<DeValue<'t>>> {
         self.table.get(name).filter(|value| is_written(value))
@@ -192,6 +230,53 @@ impl<'t, 'f, 'x> Section<'t, 'f, 'x> {
         default: Duration,
     ) -> Duration {
         Duration::from_secs(self.number(key, range, default.as_secs()))
+    }
+
+    /// `true` or `false`.
+    pub(super) fn truth(&mut self, key: &'static str, default: bool) -> bool {
+        let Some(value) = self.value(key) else {
+            return default;
+        };
+        let truth = value.get_ref().as_bool();
+        if truth.is_none() {
+            let found = kind(value.get_ref());
+            let message = format!("`{key}` is {found}; write `{key} = true` or `{key} = false`");
+            self.findings.add(value.span().start, message);
+        }
+        truth.unwrap_or(default)
+    }
+
+    /// A list of whole numbers within `range`, if it is there and right.
+    pub(super) fn numbers(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u16>,
+        example: u16,
+    ) -> Option<Vec<u16>> {
+        let value = self.value(key)?;
+        let (least, most) = (range.start(), range.end());
+        let wants =
+            format!("it takes a list of numbers from {least} to {most}: `{key} = [{example}]`");
+        let DeValue::Array(entries) = value.get_ref() else {
+            let message = format!("`{key}` is {}; {wants}", kind(value.get_ref()));
+            self.findings.add(value.span().start, message);
+            return None;
+        };
+        let mut numbers = Vec::new();
+        for entry in entries.iter().filter(|entry| is_written(entry)) {
+            let number = entry.get_ref().as_integer();
+            let number =
+                number.and_then(|number| u16::from_str_radix(number.as_str(), number.radix()).ok());
+            match number.filter(|number| range.contains(number)) {
+                Some(number) => numbers.push(number),
+                None => {
+                    let message = format!("`{key}` holds something else; {wants}");
+                    self.findings.add(entry.span().start, message);
+                    return None;
+                }
+            }
+        }
+        Some(numbers)
     }
 
     /// One of a few words.
@@ -370,7 +455,7 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
 /// A table's name as it is written in the file.
 fn heading(name: &str) -> String {
     match name {
-        "peer" | "zone" => format!("`[[{name}]]`"),
+        "alias" | "peer" | "pool" | "zone" | "dns.host" => format!("`[[{name}]]`"),
         "sip.listen" => "an entry of `listen`".to_owned(),
         name => format!("`[{name}]`"),
     }

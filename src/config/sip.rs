@@ -3,6 +3,7 @@
 use super::Placed;
 use super::mistake::Findings;
 use super::section::{Section, is_written, kind};
+use super::tls::{self, TlsClientCertificate};
 use super::transport::{self, ListenTransport};
 use signaling::access::Strangers;
 use std::fmt;
@@ -28,10 +29,12 @@ pub struct Listen {
     pub address: SocketAddr,
     /// `advertise`: `host` or `host:port` for Via and Contact, where it is not the bound address.
     pub advertise: Option<String>,
+    /// `client_certificate`: what is asked of those who connect over TLS.
+    pub client_certificate: TlsClientCertificate,
 }
 
 pub(super) const KEYS: &[&str] = &["listen", "unknown_sources"];
-pub(super) const LISTEN_KEYS: &[&str] = &["at", "advertise"];
+pub(super) const LISTEN_KEYS: &[&str] = &["at", "advertise", "client_certificate"];
 
 const EXAMPLE: &str = "udp:127.0.0.1:5060";
 
@@ -76,7 +79,13 @@ fn read_entry<'t>(
 ) -> Option<Placed<Listen>> {
     let at = entry.span().start;
     if let Some(text) = entry.get_ref().as_str() {
-        return read_listen(Placed { at, value: text }, None, findings);
+        let client_certificate = TlsClientCertificate::default();
+        return read_listen(
+            Placed { at, value: text },
+            None,
+            client_certificate,
+            findings,
+        );
     }
     let Some(table) = entry.get_ref().as_table() else {
         let found = kind(entry.get_ref());
@@ -91,12 +100,14 @@ fn read_entry<'t>(
     let mut section = Section::open("sip.listen", table, LISTEN_KEYS, findings);
     let text = section.text_required("at", EXAMPLE);
     let advertise = section.text("advertise", "192.0.2.1:5060");
-    read_listen(text?, advertise, findings)
+    let client_certificate = tls::client_certificate(&mut section);
+    read_listen(text?, advertise, client_certificate, findings)
 }
 
 fn read_listen(
     text: Placed<&str>,
     advertise: Option<Placed<&str>>,
+    client_certificate: TlsClientCertificate,
     findings: &mut Findings<'_>,
 ) -> Option<Placed<Listen>> {
     let parsed = transport::parse(text.value, &transport::LISTEN);
@@ -140,6 +151,7 @@ fn read_listen(
             transport,
             address,
             advertise,
+            client_certificate,
         },
     })
 }

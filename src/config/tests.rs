@@ -21,6 +21,15 @@ fn the_sample_holds_the_defaults() {
     assert_eq!(config.overload, Overload::default());
     assert_eq!(config.rates, Rates::default());
     assert_eq!(config.log, Log::default());
+    let defaults = Dns::default();
+    assert_eq!(
+        config.dns,
+        Dns {
+            hosts: config.dns.hosts.clone(),
+            ..defaults
+        }
+    );
+    assert_eq!(config.health, HealthSettings::default());
     let least = parse(LEAST);
     assert_eq!(
         (least.node, least.timers, least.limits, least.log),
@@ -40,7 +49,7 @@ fn the_sample_holds_the_defaults() {
 fn the_sample_shows_every_key_with_a_comment() {
     for (table, keys) in TABLES {
         if table != "sip.listen" {
-            let heading = if matches!(table, "peer" | "zone") {
+            let heading = if matches!(table, "alias" | "peer" | "pool" | "zone" | "dns.host") {
                 &format!("[[{table}]]")
             } else {
                 &format!("[{table}]")
@@ -67,7 +76,8 @@ fn the_sample_shows_every_key_with_a_comment() {
                     );
                 }
                 None => assert!(
-                    table == "sip.listen" && body.contains(&format!("{key} = ")),
+                    table == "sip.listen" && body.contains(&format!("{key} = "))
+                        || SAMPLE.contains(&format!("[[{table}.{key}]]")),
                     "{table}: {key} is not in the sample"
                 ),
             }
@@ -87,6 +97,8 @@ fn the_laboratory_trunk() {
             transport: PeerTransport::Same,
             address: "127.0.0.1:5180".parse().unwrap(),
             sessions_max: 1_000_000,
+            balancing: Balancing::default(),
+            tls: PeerTls::default(),
         }]
     );
 }
@@ -162,7 +174,7 @@ level = "inform"
              60000, such as `t2_ms = 4000`",
             "12:9: `t4_ms` is -1; it takes a whole number from 10 to 60000, such as `t4_ms = 5000`",
             "13:1: `[[peer]]` needs `sessions_max`, such as `sessions_max = 100`",
-            "15:6: `127.0.0.1:5180` names no transport; put `udp`, `tcp` or `same` before it: \
+            "15:6: `127.0.0.1:5180` names no transport; put `udp`, `tcp`, `tls` or `same` before it: \
              `udp:192.0.2.1:5060`",
             "17:9: `level` cannot be `inform`; did you mean `info`?",
         ]
@@ -204,7 +216,7 @@ fn tables_of_the_wrong_kind_or_name() {
         (
             "[zzz]",
             "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `overload`, \
-             `rates`, `zone`, `peer`, `log` or `admin`",
+             `rates`, `zone`, `tls`, `alias`, `pool`, `peer`, `health`, `log`, `admin` or `dns`",
         ),
         (
             "[log]\nzzz = 1",
@@ -311,6 +323,54 @@ fn checks_of_peers() {
 }
 
 #[test]
+fn checks_of_tls() {
+    const TLS: &str = "{ at = \"tls:127.0.0.1:5061\", client_certificate = \"required\" }";
+    let own = "[tls]\ncertificate = \"a.pem\"\nkey = \"a.key\"\n";
+    let peer = [peer("a", "udp:127.0.0.1:1")];
+    let with = |listen: &str, tls: &str| format!("{}{tls}", file(listen, &peer));
+    for (text, expected) in [
+        (
+            with("\"udp:127.0.0.1:5060\", \"tls:127.0.0.1:5061\"", ""),
+            "`tls:127.0.0.1:5061` needs a certificate; write `certificate` and `key` under `[tls]`",
+        ),
+        (
+            with(&format!("{UDP}, {TLS}"), own),
+            "asks for certificates, and nothing says whose are believed; write `ca`",
+        ),
+        (
+            with(
+                "{ at = \"udp:127.0.0.1:1\", client_certificate = \"optional\" }",
+                own,
+            ),
+            "`udp:127.0.0.1:1` is no TLS",
+        ),
+        (
+            format!("{LEAST}[tls]\ncertificate = \"a.pem\"\n"),
+            "7:1: `certificate` is of no use without `key`",
+        ),
+        (
+            format!("{LEAST}[tls]\nversion_min = \"1.1\"\n"),
+            "`version_min` cannot be `1.1`",
+        ),
+        (
+            format!("{LEAST}tls_name = \"no name\"\n"),
+            "`tls_name` is \"no name\"; it takes a host name or an address",
+        ),
+        (
+            LEAST.replace("udp:127.0.0.1:5180", "tls:127.0.0.1:5180"),
+            "nothing says whose certificates are believed for peer `a`",
+        ),
+    ] {
+        expect(&text, expected);
+    }
+    let text = with(&format!("{UDP}, {TLS}"), &format!("{own}ca = \"ca.pem\"\n"));
+    let config = parse(&text);
+    assert_eq!(config.tls.ca, Some("ca.pem".into()));
+    let asked = config.sip.listen[1].client_certificate;
+    assert_eq!(asked, TlsClientCertificate::Required);
+}
+
+#[test]
 fn checks_of_figures() {
     for (text, expected) in [
         (
@@ -358,6 +418,66 @@ fn checks_of_the_doors_for_operators() {
     let other = parse(&format!("{LEAST}[admin]\nlisten = \"[::1]:0\"\n"));
     let listen = other.admin.listen.expect("given");
     assert!(listen.is_written && listen.place.ip().is_ipv6());
+}
+
+#[test]
+fn names_and_whom_to_ask() {
+    let text = r#"
+        [dns]
+        servers = ["192.0.2.53", "[2001:db8::53]:5353", "2001:db8::54"]
+        prefer = "ipv4"
+        ttl_seconds_max = 60
+        [[dns.host]]
+        name = "Bridge-1.example.com."
+        addresses = ["10.0.0.1", "fd00::1"]
+    "#;
+    let dns = parse(&format!("{LEAST}{text}")).dns;
+    let servers: Vec<String> = dns.servers.iter().map(ToString::to_string).collect();
+    let expected = ["192.0.2.53:53", "[2001:db8::53]:5353", "[2001:db8::54]:53"];
+    assert_eq!(servers, expected);
+    assert_eq!(dns.times.ttl_max, Duration::from_secs(60));
+    let hosts: Vec<String> = dns.hosts.keys().map(ToString::to_string).collect();
+    assert_eq!(hosts, ["bridge-1.example.com"]);
+    for (text, expected) in [
+        (
+            "servers = \"192.0.2.53\"",
+            "`servers` is a text; it takes a list",
+        ),
+        (
+            "servers = [\"ns.example.com\"]",
+            "a name server is an address",
+        ),
+        ("servers = [\"0.0.0.0\"]", "a name server is an address"),
+        ("attempts = 0", "`attempts` is 0"),
+        (
+            "ttl_seconds_min = 9\nttl_seconds_max = 8",
+            "(9) is more than `ttl_seconds_max` (8)",
+        ),
+        ("host = 1", "write `[[dns.host]]`"),
+        ("host = [1]", "a host is a whole number"),
+        (
+            "host = [{ name = \"a\" }]",
+            "`[[dns.host]]` needs `addresses`",
+        ),
+        (
+            "host = [{ name = \"a\", addresses = [] }]",
+            "the host has no address",
+        ),
+        (
+            "host = [{ name = \"a\", addresses = [\"b\"] }]",
+            "an address of a host is written",
+        ),
+        (
+            "host = [{ name = \"1.2.3.4\", addresses = [\"::1\"] }]",
+            "`1.2.3.4` is no host name",
+        ),
+        (
+            "host = [{ name = \"a\", addresses = [\"::1\"] }, { name = \"A.\", addresses = [\"::2\"] }]",
+            "`a` has its addresses already",
+        ),
+    ] {
+        expect(&format!("{LEAST}[dns]\n{text}\n"), expected);
+    }
 }
 
 #[test]

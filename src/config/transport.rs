@@ -1,4 +1,4 @@
-//! Transport addresses as people write them: `udp:192.0.2.1:5060`, `tcp:[2001:db8::1]:5060`.
+//! Transport addresses as people write them: `udp:192.0.2.1:5060`, `tls:[2001:db8::1]:5061`.
 
 use super::suggest::{either, nearest};
 use std::fmt;
@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 pub enum ListenTransport {
     /// Streams (RFC 3261 §18).
     Tcp,
+    /// Streams under TLS (RFC 3261 §26.2.1).
+    Tls,
     /// Datagrams (RFC 3261 §18).
     Udp,
 }
@@ -20,18 +22,24 @@ pub enum PeerTransport {
     Same,
     /// Streams, whatever the caller used.
     Tcp,
+    /// Streams under TLS, whatever the caller used.
+    Tls,
     /// Datagrams, whatever the caller used.
     Udp,
 }
 
 /// What may stand before the address of a listener.
-pub(super) const LISTEN: [(&str, ListenTransport); 2] =
-    [("udp", ListenTransport::Udp), ("tcp", ListenTransport::Tcp)];
+pub(super) const LISTEN: [(&str, ListenTransport); 3] = [
+    ("udp", ListenTransport::Udp),
+    ("tcp", ListenTransport::Tcp),
+    ("tls", ListenTransport::Tls),
+];
 
 /// What may stand before the address of a peer.
-pub(super) const PEER: [(&str, PeerTransport); 3] = [
+pub(super) const PEER: [(&str, PeerTransport); 4] = [
     ("udp", PeerTransport::Udp),
     ("tcp", PeerTransport::Tcp),
+    ("tls", PeerTransport::Tls),
     ("same", PeerTransport::Same),
 ];
 
@@ -39,6 +47,7 @@ impl fmt::Display for ListenTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
             Self::Udp => "udp",
         })
     }
@@ -49,6 +58,7 @@ impl fmt::Display for PeerTransport {
         f.write_str(match self {
             Self::Same => "same",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
             Self::Udp => "udp",
         })
     }
@@ -127,7 +137,7 @@ fn is_port(text: &str) -> bool {
 
 /// RFC 3261 §25.1 `hostname`: labels of letters, digits and inner hyphens, the last one not
 /// beginning with a digit.
-fn is_host_name(text: &str) -> bool {
+pub(super) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && label
@@ -193,14 +203,14 @@ mod tests {
         for (text, part) in [
             (
                 "127.0.0.1:5060",
-                "names no transport; put `udp` or `tcp` before it",
+                "names no transport; put `udp`, `tcp` or `tls` before it",
             ),
             ("::1", "names no transport"),
             ("5060", "is no transport address"),
             ("", "is no transport address"),
             (
-                "tls:127.0.0.1:5061",
-                "unknown transport `tls`; write `udp` or `tcp`",
+                "sctp:127.0.0.1:5061",
+                "unknown transport `sctp`; write `udp`, `tcp` or `tls`",
             ),
             ("UDP:127.0.0.1:5060", "did you mean `udp`?"),
             ("same:127.0.0.1:5060", "unknown transport `same`"),

@@ -4,6 +4,8 @@ use super::Placed;
 use super::mistake::Findings;
 use super::section::{Root, Section, is_written, kind};
 use signaling::access::Prefix;
+use std::fmt;
+use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -16,13 +18,64 @@ pub struct Zone {
     pub from: Vec<Prefix>,
     /// `hops_max`: how many hops a call from here may still go.
     pub hops_max: u32,
+    /// `realm`: where its callers must prove who they are, by Digest.
+    pub realm: Option<String>,
+    /// `users`: who they may be.
+    pub users: Vec<User>,
+    /// `users_file`: where more of them stand.
+    pub users_file: Option<PathBuf>,
+    /// `asserted_identity`: whether a P-Asserted-Identity from here is believed.
+    pub trusts_identity: bool,
+    /// `strip_headers`: names of header fields that requests from here lose.
+    pub strip_headers: Vec<String>,
+    /// `strip_proxy_require`: option tags in Proxy-Require that are ignored.
+    pub strip_proxy_require: Vec<String>,
 }
 
-pub(super) const KEYS: &[&str] = &["name", "from", "hops_max"];
+/// A user and its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// The name as it is sent.
+    pub name: String,
+    /// The password, which is shown nowhere.
+    pub password: String,
+}
+
+impl User {
+    /// Reads `name:password`.
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        let (name, password) = text.split_once(':')?;
+        let is_plain = |text: &str| !text.is_empty() && !text.contains(char::is_control);
+        (is_plain(name) && is_plain(password) && name.len() <= NAME_MAX).then(|| Self {
+            name: name.to_owned(),
+            password: password.to_owned(),
+        })
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "User({}:…)", self.name)
+    }
+}
+
+pub(super) const KEYS: &[&str] = &[
+    "name",
+    "from",
+    "hops_max",
+    "realm",
+    "users",
+    "users_file",
+    "asserted_identity",
+    "strip_headers",
+    "strip_proxy_require",
+];
 
 const EXAMPLE: &str = "192.0.2.0/24";
 /// The hop count of a VCS zone.
 const HOPS_MAX: u32 = 15;
+/// Octets of a user's name.
+const NAME_MAX: usize = 128;
 /// A zone is named by two octets; nobody has so many.
 const ZONES_MAX: usize = 1_000;
 
@@ -73,6 +126,11 @@ fn read_entry<'t>(
     let name = name.filter(|name| section.name("name", name));
     let texts = section.texts_required("from", EXAMPLE);
     let hops_max = section.number("hops_max", 1..=255, HOPS_MAX);
+    let identity = [("keep", true), ("remove", false)];
+    let trusts_identity = section.choice("asserted_identity", &identity, true);
+    let strip_headers = read_words(&mut section, "strip_headers", "X-Example");
+    let strip_proxy_require = read_words(&mut section, "strip_proxy_require", "example");
+    let (realm, users, users_file) = read_users(&mut section);
     let name = name?;
     if earlier.iter().any(|zone| zone.name == name.value) {
         let message = format!(
@@ -94,7 +152,92 @@ fn read_entry<'t>(
         name: name.value.to_owned(),
         from,
         hops_max,
+        realm,
+        users,
+        users_file,
+        trusts_identity,
+        strip_headers,
+        strip_proxy_require,
     })
+}
+
+/// A list of names as they stand in SIP (RFC 3261 §25.1, token).
+fn read_words(section: &mut Section<'_, '_, '_>, key: &'static str, example: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for text in section.texts(key, example).unwrap_or_default() {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c);
+        if !text.value.is_empty() && text.value.chars().all(fits) {
+            words.push(text.value.to_owned());
+        } else {
+            let message = format!(
+                "`{key}` holds {:?}, which is no name; write one such as \"{example}\"",
+                text.value
+            );
+            section.findings().add(text.at, message);
+        }
+    }
+    words
+}
+
+/// The realm and its users: both or none.
+fn read_users(section: &mut Section<'_, '_, '_>) -> (Option<String>, Vec<User>, Option<PathBuf>) {
+    let realm = section.text("realm", "baton.example.com");
+    let realm = realm.filter(|realm| {
+        let fits = |c: char| (' '..='~').contains(&c) && !matches!(c, '"' | '\\');
+        let is_good = (1..=128).contains(&realm.value.len()) && realm.value.chars().all(fits);
+        if !is_good {
+            let message = "`realm` takes 1 to 128 plain characters, without `\"` and `\\`, such as \
+                           `realm = \"baton.example.com\"`";
+            section.findings().add(realm.at, message);
+        }
+        is_good
+    });
+    let mut users: Vec<User> = Vec::new();
+    // What is wrong with a user is told without the text: it may be a password.
+    for text in section
+        .texts("users", "room-1:password")
+        .unwrap_or_default()
+    {
+        let message = match User::read(text.value) {
+            Some(user) if users.iter().any(|other| other.name == user.name) => {
+                format!(
+                    "user `{}` is written twice; take one of the two out",
+                    user.name
+                )
+            }
+            Some(user) => {
+                users.push(user);
+                continue;
+            }
+            None => {
+                "a user is a name, a colon and a password, such as \"room-1:password\"".to_owned()
+            }
+        };
+        section.findings().add(text.at, message);
+    }
+    let file = section.text("users_file", "/etc/baton/users");
+    let file = file.filter(|file| !file.value.is_empty());
+    match &realm {
+        None if section.value("realm").is_some() => {}
+        None => {
+            let at = ["users", "users_file"]
+                .into_iter()
+                .find_map(|key| section.value(key))
+                .map(|value| value.span().start);
+            if let (Some(at), true) = (at, file.is_some() || !users.is_empty()) {
+                let message = "users without a realm; write `realm = \"baton.example.com\"`";
+                section.findings().add(at, message);
+            }
+        }
+        Some(realm) if users.is_empty() && file.is_none() => {
+            let message = "a realm without users lets nobody in; write \
+                           `users = [\"room-1:password\"]` or `users_file`";
+            section.findings().add(realm.at, message);
+        }
+        Some(_) => {}
+    }
+    let realm = realm.map(|realm| realm.value.to_owned());
+    (realm, users, file.map(|file| PathBuf::from(file.value)))
 }
 
 fn read_prefix(
@@ -156,6 +299,17 @@ mod tests {
     }
 
     #[test]
+    fn passwords_are_not_shown() {
+        let config = read(
+            "[[zone]]\nname = \"a\"\nfrom = [\"192.0.2.1\"]\nrealm = \"r\"\n\
+             users = [\"room:secret\"]",
+        )
+        .unwrap();
+        assert_eq!(config.zones[0].users[0].password, "secret");
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
     fn mistakes_in_zones() {
         let name = "[[zone]]\nname = \"a\"\n";
         for (zones, expected) in [
@@ -207,6 +361,49 @@ mod tests {
             (
                 format!("{name}from = [\"192.0.2.1\"]\nhop_max = 3"),
                 "4: unknown key `hop_max`; did you mean `hops_max`?",
+            ),
+        ] {
+            let mistakes = read(&zones).unwrap_err();
+            assert_eq!(mistakes, [expected], "{zones}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_what_holds_for_a_zone() {
+        let name = "[[zone]]\nname = \"a\"\n";
+        for (zones, expected) in [
+            (
+                format!("{name}from = [\"192.0.2.1\"]\nrealm = \"r\""),
+                "4: a realm without users lets nobody in; write `users = [\"room-1:password\"]` or \
+                 `users_file`",
+            ),
+            (
+                format!("{name}from = [\"192.0.2.1\"]\nusers = [\"room:secret\"]"),
+                "4: users without a realm; write `realm = \"baton.example.com\"`",
+            ),
+            (
+                format!(
+                    "{name}from = [\"192.0.2.1\"]\nrealm = \"r\"\nusers = [\"a:b\", \"secret\"]"
+                ),
+                "5: a user is a name, a colon and a password, such as \"room-1:password\"",
+            ),
+            (
+                format!("{name}from = [\"192.0.2.1\"]\nrealm = \"r\"\nusers = [\"a:b\", \"a:c\"]"),
+                "5: user `a` is written twice; take one of the two out",
+            ),
+            (
+                format!("{name}from = [\"192.0.2.1\"]\nrealm = '\"'\nusers = [\"a:b\"]"),
+                "4: `realm` takes 1 to 128 plain characters, without `\"` and `\\`, such as \
+                 `realm = \"baton.example.com\"`",
+            ),
+            (
+                format!("{name}from = [\"192.0.2.1\"]\nstrip_headers = [\"X-a:\"]"),
+                "4: `strip_headers` holds \"X-a:\", which is no name; write one such as \
+                 \"X-Example\"",
+            ),
+            (
+                format!("{name}from = [\"192.0.2.1\"]\nasserted_identity = \"drop\""),
+                "4: `asserted_identity` cannot be `drop`; write `keep` or `remove`",
             ),
         ] {
             let mistakes = read(&zones).unwrap_err();

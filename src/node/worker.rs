@@ -2,10 +2,11 @@
 //! out.
 
 use super::alias;
-use balancer::{Balancer, Permit};
+use balancer::{Balancer, NoPlace, Permit};
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
+use signaling::slots::Key;
 use signaling::{
     Attempt, Choice, Core, Hop, Outcome, Output, Owner, Refusal, Settings, Statuses, Ticket,
     Transmit, Transport,
@@ -113,6 +114,7 @@ impl Worker {
                 Output::Send(transmit) => return Some(transmit),
                 Output::Attempted(attempt, Outcome::Over) => self.release(attempt),
                 Output::Choose(attempt) => self.choose(now, attempt),
+                Output::Lookup(key) => self.look_up(key),
                 Output::Attempted(
                     _,
                     Outcome::Accepted
@@ -120,7 +122,8 @@ impl Worker {
                     | Outcome::Silent
                     | Outcome::Unreachable,
                 )
-                | Output::Ended(_) => {}
+                | Output::Ended(_)
+                | Output::Probed(..) => {}
             }
         }
     }
@@ -180,6 +183,16 @@ impl Worker {
         ]
     }
 
+    /// Whether the dial plan serves what an OPTIONS asks for.
+    fn look_up(&mut self, key: Key) {
+        let Some((request_uri, _)) = self.core.lookup(key) else {
+            return;
+        };
+        alias::write(request_uri, &mut self.alias);
+        let served = self.balancer.serves(&self.alias, "");
+        self.core.handle_lookup(key, served.map_err(refusal));
+    }
+
     fn choose(&mut self, now: Instant, attempt: Attempt) {
         let Some(question) = self.core.question(attempt.call) else {
             return;
@@ -203,7 +216,7 @@ impl Worker {
             now,
         };
         let placement = self.balancer.place(&request);
-        let placement = placement.map_err(|_| Refusal::NoCapacity)?;
+        let placement = placement.map_err(refusal)?;
         let target = placement.targets.first().ok_or(Refusal::NoCapacity)?;
         let transport = match target.transport {
             balancer::Transport::Same => source.transport,
@@ -246,5 +259,17 @@ impl Worker {
         } else {
             self.late.remove(&attempt);
         }
+    }
+}
+
+/// Why there is no peer, as the door says it.
+fn refusal(why: NoPlace) -> Refusal {
+    match why {
+        NoPlace::AliasUnknown => Refusal::AliasUnknown,
+        NoPlace::CallerNotAllowed => Refusal::CallerNotAllowed,
+        NoPlace::ConferenceFull => Refusal::ConferenceFull,
+        NoPlace::NoCapacity => Refusal::NoCapacity,
+        NoPlace::NotStarted => Refusal::NotStarted,
+        NoPlace::Exhausted | NoPlace::PeersDown => Refusal::NoPeerInService,
     }
 }

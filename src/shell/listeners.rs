@@ -4,7 +4,7 @@
 //! shares its port as we do; only then may the other workers' sockets join it.
 
 use super::kernel::option;
-use crate::config::{Listen, ListenTransport};
+use crate::config::{Listen, ListenTransport, TlsClientCertificate};
 use anyhow::{Context, anyhow};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
@@ -31,6 +31,8 @@ pub(super) struct Listener {
     /// `host:port` for Via and Contact.
     pub(super) advertised: String,
     pub(super) sockets: Vec<Bound>,
+    /// What is asked of those who connect over TLS.
+    pub(super) client_certificate: TlsClientCertificate,
 }
 
 /// Opens a listener for so many workers.
@@ -69,13 +71,14 @@ pub(super) fn open(
         local,
         advertised: advertised(listen, local),
         sockets,
+        client_certificate: listen.client_certificate,
     })
 }
 
 impl Bound {
     fn from_socket(socket: Socket, transport: ListenTransport) -> Self {
         match transport {
-            ListenTransport::Tcp => Self::Tcp(socket.into()),
+            ListenTransport::Tcp | ListenTransport::Tls => Self::Tcp(socket.into()),
             ListenTransport::Udp => Self::Udp(socket.into()),
         }
     }
@@ -84,7 +87,9 @@ impl Bound {
 fn bind(listen: &Listen, address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let domain = Domain::for_address(address);
     let socket = match listen.transport {
-        ListenTransport::Tcp => Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?,
+        ListenTransport::Tcp | ListenTransport::Tls => {
+            Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?
+        }
         ListenTransport::Udp => Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?,
     };
     socket.set_nonblocking(true)?;
@@ -94,7 +99,7 @@ fn bind(listen: &Listen, address: SocketAddr, shared: bool) -> io::Result<Socket
     }
     socket.set_reuse_port(shared)?;
     match listen.transport {
-        ListenTransport::Tcp => {
+        ListenTransport::Tcp | ListenTransport::Tls => {
             // Connections of the last run that linger in TIME_WAIT do not keep the port; another listener does.
             socket.set_reuse_address(true)?;
             socket.bind(&address.into())?;
@@ -178,6 +183,7 @@ mod tests {
             transport,
             address: address.parse().unwrap(),
             advertise: None,
+            client_certificate: TlsClientCertificate::None,
         }
     }
 

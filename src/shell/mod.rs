@@ -14,10 +14,13 @@ mod intake;
 mod kernel;
 mod life;
 mod listeners;
+pub mod names;
 mod settings;
 mod tcp;
+pub mod tls;
 mod turn;
 mod udp;
+mod users;
 mod view;
 
 use crate::config::{Config, Gather as GatherMode, ListenTransport};
@@ -34,6 +37,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use tcp::Tcp;
+use tls::Tls;
 use tracing::{info, warn};
 use turn::{Door, Doors, Turns};
 use udp::Udp;
@@ -48,6 +52,7 @@ pub struct Handle {
     control: Arc<Control>,
     addresses: Vec<(ListenTransport, SocketAddr)>,
     figures: Vec<Figures>,
+    tls: Arc<Tls>,
     balancer: Arc<balancer::Balancer>,
     name: String,
     settings: signaling::Settings,
@@ -59,6 +64,12 @@ impl Handle {
     #[must_use]
     pub fn addresses(&self) -> &[(ListenTransport, SocketAddr)] {
         &self.addresses
+    }
+
+    /// The node's certificates, which may be read anew.
+    #[must_use]
+    pub fn tls(&self) -> &Arc<Tls> {
+        &self.tls
     }
 
     /// What each worker counts.
@@ -130,6 +141,7 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
     if let Err(error) = kernel::option::raise_open_files() {
         warn!(%error, "the limit of open files stays as it is");
     }
+    let tls = Arc::new(Tls::new(&config)?);
     let workers = settings::workers(&config)?;
     let mut listeners = Vec::new();
     for listen in &config.sip.listen {
@@ -149,7 +161,10 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
         control: Arc::new(Control::new(inboxes.clone())),
         settings: settings::settings(&config, workers, &listeners)?,
         balancer: settings::balancer(&config, Instant::now())?,
-        connections: Arc::new(tcp::Shared::new(config.limits.connections)),
+        streams: tcp::Common {
+            connections: Arc::new(tcp::Shared::new(config.limits.connections)),
+            tls: Arc::clone(&tls),
+        },
         config,
     };
     let mut handle = Handle {
@@ -159,6 +174,7 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
             .map(|listener| (listener.transport, listener.local))
             .collect(),
         figures: Vec::new(),
+        tls,
         balancer: Arc::clone(&plan.balancer),
         name: plan.config.node.name.clone(),
         settings: plan.settings.clone(),
@@ -176,7 +192,7 @@ struct Plan {
     control: Arc<Control>,
     settings: signaling::Settings,
     balancer: Arc<balancer::Balancer>,
-    connections: Arc<tcp::Shared>,
+    streams: tcp::Common,
 }
 
 impl Plan {
@@ -196,9 +212,13 @@ impl Plan {
             worker,
             ..self.settings.clone()
         });
-        let sources = listeners
+        let locals = listeners
             .iter()
-            .map(|listener| listener.local.ip())
+            .map(|listener| tcp::Local {
+                address: listener.local.ip(),
+                tls: (listener.transport == ListenTransport::Tls)
+                    .then_some(listener.client_certificate),
+            })
             .collect();
         let doors = listeners.iter_mut().zip(0..).filter_map(|(listener, id)| {
             Some(match listener.sockets.pop()? {
@@ -211,8 +231,8 @@ impl Plan {
         let shell = Arc::clone(&figures.shell);
         let tcp = Tcp::new(
             worker,
-            sources,
-            Arc::clone(&self.connections),
+            locals,
+            self.streams.clone(),
             limits,
             doors.epoll(),
             shell,

@@ -1,12 +1,13 @@
 //! From the configuration to what the cores and the sockets of a node are told.
 
 use super::listeners::Listener;
-use super::tcp;
-use crate::config::{Config, ListenTransport, PeerTransport};
+use super::{tcp, users};
+use crate::config::{self, Config, ListenTransport, PeerTransport};
 use anyhow::Context;
 use balancer::{Balancer, PeerSettings, Target};
-use signaling::access::{Access, Prefix, Rate, Zone};
+use signaling::access::{Access, FieldName, Prefix, Rate, Zone};
 use signaling::overload::OverloadSettings;
+use signaling::sip::auth::Realm;
 use signaling::sip::message;
 use signaling::{Settings, Timers, Transport};
 use std::fs::File;
@@ -35,6 +36,7 @@ pub(super) fn settings(
     let listeners = listeners.iter().map(|listener| signaling::Listener {
         transport: match listener.transport {
             ListenTransport::Tcp => Transport::Tcp,
+            ListenTransport::Tls => Transport::Tls,
             ListenTransport::Udp => Transport::Udp,
         },
         local: listener.local,
@@ -53,13 +55,13 @@ pub(super) fn settings(
         access: Arc::default(),
         overload: OverloadSettings::default(),
     };
-    Ok(reloaded(&blank, config))
+    reloaded(&blank, config)
 }
 
 /// What every core is told when the configuration changes: its place, the secret and the listeners stay.
-pub(super) fn reloaded(running: &Settings, config: &Config) -> Settings {
+pub(super) fn reloaded(running: &Settings, config: &Config) -> anyhow::Result<Settings> {
     let share = |limit: usize| limit.div_ceil(usize::from(running.workers));
-    Settings {
+    Ok(Settings {
         timers: Timers {
             t1: config.timers.t1,
             t2: config.timers.t2,
@@ -70,29 +72,47 @@ pub(super) fn reloaded(running: &Settings, config: &Config) -> Settings {
         transactions_max: share(config.limits.transactions),
         exchanges_max: share(config.limits.exchanges),
         exchanges_per_call_max: config.limits.exchanges_per_call,
-        access: Arc::new(access(config)),
+        access: Arc::new(access(config)?),
         overload: overload(config, share),
         ..running.clone()
-    }
+    })
 }
 
 /// Who may call.
-fn access(config: &Config) -> Access {
-    let zones = config.zones.iter().map(|zone| Zone {
-        name: zone.name.clone(),
-        from: zone.from.clone(),
-        hops_max: zone.hops_max,
-    });
+fn access(config: &Config) -> anyhow::Result<Access> {
+    let zones: anyhow::Result<Vec<Zone>> = config.zones.iter().map(zone).collect();
     let peers = config
         .peers
         .iter()
         .map(|peer| Prefix::of(peer.address.ip()));
-    Access::new(
-        zones.collect(),
+    Ok(Access::new(
+        zones?,
         peers,
         config.sip.unknown_sources,
         config.rates,
-    )
+    ))
+}
+
+fn zone(zone: &config::Zone) -> anyhow::Result<Zone> {
+    let from_file = match &zone.users_file {
+        Some(file) => users::read(file)?,
+        None => Vec::new(),
+    };
+    let users = zone.users.iter().chain(&from_file);
+    let users = users.map(|user| (user.name.as_str(), user.password.as_str()));
+    Ok(Zone {
+        name: zone.name.clone(),
+        from: zone.from.clone(),
+        hops_max: zone.hops_max,
+        realm: zone.realm.as_deref().map(|realm| Realm::new(realm, users)),
+        trusts_identity: zone.trusts_identity,
+        strip_headers: zone
+            .strip_headers
+            .iter()
+            .map(|name| FieldName::new(name))
+            .collect(),
+        strip_proxy_require: zone.strip_proxy_require.clone(),
+    })
 }
 
 /// When a worker has too much to do.
@@ -118,6 +138,7 @@ pub(super) fn tcp_limits(config: &Config) -> tcp::Limits {
         connections_per_source: config.limits.connections_per_source,
         idle: config.limits.idle_connection_seconds,
         slow_sender: config.limits.slow_sender_seconds,
+        handshake: config.tls.handshake_seconds,
         message: message_limits(config),
     }
 }
@@ -145,15 +166,27 @@ pub(super) fn balancer_settings(config: &Config) -> balancer::Settings {
             transport: match peer.transport {
                 PeerTransport::Same => balancer::Transport::Same,
                 PeerTransport::Tcp => balancer::Transport::Tcp,
+                PeerTransport::Tls => balancer::Transport::Tls,
                 PeerTransport::Udp => balancer::Transport::Udp,
             },
             remote: peer.address,
         };
-        PeerSettings::new(peer.name.as_str(), target, peer.sessions_max)
+        let balancing = &peer.balancing;
+        PeerSettings {
+            pool: balancing.pool.clone(),
+            new_limit: balancing.new_limit.unwrap_or(peer.sessions_max),
+            existing_limit: balancing.existing_limit.unwrap_or(peer.sessions_max),
+            weight: balancing.weight,
+            tags: balancing.tags.clone(),
+            operator: balancing.operator,
+            ..PeerSettings::new(peer.name.as_str(), target, peer.sessions_max)
+        }
     });
     balancer::Settings {
         peers: peers.collect(),
-        ..balancer::Settings::default()
+        pools: config.pools.clone(),
+        aliases: config.aliases.clone(),
+        health: config.health,
     }
 }
 

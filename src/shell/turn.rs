@@ -280,7 +280,7 @@ impl Turns {
                     let index = usize::try_from(token - LISTENERS).unwrap_or(usize::MAX);
                     self.serve_door(now, index, ready.writable);
                 }
-                _ => self.tcp.ready(ready),
+                _ => self.tcp.ready(now, ready),
             }
         }
     }

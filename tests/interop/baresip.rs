@@ -17,6 +17,15 @@ const MODULES: &str = "/usr/lib/baresip/modules";
 /// SIP, SIP over TLS, control, one for evenness, and some pairs for media.
 const PORTS: u16 = 24;
 
+/// When it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// At once.
+    AtOnce,
+    /// When it is told to; it rings until then.
+    WhenTold,
+}
+
 /// A baresip that runs.
 pub(crate) struct Baresip {
     process: Process,
@@ -30,8 +39,8 @@ pub(crate) struct Baresip {
 }
 
 impl Baresip {
-    /// Starts one that answers every call to this name at once.
-    pub(crate) fn start(stage: &Stage, name: &str) -> Self {
+    /// Starts one that answers calls to this name.
+    pub(crate) fn start(stage: &Stage, name: &str, answers: Answers) -> Self {
         // Media wants an even port.
         let first = ports::free(PORTS).next_multiple_of(2);
         let folder = stage.file(&format!("baresip-{name}"));
@@ -58,8 +67,10 @@ impl Baresip {
              module_app ctrl_tcp.so\n\
              ctrl_tcp_listen 127.0.0.1:{control}\n"
         );
-        let account =
-            format!("<sip:{name}@127.0.0.1:{first}>;regint=0;audio_codecs=pcmu;answermode=auto\n");
+        let account = format!(
+            "<sip:{name}@127.0.0.1:{first}>;regint=0;audio_codecs=pcmu;answermode={}\n",
+            answers.mode()
+        );
         fs::write(folder.join("config"), config).unwrap();
         fs::write(folder.join("accounts"), account).unwrap();
         fs::write(folder.join("contacts"), "").unwrap();
@@ -130,7 +141,8 @@ impl Baresip {
             let mut buffer = [0; 4096];
             let length = self.control.read(&mut buffer).unwrap_or(0);
             if length == 0 {
-                let (heard, words) = (&self.heard, self.process.words_so_far());
+                self.process.lines_so_far();
+                let (heard, words) = (&self.heard, self.process.last_words());
                 panic!("no {part}, but {heard:#?}\n{words}");
             }
             self.unread.extend(&buffer[..length]);
@@ -154,5 +166,14 @@ impl Baresip {
         let message = String::from_utf8_lossy(&self.unread[colon + 1..end]).into_owned();
         self.unread.drain(..=end);
         Some(message)
+    }
+}
+
+impl Answers {
+    fn mode(self) -> &'static str {
+        match self {
+            Self::AtOnce => "auto",
+            Self::WhenTold => "manual",
+        }
     }
 }

@@ -124,6 +124,17 @@ impl Kamailio {
         self.hears_both(&format!("{state}: "), &uri(node, over));
     }
 
+    /// How often it has said something that begins so.
+    pub(crate) fn count_so_far(&mut self, start: &str) -> usize {
+        for line in self.process.lines_so_far() {
+            if line.contains(MARK) {
+                self.keep(&line);
+            }
+        }
+        let words = self.words.iter();
+        words.filter(|line| line.starts_with(start)).count()
+    }
+
     fn hears_both(&mut self, start: &str, part: &str) {
         let until = Instant::now() + PATIENCE;
         loop {

@@ -17,6 +17,7 @@ pub(crate) mod baresip;
 pub(crate) mod bench;
 pub(crate) mod capture;
 pub(crate) mod kamailio;
+pub(crate) mod nameserver;
 pub(crate) mod namespace;
 pub(crate) mod node;
 pub(crate) mod ports;

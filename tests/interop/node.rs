@@ -4,7 +4,8 @@ use super::process::Process;
 use super::sipp::Over;
 use super::stage::Stage;
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ const SHUTDOWN_SECONDS_MAX: u32 = 20;
 /// A Baton that runs.
 pub(crate) struct Node {
     process: Process,
+    name: String,
+    config: String,
+    admin: SocketAddr,
     /// Where it listens over UDP.
     pub(crate) udp: SocketAddr,
     /// Where it listens over TCP.
@@ -37,12 +41,15 @@ impl Node {
     ) -> Self {
         let t1_ms = stage.t1().as_millis();
         let (t2_ms, t4_ms) = (t1_ms * 8, t1_ms * 10);
+        // A machine that is busy with other things is not a node with too many calls.
         let mut config = format!(
             "[node]\nname = \"{name}\"\nshutdown_seconds_max = {SHUTDOWN_SECONDS_MAX}\n\
              workers = {workers}\n\
              [sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n\
              [timers]\nt1_ms = {t1_ms}\nt2_ms = {t2_ms}\nt4_ms = {t4_ms}\n\
-             [limits]\nconnections_per_source = 4096\n"
+             [limits]\nconnections_per_source = 4096\n\
+             [overload]\nwait_target_ms = 400\nwait_interval_ms = 10_000\n\
+             [admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"\"\n"
         );
         for port in peer_ports {
             config += &format!(
@@ -50,20 +57,40 @@ impl Node {
                  sessions_max = 1_000_000\n"
             );
         }
+        Self::run(stage, name, &config)
+    }
+
+    /// Starts it again where it was, once it has ended.
+    pub(crate) fn start_again(&mut self, stage: &Stage) {
+        let config = self
+            .config
+            .replace("udp:127.0.0.1:0", &format!("udp:{}", self.udp))
+            .replace("tcp:127.0.0.1:0", &format!("tcp:{}", self.tcp));
+        *self = Self::run(stage, &self.name, &config);
+    }
+
+    fn run(stage: &Stage, name: &str, config: &str) -> Self {
         let file = stage.file(&format!("{name}.toml"));
         fs::write(&file, config).unwrap();
         let mut command: Command = stage.command(env!("CARGO_BIN_EXE_baton"));
         command.args(["run", "--config"]).arg(&file);
         command.env("NO_COLOR", "1").env_remove("RUST_LOG");
         let mut process = Process::start("baton", command);
-        let mut address = |transport: &str| {
-            let place = format!("listening on {transport}:");
-            let line = process.wait_for(&place, PATIENCE);
-            let (_, address) = line.split_once(&place).unwrap();
+        let mut address = |place: &str| {
+            let line = process.wait_for(place, PATIENCE);
+            let (_, address) = line.split_once(place).unwrap();
             address.parse().unwrap()
         };
-        let (udp, tcp) = (address("udp"), address("tcp"));
-        Self { process, udp, tcp }
+        let admin = address("figures and health on http://");
+        let (udp, tcp) = (address("listening on udp:"), address("listening on tcp:"));
+        Self {
+            process,
+            name: name.to_owned(),
+            config: config.to_owned(),
+            admin,
+            udp,
+            tcp,
+        }
     }
 
     /// Where a caller over this transport finds it.
@@ -72,6 +99,21 @@ impl Node {
             Over::Tcp | Over::TcpEach => self.tcp,
             Over::Udp => self.udp,
         }
+    }
+
+    /// One of its figures, named with its labels as in `/metrics`.
+    pub(crate) fn figure(&self, name: &str) -> u64 {
+        let mut stream = TcpStream::connect(self.admin).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        let mut values = text.lines().filter_map(|line| line.strip_prefix(name));
+        let value = values.find_map(|value| value.strip_prefix(' '));
+        let value = value.unwrap_or_else(|| panic!("no {name}: {text}"));
+        value.parse().unwrap()
     }
 
     /// The program.

@@ -115,10 +115,9 @@ impl Process {
         format!("{}\n{}", self.name, lines.join("\n"))
     }
 
-    /// The same, with what it has written by now.
-    pub(crate) fn words_so_far(&mut self) -> String {
-        while self.next_line(Instant::now()).is_ok() {}
-        self.last_words()
+    /// What it has written by now and nobody has read yet.
+    pub(crate) fn lines_so_far(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.next_line(Instant::now()).ok()).collect()
     }
 
     fn next_line(&mut self, until: Instant) -> Result<String, RecvTimeoutError> {

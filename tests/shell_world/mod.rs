@@ -39,19 +39,22 @@ impl Node {
             "[node]\nworkers = {workers}\n[sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n\
              [[peer]]\nname = \"peer\"\nat = \"{peer}\"\nsessions_max = 1000\n{more}"
         );
+        Self::of(&text)
+    }
+
+    /// A node of this configuration, which has one listener for UDP and one for TCP at least.
+    pub(crate) fn of(text: &str) -> Self {
         let config =
-            Config::parse(&text, "test.toml").unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+            Config::parse(text, "test.toml").unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let handle = shell::start(config).expect("free ports");
-        let address = |wanted| {
-            handle
-                .addresses()
-                .iter()
-                .find(|(transport, _)| *transport == wanted)
-                .unwrap()
-                .1
-        };
-        let (udp, tcp) = (address(ListenTransport::Udp), address(ListenTransport::Tcp));
+        let udp = address(&handle, ListenTransport::Udp);
+        let tcp = address(&handle, ListenTransport::Tcp);
         Self { handle, udp, tcp }
+    }
+
+    /// Where it speaks TLS.
+    pub(crate) fn tls(&self) -> SocketAddr {
+        address(&self.handle, ListenTransport::Tls)
     }
 
     /// Rounds that all workers have made.
@@ -78,6 +81,12 @@ impl Node {
             std::thread::yield_now();
         }
     }
+}
+
+fn address(handle: &Handle, wanted: ListenTransport) -> SocketAddr {
+    let mut addresses = handle.addresses().iter();
+    let found = addresses.find(|(transport, _)| *transport == wanted);
+    found.unwrap().1
 }
 
 /// One SIP message, as text.
@@ -274,21 +283,18 @@ impl Tcp {
         }
         !self.buffer.is_empty()
     }
+}
 
-    fn message(&mut self) -> Option<Message> {
-        let head = self
-            .buffer
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")?
-            + 4;
-        let text = Message(String::from_utf8(self.buffer[..head].to_vec()).unwrap());
-        let length: usize = text.one("Content-Length").parse().unwrap();
-        if self.buffer.len() < head + length {
-            return None;
-        }
-        let octets = self.buffer.drain(..head + length).collect();
-        Some(Message(String::from_utf8(octets).unwrap()))
+/// Cuts the first message out of a stream, if it is all there.
+pub(crate) fn cut_message(buffer: &mut Vec<u8>) -> Option<Message> {
+    let head = buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let text = Message(String::from_utf8(buffer[..head].to_vec()).unwrap());
+    let length: usize = text.one("Content-Length").parse().unwrap();
+    if buffer.len() < head + length {
+        return None;
     }
+    let octets = buffer.drain(..head + length).collect();
+    Some(Message(String::from_utf8(octets).unwrap()))
 }
 
 impl Wire for Tcp {
@@ -298,7 +304,7 @@ impl Wire for Tcp {
 
     fn receive(&mut self) -> Message {
         loop {
-            if let Some(message) = self.message() {
+            if let Some(message) = cut_message(&mut self.buffer) {
                 return message;
             }
             let mut chunk = [0; 65_536];

@@ -7,7 +7,7 @@ mod name;
 mod pattern;
 
 pub(crate) use name::Name;
-pub use pattern::PatternError;
+pub use pattern::{PatternError, check_pattern};
 
 use crate::board::position_of;
 use crate::place::NoPlace;

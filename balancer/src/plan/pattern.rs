@@ -82,6 +82,14 @@ impl Pattern {
     }
 }
 
+/// Whether an alias's pattern and the conference's name can be used, without a plan.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn check_pattern(pattern: &str, conference: Option<&str>) -> Result<(), PatternError> {
+    Pattern::new(pattern, conference).map(|_| ())
+}
+
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.regex.as_str().fmt(f)

@@ -11,6 +11,8 @@ pub use prefix::{Prefix, PrefixFault, Prefixes};
 pub use rates::{Excess, Rate, Rates};
 
 use crate::hop::Hop;
+use crate::sip::auth::Realm;
+use crate::sip::message::{HeaderName, Line, Message};
 
 /// Which zone: an index into the zones of [`Access`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +27,107 @@ pub struct Zone {
     pub from: Vec<Prefix>,
     /// Most hops that an INVITE from here may still go (FEATURES.md ZON-14).
     pub hops_max: u32,
+    /// The realm in which its callers must prove who they are.
+    pub realm: Option<Realm>,
+    /// Whether what its callers say of their identity is believed (RFC 3325 §3).
+    pub trusts_identity: bool,
+    /// Names of header fields that its requests lose here.
+    pub strip_headers: Vec<FieldName>,
+    /// Option tags in Proxy-Require that are ignored.
+    pub strip_proxy_require: Vec<String>,
+}
+
+/// The name of a header field in a list: all its spellings are the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldName {
+    name: HeaderName,
+    text: Vec<u8>,
+}
+
+impl FieldName {
+    /// The name of this spelling, long or compact, in any case.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let text = text.trim().as_bytes();
+        Self {
+            name: HeaderName::from_bytes(text),
+            text: text.to_vec(),
+        }
+    }
+
+    /// Whether a line is of this name, however it is spelled; white space before its colon is no part
+    /// of the name (RFC 3261 §7.3.1, CVE-2020-28361).
+    #[must_use]
+    pub fn is_of(&self, line: &Line<'_>) -> bool {
+        if self.name != HeaderName::Other {
+            return line.name == self.name;
+        }
+        let name = line.name_text.trim_ascii();
+        line.name == HeaderName::Other && name.eq_ignore_ascii_case(&self.text)
+    }
+}
+
+impl Zone {
+    /// A zone of which nothing is known but where it is: its callers are believed.
+    #[must_use]
+    pub fn new(name: &str, from: Vec<Prefix>) -> Self {
+        Self {
+            name: name.to_owned(),
+            from,
+            hops_max: 15,
+            realm: None,
+            trusts_identity: true,
+            strip_headers: Vec::new(),
+            strip_proxy_require: Vec::new(),
+        }
+    }
+
+    /// Whether a line of a request from here goes on to the peer.
+    #[must_use]
+    pub fn passes(&self, line: &Line<'_>) -> bool {
+        // RFC 3325 §5: nobody else may say who the caller is.
+        let is_claim = is_identity(line.name) && !self.trusts_identity;
+        // What proves the caller to us is nothing for the peer.
+        let is_proof = line.name == HeaderName::Authorization
+            && self
+                .realm
+                .as_ref()
+                .is_some_and(|realm| realm.is_of(line.value));
+        let is_ours = is_claim || is_proof;
+        !is_ours && !self.strip_headers.iter().any(|name| name.is_of(line))
+    }
+
+    /// Whether an answer may not say here who gave it: RFC 3325 §7, who asked for privacy is not named
+    /// to whom we do not trust.
+    #[must_use]
+    pub fn hides_identity(&self, answer: &Message<'_>) -> bool {
+        !self.trusts_identity && asks_for_privacy(answer)
+    }
+
+    /// Whether an option tag of Proxy-Require is ignored here.
+    #[must_use]
+    pub fn ignores(&self, tag: &[u8]) -> bool {
+        self.strip_proxy_require
+            .iter()
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(tag))
+    }
+}
+
+/// Whether a header field says who somebody is, to those who trust the one that writes it: RFC 3325
+/// §9.1, and the draft that came before it.
+pub(crate) fn is_identity(name: HeaderName) -> bool {
+    matches!(
+        name,
+        HeaderName::PAssertedIdentity | HeaderName::RemotePartyId
+    )
+}
+
+/// Whether a message asks that nobody is told who its sender is (RFC 3323 §4.2, RFC 3325 §9.3).
+fn asks_for_privacy(message: &Message<'_>) -> bool {
+    message
+        .headers(HeaderName::Privacy)
+        .flat_map(|value| value.split(|octet| matches!(octet, b';' | b',')))
+        .any(|word| word.trim_ascii().eq_ignore_ascii_case(b"id"))
 }
 
 /// What becomes of a request from a source that is in no zone.
@@ -144,6 +247,7 @@ impl Access {
 mod tests {
     use super::*;
     use crate::hop::{ConnectionId, ListenerId, Transport};
+    use crate::sip::message::{Framing, Index, Limits};
     use std::num::NonZeroU64;
 
     fn hop(remote: &str, connection: u64) -> Hop {
@@ -156,11 +260,9 @@ mod tests {
     }
 
     fn access(zones: &[(&str, &str)]) -> Access {
-        let zones = zones.iter().map(|(name, from)| Zone {
-            name: (*name).to_owned(),
-            from: vec![from.parse().unwrap()],
-            hops_max: 15,
-        });
+        let zones = zones
+            .iter()
+            .map(|(name, from)| Zone::new(name, vec![from.parse().unwrap()]));
         Access::new(
             zones.collect(),
             ["192.0.2.9".parse().unwrap(), "10.0.0.9".parse().unwrap()],
@@ -205,5 +307,52 @@ mod tests {
         assert!(!access.is_same_side(&known, &hop("192.0.2.77:5060", 8)));
         // Two strangers are not one side.
         assert!(!access.is_same_side(&hop("192.0.2.1:5060", 0), &hop("192.0.2.2:5060", 0)));
+    }
+
+    fn kept(zone: &Zone, headers: &str) -> Vec<String> {
+        let text = format!(
+            "INVITE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\n\
+             From: <sip:c@d>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: i\r\nCSeq: 1 INVITE\r\n\
+             {headers}Content-Length: 0\r\n\r\n"
+        );
+        let mut index = Index::new(Limits::default());
+        let message = index.read(text.as_bytes(), Framing::Datagram);
+        assert_eq!(message.fault(), None);
+        let lines = message.lines().filter(|line| zone.passes(line)).skip(5);
+        let names = lines.map(|line| String::from_utf8_lossy(line.name_text).into_owned());
+        names.filter(|name| name != "Content-Length").collect()
+    }
+
+    #[test]
+    fn a_strip_list_knows_all_spellings() {
+        let mut zone = Zone::new("a", Vec::new());
+        zone.strip_headers = ["x-BYPASS-me", "Subject", "k"].map(FieldName::new).to_vec();
+        let headers = "X-Bypass-me : 1\r\nX-Bypass-Me: 1\r\nx-bypass-me\t: 1\r\nX-Bypass-mee: 1\r\n\
+                       s : hello\r\nSUBJECT: hello\r\nSupported: x\r\nX-Other: 1\r\n";
+        assert_eq!(kept(&zone, headers), ["X-Bypass-mee", "X-Other"]);
+    }
+
+    #[test]
+    fn an_identity_is_believed_only_where_it_is_trusted() {
+        let mut zone = Zone::new("a", Vec::new());
+        let headers = "P-Asserted-Identity: <sip:boss@b>\r\nPrivacy: id\r\n";
+        assert_eq!(kept(&zone, headers), ["P-Asserted-Identity", "Privacy"]);
+        zone.trusts_identity = false;
+        assert_eq!(kept(&zone, headers), ["Privacy"]);
+    }
+
+    #[test]
+    fn credentials_for_us_go_no_further() {
+        let mut zone = Zone::new("a", Vec::new());
+        let line = |realm: &str| {
+            format!(
+                "Authorization: Digest username=\"u\",realm=\"{realm}\",nonce=\"n\",uri=\"u\",\
+                 response=\"r\"\r\n"
+            )
+        };
+        let both = format!("{}{}", line("ours"), line("theirs"));
+        assert_eq!(kept(&zone, &both).len(), 2);
+        zone.realm = Some(Realm::new("ours", []));
+        assert_eq!(kept(&zone, &both).len(), 1);
     }
 }

@@ -36,6 +36,8 @@ pub struct Rates {
     pub requests: Rate,
     /// Answers to strangers; beyond them they hear nothing.
     pub refusals: Rate,
+    /// Wrong credentials; beyond them requests that need credentials are dropped.
+    pub guesses: Rate,
     /// What happens to INVITEs and requests beyond their rate.
     pub excess: Excess,
     /// How many sources are remembered.
@@ -59,6 +61,10 @@ impl Default for Rates {
                 per_second: 50,
                 burst: 100,
             },
+            guesses: Rate {
+                per_second: 5,
+                burst: 50,
+            },
             excess: Excess::Refuse,
             sources_max: 16_384,
         }
@@ -68,6 +74,8 @@ impl Default for Rates {
 /// What a source does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
+    /// Credentials that were wrong.
+    Guess,
     /// A new INVITE.
     Invite,
     /// It is refused as a stranger.
@@ -147,6 +155,7 @@ impl Meter {
     /// Takes one token of this source; `false` when there is none.
     pub(crate) fn take(&mut self, mint: &Mint, now: Instant, source: IpAddr, act: Act) -> bool {
         let rate = match act {
+            Act::Guess => self.rates.guesses,
             Act::Invite => self.rates.invites,
             Act::Refusal => self.rates.refusals,
             Act::Request => self.rates.requests,

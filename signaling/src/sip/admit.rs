@@ -1,12 +1,14 @@
 //! Who is let in: what becomes of a request by where it comes from, before anything else is asked
 //! of it (TRUNK.md section 5 rule 11, RELIABILITY.md sections 1 and 2).
 
-use super::message::Method;
-use super::reject::Cause;
+use super::auth::Credence;
+use super::message::{Message, Method};
+use super::reject::{self, Cause};
 use crate::access::rates::Act;
 use crate::access::{Excess, Source, Strangers, ZoneId};
 use crate::context::Context;
 use crate::hop::Hop;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What becomes of a request.
@@ -68,5 +70,40 @@ impl Context {
             return Verdict::Drop;
         }
         Verdict::Refuse(Cause::Forbidden)
+    }
+
+    /// Whether the caller has proved who it is, where its zone asks for that; else it was challenged
+    /// (RFC 3261 §22.2), or has guessed too often and hears nothing.
+    pub(crate) fn is_authentic(
+        &mut self,
+        now: Instant,
+        source: Hop,
+        message: &Message<'_>,
+        zone: Option<ZoneId>,
+    ) -> bool {
+        let settings = Arc::clone(&self.settings);
+        let zone = zone.and_then(|zone| settings.access.zone(zone));
+        let Some(realm) = zone.and_then(|zone| zone.realm.as_ref()) else {
+            return true;
+        };
+        let address = source.remote.ip();
+        let is_stale = match realm.judge(&mut self.nonces, now, message) {
+            Credence::Good => return true,
+            Credence::Stale => true,
+            Credence::Absent => false,
+            Credence::Wrong => {
+                self.counters.refused_credentials.add_one();
+                if !self.meter.take(&self.mint, now, address, Act::Guess) {
+                    return false;
+                }
+                false
+            }
+        };
+        self.counters.challenged.add_one();
+        let nonce = self.nonces.make(now);
+        reject::challenge(self, message, source, |writer, is_wordy| {
+            realm.write_challenges(writer, &nonce, is_stale, !is_wordy);
+        });
+        false
     }
 }

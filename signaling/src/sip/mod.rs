@@ -4,11 +4,14 @@
 //! talks to whom, [`b2bua`] joins two legs to a call, [`reject`] says no.
 
 mod admit;
+pub mod auth;
 pub mod b2bua;
 pub(crate) mod dialog;
 pub mod locate;
 pub mod message;
+pub(crate) mod options;
 pub mod reject;
 pub mod token;
 pub mod transaction;
+pub(crate) mod trunk;
 mod uas;

@@ -9,6 +9,7 @@ use super::transaction::head::Head;
 use super::transaction::key;
 use crate::context::Context;
 use crate::hop::{Hop, Transport};
+use crate::output::Refusal;
 use crate::overload::OverloadSettings;
 use crate::slots::Key;
 
@@ -193,6 +194,19 @@ impl Cause {
     }
 }
 
+impl From<Refusal> for Cause {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::AliasUnknown => Self::AliasUnknown,
+            Refusal::CallerNotAllowed => Self::Forbidden,
+            Refusal::ConferenceFull => Self::ConferenceFull,
+            Refusal::NoCapacity => Self::NoCapacity,
+            Refusal::NoPeerInService => Self::NoPeerAnswered,
+            Refusal::NotStarted => Self::NotStarted,
+        }
+    }
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "whatever else is wrong with a message is 400"
@@ -258,23 +272,29 @@ pub(crate) fn answer_stateless(
     });
 }
 
+/// 401 (RFC 3261 §22.2); the challenges are the caller's of this to write, few or all.
+pub(crate) fn challenge(
+    context: &mut Context,
+    message: &Message<'_>,
+    source: Hop,
+    challenges: impl Fn(&mut Writer<'_>, bool),
+) {
+    context.counters.rejected.add_one();
+    Stateless::of(context, message, source).send(context, (401, "Unauthorized"), challenges);
+}
+
 /// 200 to a BYE or CANCEL for which no transaction is to be had.
 pub(crate) fn accept_stateless(context: &mut Context, message: &Message<'_>, source: Hop) {
     Stateless::of(context, message, source).send(context, (200, "OK"), |_, _| {});
 }
 
-/// 200 to an OPTIONS that asks whether we live (§11.2).
+/// 200 to an OPTIONS (§11.2).
 pub(crate) fn answer_options(context: &mut Context, message: &Message<'_>, source: Hop) {
-    Stateless::of(context, message, source).send(context, (200, "OK"), |writer, is_wordy| {
-        if is_wordy {
-            writer.put(headers::ALLOW);
-            writer.put(b"Accept: application/sdp\r\n");
-        }
-    });
+    Stateless::of(context, message, source).accept_options(context);
 }
 
 /// An answer that leaves nothing behind.
-struct Stateless {
+pub(crate) struct Stateless {
     head: Head,
     hop: Hop,
     /// Of what makes the request itself: the same for each repeat of it.
@@ -285,7 +305,23 @@ struct Stateless {
 }
 
 impl Stateless {
-    fn of(context: &mut Context, message: &Message<'_>, source: Hop) -> Self {
+    /// 200 with what we can do.
+    pub(crate) fn accept_options(self, context: &mut Context) {
+        self.send(context, (200, "OK"), |writer, is_wordy| {
+            if is_wordy {
+                writer.put(headers::ALLOW);
+                writer.put(b"Accept: application/sdp\r\n");
+            }
+        });
+    }
+
+    /// A refusal without more words.
+    pub(crate) fn refuse(self, context: &mut Context, cause: Cause) {
+        context.counters.rejected.add_one();
+        self.send(context, cause.status(), |_, _| {});
+    }
+
+    pub(crate) fn of(context: &mut Context, message: &Message<'_>, source: Hop) -> Self {
         let hash = context.mint.hash(&[
             message.call_id(),
             message.from(),

@@ -4,7 +4,7 @@
 
 use super::admit::Verdict;
 use super::b2bua::call::{Call, With};
-use super::b2bua::extensions::unsupported;
+use super::b2bua::extensions::asks_too_much;
 use super::b2bua::offer::{Offer, has_hops_left};
 use super::b2bua::side::Side;
 use super::b2bua::{answer, caller_leg, peer_leg, reinvite};
@@ -14,7 +14,7 @@ use super::reject::{self, Cause};
 use super::token::{self, Kind, Token};
 use super::transaction::key;
 use super::transaction::server::Opened;
-use crate::access::ZoneId;
+use crate::access::{Zone, ZoneId};
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::output::{ATTEMPTS_MAX, Attempt, Output};
@@ -224,12 +224,15 @@ impl Core {
                 }
             }
         }
-        inspect(message)?;
+        let policy = zone.and_then(|zone| self.context.settings.access.zone(zone));
+        inspect(message, policy)?;
         if self.is_draining {
             return Err(Cause::Draining);
         }
         if message.method() == Method::Options {
-            reject::answer_options(&mut self.context, message, hops.0);
+            return self.look_up(message, hops.0, zone);
+        }
+        if !self.context.is_authentic(now, hops.0, message, zone) {
             return Ok(());
         }
         self.begin_call(hops, message, index, zone)
@@ -253,11 +256,9 @@ impl Core {
             .servers
             .open(&mut self.context, message, (source, reply), index)
             .ok_or(Cause::Overloaded)?;
-        let mut offer = Offer::of(message, &mut self.context.pool);
         let settings = Arc::clone(&self.context.settings);
-        if let Some(zone) = zone.and_then(|zone| settings.access.zone(zone)) {
-            offer.limit_hops(zone.hops_max);
-        }
+        let policy = zone.and_then(|zone| settings.access.zone(zone));
+        let offer = Offer::of(message, policy, &mut self.context.pool);
         let mint = self.context.mint;
         let worker = settings.worker;
         let call = self
@@ -388,7 +389,7 @@ impl Core {
 }
 
 /// The inspections of a request outside a dialog, in the order of §8.2 and §16.3.
-fn inspect(message: &Message<'_>) -> Result<(), Cause> {
+fn inspect(message: &Message<'_>, zone: Option<&Zone>) -> Result<(), Cause> {
     match message.method() {
         Method::Invite | Method::Options => {}
         Method::Other => return Err(Cause::MethodUnknown),
@@ -426,7 +427,7 @@ fn inspect(message: &Message<'_>) -> Result<(), Cause> {
     if message.method() == Method::Invite && !has_hops_left(message) {
         return Err(Cause::TooManyHops);
     }
-    if unsupported(message).next().is_some() {
+    if asks_too_much(message, zone) {
         return Err(Cause::UnsupportedExtension);
     }
     Ok(())

@@ -1,13 +1,15 @@
 //! The stage of the ladders: a core between a scripted caller and a scripted peer, under a clock
 //! that the script moves.
 
-use signaling::access::{Access, Excess, Rate, Rates, Strangers, Zone};
+use crate::digest::authorization;
+use signaling::access::{Access, Excess, FieldName, Rate, Rates, Strangers, Zone};
 use signaling::counters::Counters;
 use signaling::overload::OverloadSettings;
+use signaling::sip::auth::Realm;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
-    Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Refusal, Settings, Statuses,
-    Ticket, Timers, Transmit, Transport,
+    Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Probe, Refusal, Settings,
+    Statuses, Ticket, Timers, Transmit, Transport,
 };
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -71,11 +73,17 @@ fn access(text: &str) -> Access {
     if has("beyond it is dropped") {
         rates.excess = Excess::Drop;
     }
-    let zone = Zone {
-        name: "vcs".into(),
-        from: vec!["192.0.2.0/29".parse().unwrap()],
-        hops_max: 15,
-    };
+    let mut zone = Zone::new("vcs", vec!["192.0.2.0/29".parse().unwrap()]);
+    if has("realm") {
+        zone.realm = Some(Realm::new("baton.example.com", [("room", "secret")]));
+    }
+    if has("strips X-Secret") {
+        zone.strip_headers = vec![FieldName::new("x-secret")];
+    }
+    if has("ignores Proxy-Require: example") {
+        zone.strip_proxy_require = vec!["example".into()];
+    }
+    zone.trusts_identity = !has("trusts nobody");
     let strangers = if has("strangers are dropped") {
         Strangers::Drop
     } else if has("strangers are welcome") {
@@ -248,19 +256,13 @@ impl Stage {
                 self.wait(time);
                 self.core.handle_load(self.now, waited, false);
             }
+            ["probe", side] => self.probe(side)?,
             ["unreachable", side] => {
                 self.unreachable(Side::of(side).ok_or("no such side")?)?;
             }
             ["quiet"] => self.check_quiet()?,
-            ["counted", name] => {
-                let value = self
-                    .counters
-                    .each()
-                    .find(|(counter, _)| counter == name)
-                    .ok_or("no such counter")?
-                    .1;
-                self.note(&format!("{name} = {value}"));
-            }
+            ["lines", side, name] => self.lines(side, name)?,
+            ["counted", name] => self.counted(name)?,
             ["stranger", what, details @ ..] => {
                 let bytes = match details {
                     ["as", "peer"] => self.peer_sends(Side::Peer, what, &[])?,
@@ -298,6 +300,20 @@ impl Stage {
         }
     }
 
+    fn probe(&mut self, side: &str) -> Result<(), String> {
+        let side = Side::of(side).ok_or("no such side")?;
+        let remote = side.address().parse();
+        let probe = Probe {
+            peer: side as u32 - 1,
+            transport: self.transport,
+            remote: remote.map_err(|_| "no address")?,
+            patience: Duration::from_secs(2),
+        };
+        self.core.handle_probe(self.now, probe);
+        self.drain_outputs();
+        Ok(())
+    }
+
     fn check_quiet(&mut self) -> Result<(), String> {
         let occupancy = self.core.occupancy();
         if occupancy != [0; 5] {
@@ -309,6 +325,28 @@ impl Stage {
             return Err(format!("attempts are not over: {:?}", self.open));
         }
         self.note("quiet: nothing is left");
+        Ok(())
+    }
+
+    fn counted(&mut self, name: &str) -> Result<(), String> {
+        let mut counters = self.counters.each();
+        let value = counters.find(|(counter, _)| *counter == name);
+        let value = value.ok_or("no such counter")?.1;
+        drop(counters);
+        self.note(&format!("{name} = {value}"));
+        Ok(())
+    }
+
+    /// Which lines of a name came to a side with the last INVITE, or what made its dialog.
+    fn lines(&mut self, side: &str, name: &str) -> Result<(), String> {
+        let (side, kind) = match side {
+            "caller" => (Side::Caller, "dialog"),
+            _ => (Side::Peer, "INVITE"),
+        };
+        let bytes = self.got.get(&(side as u8, kind.into()));
+        let all = text(bytes.ok_or("no such message came")?);
+        let lines: Vec<&str> = all.lines().filter(|line| line.starts_with(name)).collect();
+        self.note(&format!("{} of {name}: {}", lines.len(), lines.join(" | ")));
         Ok(())
     }
 
@@ -370,6 +408,16 @@ impl Stage {
             match output {
                 Output::Attempted(attempt, outcome) => self.attempted(attempt, outcome),
                 Output::Choose(attempt) => self.choose(attempt),
+                Output::Lookup(key) => {
+                    let (uri, _) = self.core.lookup(key).unwrap();
+                    let is_served = uri == b"sip:meet.room@example.com";
+                    let answer = is_served.then_some(()).ok_or(Refusal::AliasUnknown);
+                    self.core.handle_lookup(key, answer);
+                }
+                Output::Probed(peer, outcome) => {
+                    let outcome = told(outcome);
+                    self.note(&format!("probe of peer {}: {outcome}", peer + 1));
+                }
                 Output::Ended(ending) => {
                     self.note(&format!(
                         "call over, {}",
@@ -417,20 +465,7 @@ impl Stage {
         if !self.tells_attempts {
             return;
         }
-        let outcome = match outcome {
-            Outcome::Accepted => "accepted".into(),
-            Outcome::Answered {
-                status,
-                retry_after: None,
-            } => format!("refused with {status}"),
-            Outcome::Answered {
-                status,
-                retry_after: Some(wait),
-            } => format!("refused with {status} for {wait:?}"),
-            Outcome::Over => "over".into(),
-            Outcome::Silent => "silent".into(),
-            Outcome::Unreachable => "unreachable".into(),
-        };
+        let outcome = told(outcome);
         self.note(&format!("attempt {}: {outcome}", attempt.number + 1));
     }
 
@@ -565,12 +600,18 @@ impl Stage {
             "INFO" => FAST_UPDATE,
             _ => "",
         };
-        let uri = if in_dialog {
-            "sip:x@192.0.2.5:5060"
-        } else {
-            "sip:meet.room@example.com"
-        };
-        let extra = extra_lines(details);
+        let uri = dialled(in_dialog, details);
+        let mut extra = extra_lines(details);
+        // An answer to the last challenge.
+        if let Some(password) = details
+            .iter()
+            .find_map(|word| word.strip_prefix("password="))
+        {
+            let refusal = self.got.get(&(Side::Caller as u8, "401 INVITE".into()));
+            let refusal = refusal.ok_or("nobody asked who the caller is")?;
+            let count = number(details, "nc=").unwrap_or(1);
+            extra.push_str(&authorization(refusal, count, password));
+        }
         let kind = content_type(body);
         let transport = self.transport;
         // RFC 3261 §7.3.1: a line may go on behind white space.
@@ -706,6 +747,36 @@ impl Stage {
             body.len()
         )
         .into_bytes())
+    }
+}
+
+/// The Request-URI of what the caller sends.
+fn dialled(in_dialog: bool, details: &[&str]) -> &'static str {
+    if in_dialog {
+        "sip:x@192.0.2.5:5060"
+    } else if details.contains(&"to-us") {
+        "sip:192.0.2.5:5060"
+    } else if details.contains(&"to-nobody") {
+        "sip:nobody@example.com"
+    } else {
+        "sip:meet.room@example.com"
+    }
+}
+
+fn told(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Accepted => "accepted".into(),
+        Outcome::Answered {
+            status,
+            retry_after: None,
+        } => format!("answered with {status}"),
+        Outcome::Answered {
+            status,
+            retry_after: Some(wait),
+        } => format!("answered with {status} for {wait:?}"),
+        Outcome::Over => "over".into(),
+        Outcome::Silent => "silent".into(),
+        Outcome::Unreachable => "unreachable".into(),
     }
 }
 

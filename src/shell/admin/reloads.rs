@@ -137,7 +137,8 @@ impl Reloads {
                 "{keys} cannot change while the node runs; put back what was there, or restart the node"
             ));
         }
-        let settings = settings::reloaded(&self.settings(), &config);
+        let settings = settings::reloaded(&self.settings(), &config)
+            .map_err(|mistake| format!("{mistake:#}"))?;
         let board = settings::balancer_settings(&config);
         view.balancer
             .reload(&board, Instant::now())

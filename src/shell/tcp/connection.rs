@@ -1,10 +1,11 @@
-//! One TCP connection: its stream, the messages that are cut out of it, and what is to be written.
+//! One connection: its stream, its TLS if it has one, the messages that are cut out of it, and what is to be written.
 
 use super::shared::Source;
 use super::unsent::Unsent;
 use crate::shell::intake::Sender;
 use crate::shell::kernel::epoll::Interest;
 use crate::shell::kernel::option;
+use crate::shell::tls::{Progress, Session};
 use signaling::sip::message::{Framer, Limits};
 use signaling::{ConnectionId, Hop, ListenerId, Transport};
 use std::io::{self, ErrorKind, Read};
@@ -23,6 +24,8 @@ const UNUSED_FROM: Duration = Duration::from_secs(32);
 pub(super) enum Stage {
     /// We asked for it and have no answer yet.
     Connecting,
+    /// The TLS handshake is under way.
+    Securing,
     /// Messages go both ways.
     Open,
     /// The other side has closed its end. Answers to its requests are still written (RFC 3261 §18.2.2), and it stays
@@ -60,6 +63,8 @@ pub(super) struct Connection {
     pub(super) queued: bool,
     opened: Instant,
     stream: TcpStream,
+    /// Boxed: most connections have none, and it is large.
+    session: Option<Box<Session>>,
     unsent: Unsent,
     /// Whether one whole message has come.
     proven: bool,
@@ -116,8 +121,14 @@ pub(super) enum Merit {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, ends: Ends, limits: Limits, now: Instant) -> Self {
+    pub(super) fn new(
+        (stream, session): (TcpStream, Option<Session>),
+        ends: Ends,
+        limits: Limits,
+        now: Instant,
+    ) -> Self {
         let (stage, interest) = match ends.purpose {
+            Purpose::Accepted if session.is_some() => (Stage::Securing, Interest::Read),
             Purpose::Accepted => (Stage::Open, Interest::Read),
             Purpose::Answers | Purpose::Requests => (Stage::Connecting, Interest::Write),
         };
@@ -131,6 +142,7 @@ impl Connection {
             queued: false,
             opened: now,
             stream,
+            session: session.map(Box::new),
             unsent: Unsent::default(),
             proven: false,
             owed: 0,
@@ -146,18 +158,57 @@ impl Connection {
     /// Where messages that come on it come from.
     pub(super) fn hop(&self) -> Hop {
         Hop {
-            transport: Transport::Tcp,
+            transport: self.transport(),
             listener: self.ends.listener,
             remote: self.ends.remote,
             connection: Some(self.id),
         }
     }
 
+    pub(super) fn transport(&self) -> Transport {
+        if self.session.is_some() {
+            Transport::Tls
+        } else {
+            Transport::Tcp
+        }
+    }
+
+    /// The session, if this is a TLS connection.
+    pub(super) fn session(&self) -> Option<&Session> {
+        self.session.as_deref()
+    }
+
+    /// It is connected: what comes next.
+    pub(super) fn opened(&mut self) -> Stage {
+        self.stage = if self.session.is_some() {
+            Stage::Securing
+        } else {
+            Stage::Open
+        };
+        self.stage
+    }
+
+    /// Takes octets of the socket to the TLS session, and what they bring of SIP to `plain`.
+    pub(super) fn unseal(
+        &mut self,
+        octets: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<Progress, rustls::Error> {
+        let Some(session) = &mut self.session else {
+            return Ok(Progress::default());
+        };
+        let progress = session.take_in(octets, plain)?;
+        if progress.secured && self.stage == Stage::Securing {
+            self.stage = Stage::Open;
+        }
+        Ok(progress)
+    }
+
     /// Whether a message may still go this way. A request (somebody waits for its answer) does not go where the other
     /// side has already closed.
     pub(super) fn takes(&self, is_request: bool) -> bool {
         match self.stage {
-            Stage::Connecting | Stage::Open => true,
+            Stage::Connecting | Stage::Securing | Stage::Open => true,
             Stage::Ended { .. } => !is_request,
             Stage::Lingering { shut, .. } => !shut && !is_request,
         }
@@ -176,7 +227,7 @@ impl Connection {
             return false;
         }
         if self.unsent.wants_to_know() {
-            self.unsent.forget_arrived(self.unacknowledged());
+            self.forget_arrived();
         }
         self.unsent.push(bytes, remote, sender, again);
         self.owed = self.owed.saturating_sub(is_final(bytes).into());
@@ -187,7 +238,15 @@ impl Connection {
     /// Lets go of what arrived, where nothing was written for a while.
     pub(super) fn tidy(&mut self, now: Instant, patience: Duration) {
         if self.unsent.kept() > 0 && self.is_idle(now, patience) {
-            self.unsent.forget_arrived(self.unacknowledged());
+            self.forget_arrived();
+        }
+    }
+
+    fn forget_arrived(&mut self) {
+        self.unsent.forget_arrived(self.unacknowledged());
+        let of_socket = self.unacknowledged_by_socket();
+        if let Some(session) = &mut self.session {
+            session.forget_arrived(of_socket);
         }
     }
 
@@ -211,7 +270,7 @@ impl Connection {
 
     /// Whether something waits to be written.
     pub(super) fn has_unsent(&self) -> bool {
-        !self.unsent.is_empty()
+        !self.unsent.is_empty() || self.session.as_ref().is_some_and(|it| it.has_sealed())
     }
 
     /// Whether all that was written has arrived.
@@ -243,9 +302,20 @@ impl Connection {
         }
     }
 
-    /// Writes what waits; `true` when nothing is left.
+    /// Writes what waits and may be written; `true` when none of it is left.
     pub(super) fn write(&mut self) -> io::Result<bool> {
-        self.unsent.write_to(&mut self.stream)
+        let Some(session) = &mut self.session else {
+            return self.unsent.write_to(&mut self.stream);
+        };
+        loop {
+            if !session.write_to(&mut self.stream)? {
+                return Ok(false);
+            }
+            if self.unsent.is_empty() || session.is_handshaking() {
+                return Ok(true);
+            }
+            self.unsent.write_to(session.as_mut())?;
+        }
     }
 
     /// So many requests came that get a final answer.
@@ -279,8 +349,12 @@ impl Connection {
     pub(super) fn merit(&self, now: Instant) -> Option<(Merit, Instant)> {
         let is_of_others = self.ends.counted_against().is_some();
         match (self.stage, self.message_began) {
-            (Stage::Connecting | Stage::Open, _) if is_of_others && !self.proven => {
-                if self.has_unsent() || self.stage == Stage::Connecting {
+            (Stage::Connecting | Stage::Securing | Stage::Open, _)
+                if is_of_others && !self.proven =>
+            {
+                if self.ends.purpose == Purpose::Answers
+                    && (self.has_unsent() || self.stage == Stage::Connecting)
+                {
                     Some((Merit::Answering, self.opened))
                 } else {
                     Some((Merit::Unproven, self.opened))
@@ -289,7 +363,7 @@ impl Connection {
             (Stage::Lingering { .. }, _) => Some((Merit::Unproven, self.opened)),
             (Stage::Ended { .. }, _) => Some((Merit::Ended, self.used)),
             (Stage::Open, Some(began)) if is_of_others => Some((Merit::MidMessage, began)),
-            (Stage::Connecting | Stage::Open, _) => self
+            (Stage::Connecting | Stage::Securing | Stage::Open, _) => self
                 .is_idle(now, UNUSED_FROM)
                 .then_some((Merit::Unused, self.used)),
         }
@@ -299,8 +373,12 @@ impl Connection {
     pub(super) fn interest_wanted(&self) -> Interest {
         match (self.stage, self.has_unsent()) {
             (Stage::Connecting, _) => Interest::Write,
-            (Stage::Open | Stage::Lingering { .. }, true) => Interest::ReadWrite,
-            (Stage::Open | Stage::Lingering { .. }, false) => Interest::Read,
+            // Messages wait for the handshake, and it for the other side.
+            (Stage::Securing, _) if self.session.as_ref().is_none_or(|it| !it.has_sealed()) => {
+                Interest::Read
+            }
+            (Stage::Securing | Stage::Open | Stage::Lingering { .. }, true) => Interest::ReadWrite,
+            (Stage::Securing | Stage::Open | Stage::Lingering { .. }, false) => Interest::Read,
             // Its end stays readable for ever.
             (Stage::Ended { .. }, true) => Interest::Write,
             (Stage::Ended { .. }, false) => Interest::Nothing,
@@ -310,12 +388,25 @@ impl Connection {
     /// Shuts our end, once everything is written. The other side may have gone already.
     pub(super) fn shut(&mut self) {
         if let Stage::Lingering { until, shut: false } = self.stage {
+            if let Some(session) = &mut self.session {
+                session.close();
+                // What does not go now is not waited for: the end of the stream says the same.
+                drop(session.write_to(&mut self.stream));
+            }
             drop(self.stream.shutdown(Shutdown::Write));
             self.stage = Stage::Lingering { until, shut: true };
         }
     }
 
+    /// Octets of messages that were written and may not have arrived.
     fn unacknowledged(&self) -> usize {
+        let of_socket = self.unacknowledged_by_socket();
+        self.session
+            .as_ref()
+            .map_or(of_socket, |session| session.unacknowledged(of_socket))
+    }
+
+    fn unacknowledged_by_socket(&self) -> usize {
         // The call cannot fail on a stream; if it did, nothing would be sent twice.
         option::unacknowledged(self.stream.as_fd()).unwrap_or(0)
     }

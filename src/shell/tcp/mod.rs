@@ -1,4 +1,5 @@
-//! All TCP of one worker: accepting, connecting, reading, and one gathered write a connection and turn.
+//! All streams of one worker, TCP and TLS over it: accepting, connecting, reading, and one gathered write a connection and
+//! turn.
 //!
 //! A message goes to the connection that it names, else to one that already leads to its address, else over a new one.
 //! A connection that the other side has closed loses nothing that it did not acknowledge: that is sent once more over a
@@ -20,6 +21,8 @@ use super::counters::Counters;
 use super::intake::{Intake, Sender};
 use super::kernel::epoll::{Epoll, Ready};
 use super::kernel::option;
+use super::tls::{Session, Tls};
+use crate::config::TlsClientCertificate;
 use connection::{Ends, Purpose, Stage};
 use shared::Source;
 use signaling::hop::{Hop, ListenerId};
@@ -33,6 +36,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use table::Table;
+use tracing::debug;
 
 /// How long a connection may take to be made.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
@@ -54,6 +58,8 @@ const READ_MAX: usize = 64 * 1024;
 /// comes first in the next turn.
 const TURN_OCTETS_MAX: usize = 256 * 1024;
 const TURN_MESSAGES_MAX: usize = 512;
+/// What a step of a TLS handshake counts for in a turn, in octets: it may cost a millisecond.
+const HANDSHAKE_COST: usize = 32 * 1024;
 
 /// What bounds the connections of a worker.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +72,25 @@ pub(super) struct Limits {
     pub(super) idle: Duration,
     /// How long a message may take to arrive whole.
     pub(super) slow_sender: Duration,
+    /// How long a TLS handshake may take.
+    pub(super) handshake: Duration,
     pub(super) message: MessageLimits,
+}
+
+/// What all workers have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) connections: Arc<Shared>,
+    pub(super) tls: Arc<Tls>,
+}
+
+/// A listener, as far as connections care.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Local {
+    /// Connections are made from there.
+    pub(super) address: IpAddr,
+    /// What those must show who connect, if it speaks TLS.
+    pub(super) tls: Option<TlsClientCertificate>,
 }
 
 pub(super) struct Tcp {
@@ -78,10 +102,13 @@ pub(super) struct Tcp {
     listed: Vec<Key>,
     /// Connections to read from, the one that has waited longest first.
     unread: VecDeque<Key>,
-    /// The address of each listener, which connections are made from.
-    sources: Vec<IpAddr>,
+    tls: Arc<Tls>,
+    /// By [`ListenerId`].
+    locals: Vec<Local>,
     /// Connections being made, the oldest first.
     connecting: VecDeque<(Instant, Key)>,
+    /// Connections in their handshake, the oldest first.
+    securing: VecDeque<(Instant, Key)>,
     /// When all connections are looked at next.
     sweep_at: Option<Instant>,
     swept: Vec<Key>,
@@ -89,32 +116,38 @@ pub(super) struct Tcp {
     paused: bool,
     /// What could not be sent this turn.
     failures: Vec<Sender>,
+    /// What one read brings.
     buffer: Vec<u8>,
+    /// What was sealed in it.
+    plain: Vec<u8>,
 }
 
 impl Tcp {
     pub(super) fn new(
         worker: u8,
-        sources: Vec<IpAddr>,
-        shared: Arc<Shared>,
+        locals: Vec<Local>,
+        common: Common,
         limits: Limits,
         epoll: Arc<Epoll>,
         counters: Arc<Counters>,
     ) -> Self {
         Self {
-            table: Table::new(worker, shared, limits.connections),
+            table: Table::new(worker, common.connections, limits.connections),
             limits,
             epoll,
             counters,
             listed: Vec::new(),
             unread: VecDeque::new(),
-            sources,
+            tls: common.tls,
+            locals,
             connecting: VecDeque::new(),
+            securing: VecDeque::new(),
             sweep_at: None,
             swept: Vec::new(),
             paused: false,
             failures: Vec::new(),
             buffer: vec![0; READ_MAX],
+            plain: Vec::new(),
         }
     }
 
@@ -178,7 +211,7 @@ impl Tcp {
     }
 
     /// Takes note of a connection that is ready: it is read with [`Tcp::read_queued`] and written with [`Tcp::flush`].
-    pub(super) fn ready(&mut self, ready: Ready) {
+    pub(super) fn ready(&mut self, now: Instant, ready: Ready) {
         let Some(key) = table::key_of(ready.token) else {
             return;
         };
@@ -188,11 +221,11 @@ impl Tcp {
         };
         match connection.stage {
             Stage::Connecting => match connection.connected() {
-                Ok(()) if ready.writable => self.opened(key),
+                Ok(()) if ready.writable => self.opened(now, key),
                 Ok(()) => {}
                 Err(_) => self.fail(key),
             },
-            Stage::Open | Stage::Ended { .. } | Stage::Lingering { .. } => {
+            Stage::Securing | Stage::Open | Stage::Ended { .. } | Stage::Lingering { .. } => {
                 if ready.readable && !std::mem::replace(&mut connection.queued, true) {
                     self.unread.push_back(key);
                 }
@@ -286,7 +319,11 @@ impl Tcp {
     /// When [`Tcp::handle_timeout`] has something to do.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         let connecting = self.connecting.front().map(|(deadline, _)| *deadline);
-        [connecting, self.sweep_at].into_iter().flatten().min()
+        let securing = self.securing.front().map(|(deadline, _)| *deadline);
+        [connecting, securing, self.sweep_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Gives up on what took too long.
@@ -295,11 +332,13 @@ impl Tcp {
             .connecting
             .pop_front_if(|(deadline, _)| *deadline <= now)
         {
-            if self
-                .table
-                .get(key)
-                .is_some_and(|connection| connection.stage == Stage::Connecting)
-            {
+            if self.is_at(key, Stage::Connecting) {
+                self.fail(key);
+            }
+        }
+        while let Some((_, key)) = self.securing.pop_front_if(|(deadline, _)| *deadline <= now) {
+            if self.is_at(key, Stage::Securing) {
+                self.counters.tls_too_slow.add(1);
                 self.fail(key);
             }
         }
@@ -308,6 +347,11 @@ impl Tcp {
             self.sweep_at = (self.table.len() > 0).then_some(now + SWEEP);
         }
         self.counters.connections.set(self.table.len() as u64);
+    }
+
+    fn is_at(&self, key: Key, stage: Stage) -> bool {
+        let connection = self.table.get(key);
+        connection.is_some_and(|connection| connection.stage == stage)
     }
 
     /// Whether nothing waits to be written.
@@ -349,10 +393,14 @@ impl Tcp {
         // A peer that vanished without a word must not swallow calls until the kernel gives up, after a
         // quarter of an hour.
         SockRef::from(&stream).set_tcp_user_timeout(Some(UNHEARD_MAX))?;
+        let session = self.session(&ends).inspect_err(|error| {
+            debug!(%error, remote = %ends.remote, "no TLS");
+        });
+        let session = session.map_err(|_| io::Error::from(ErrorKind::Unsupported))?;
         let full = || io::Error::from(ErrorKind::QuotaExceeded);
         let key = self
             .table
-            .insert(stream, ends, self.limits.message, now)
+            .insert((stream, session), ends, self.limits.message, now)
             .ok_or_else(full)?;
         let connection = self.table.get(key).ok_or_else(full)?;
         let watched = self.epoll.add(
@@ -364,9 +412,24 @@ impl Tcp {
             self.table.remove(key);
             return Err(error);
         }
+        if connection.stage == Stage::Securing {
+            self.securing.push_back((now + self.limits.handshake, key));
+        }
         self.sweep_at.get_or_insert(now + SWEEP);
         self.counters.connections.set(self.table.len() as u64);
         Ok(key)
+    }
+
+    /// Our side of the TLS of a connection, if its listener speaks it.
+    fn session(&self, ends: &Ends) -> anyhow::Result<Option<Session>> {
+        let local = self.locals.get(usize::from(ends.listener.0));
+        let Some(policy) = local.and_then(|local| local.tls) else {
+            return Ok(None);
+        };
+        match ends.purpose {
+            Purpose::Accepted => self.tls.accept(policy).map(Some),
+            Purpose::Answers | Purpose::Requests => self.tls.connect(ends.remote).map(Some),
+        }
     }
 
     /// Begins a connection from the listener's address.
@@ -375,17 +438,19 @@ impl Tcp {
             self.counters.connections_refused.add(1);
             return None;
         }
-        let source = self.sources.get(usize::from(ends.listener.0)).copied()?;
-        let stream = begin_connecting(source, ends.remote).ok()?;
+        let local = self.locals.get(usize::from(ends.listener.0))?;
+        let stream = begin_connecting(local.address, ends.remote).ok()?;
         let key = self.admit(now, stream, ends).ok()?;
         self.connecting.push_back((now + CONNECT_PATIENCE, key));
         Some(key)
     }
 
-    fn opened(&mut self, key: Key) {
+    fn opened(&mut self, now: Instant, key: Key) {
         self.counters.connections_made.add(1);
-        if let Some(connection) = self.table.get_mut(key) {
-            connection.stage = Stage::Open;
+        if let Some(connection) = self.table.get_mut(key)
+            && connection.opened() == Stage::Securing
+        {
+            self.securing.push_back((now + self.limits.handshake, key));
         }
         self.list(key);
     }

@@ -1,15 +1,30 @@
 //! From octets to messages, and what is due when a connection falters: the second half of [`Tcp`].
 
-use super::connection::{Connection, Octets, Stage, wants_answer};
-use super::{ANSWERS_PATIENCE, LINGER, SWEEP, Tcp};
+use super::connection::{Connection, Octets, Purpose, Stage, wants_answer};
+use super::{ANSWERS_PATIENCE, HANDSHAKE_COST, LINGER, SWEEP, Tcp};
+use crate::shell::counters::Counters;
 use crate::shell::intake::Intake;
-use signaling::hop::{Hop, Transport};
+use rustls::{CipherSuite, ProtocolVersion};
+use signaling::hop::Hop;
 use signaling::sip::message::{Frame, Framing};
 use signaling::slots::Key;
 use std::time::Instant;
+use tracing::debug;
 
 /// The answer to a ping (RFC 5626 §4.4.1).
 const PONG: &[u8] = b"\r\n";
+
+/// The cipher suites that are spoken, but for those with ChaCha20.
+const AES_128_GCM: [CipherSuite; 3] = [
+    CipherSuite::TLS13_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+];
+const AES_256_GCM: [CipherSuite; 3] = [
+    CipherSuite::TLS13_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+];
 
 /// What the octets of one read came to.
 enum Outcome {
@@ -22,13 +37,16 @@ enum Outcome {
 }
 
 impl Tcp {
-    /// Reads once from a connection, deals with every message that is complete, and tells how many octets came.
+    /// Reads once from a connection, deals with every message that is complete, and tells what that costs of a turn, in
+    /// octets.
     pub(super) fn read(&mut self, now: Instant, intake: &mut Intake, key: Key) -> usize {
         // What was closed since it became ready is not there any more.
         let Some(connection) = self.table.get_mut(key) else {
             return 0;
         };
         connection.queued = false;
+        let stage = connection.stage;
+        let is_sealed = connection.session().is_some();
         let count = match connection.read(&mut self.buffer) {
             Ok(Octets::Some(count)) => count,
             Ok(Octets::None) => 0,
@@ -42,20 +60,75 @@ impl Tcp {
             }
         };
         self.counters.stream_octets_in.add(count);
-        self.take_in(now, intake, key, count);
-        count
+        if count == 0 {
+            return 0;
+        }
+        // It comes back below; nobody else reads meanwhile.
+        let buffer = std::mem::take(&mut self.buffer);
+        let octets = buffer.get(..count).unwrap_or(&[]);
+        if is_sealed {
+            self.unseal(now, intake, key, octets);
+        } else {
+            self.take_in(now, intake, key, octets);
+        }
+        self.buffer = buffer;
+        if stage == Stage::Securing {
+            HANDSHAKE_COST
+        } else {
+            count
+        }
     }
 
-    /// Deals with octets that were read.
-    fn take_in(&mut self, now: Instant, intake: &mut Intake, key: Key, count: usize) {
+    /// Deals with octets of a TLS connection.
+    fn unseal(&mut self, now: Instant, intake: &mut Intake, key: Key, octets: &[u8]) {
         let Some(connection) = self.table.get_mut(key) else {
             return;
         };
-        if count == 0 || connection.stage != Stage::Open {
+        if matches!(connection.stage, Stage::Lingering { .. }) {
+            return;
+        }
+        let mut plain = std::mem::take(&mut self.plain);
+        match connection.unseal(octets, &mut plain) {
+            Ok(progress) => {
+                if progress.secured {
+                    count_secured(&self.counters, connection);
+                }
+                if connection.has_unsent() {
+                    self.list(key);
+                }
+                if !plain.is_empty() {
+                    self.take_in(now, intake, key, &plain);
+                }
+                if progress.closed {
+                    self.end(now, key);
+                }
+            }
+            Err(error) => {
+                debug!(%error, remote = %connection.ends.remote, "TLS failed");
+                self.counters.tls_failed.add(1);
+                match connection.ends.purpose {
+                    // It may read the alert; nobody of ours waits.
+                    Purpose::Accepted => self.linger(now, key),
+                    Purpose::Answers | Purpose::Requests => {
+                        drop(connection.write());
+                        self.fail(key);
+                    }
+                }
+            }
+        }
+        plain.clear();
+        self.plain = plain;
+    }
+
+    /// Deals with octets of SIP.
+    fn take_in(&mut self, now: Instant, intake: &mut Intake, key: Key, octets: &[u8]) {
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        if connection.stage != Stage::Open {
             // A connection that is being closed has nothing more to say.
             return;
         }
-        let octets = self.buffer.get(..count).unwrap_or(&[]);
         match cut(now, intake, connection, octets) {
             Outcome::Messages(count) => connection.note_progress(now, count),
             Outcome::Faulty => {
@@ -114,6 +187,7 @@ impl Tcp {
         };
         match connection.stage {
             Stage::Lingering { shut: true, .. } => self.fail(key),
+            Stage::Securing => self.lose(now, key),
             Stage::Connecting | Stage::Open | Stage::Lingering { .. } => {
                 connection.end(now, ANSWERS_PATIENCE);
                 self.table.retire(key);
@@ -146,13 +220,19 @@ impl Tcp {
         {
             return self.fail(key);
         }
+        if self.is_at(key, Stage::Securing) {
+            // It would end the same way again.
+            self.counters.tls_failed.add(1);
+            return self.fail(key);
+        }
         let Some(connection) = self.table.remove(key) else {
             return;
         };
+        let transport = connection.transport();
         for lost in connection.lost() {
             if lost.whole {
                 let hop = Hop {
-                    transport: Transport::Tcp,
+                    transport,
                     listener: connection.ends.listener,
                     remote: lost.remote,
                     connection: None,
@@ -169,7 +249,8 @@ impl Tcp {
         let Some(connection) = self.table.remove(key) else {
             return;
         };
-        if connection.stage == Stage::Connecting {
+        let is_ours = connection.ends.purpose != Purpose::Accepted;
+        if is_ours && matches!(connection.stage, Stage::Connecting | Stage::Securing) {
             self.counters.connections_failed.add(1);
         }
         self.failures
@@ -185,7 +266,7 @@ impl Tcp {
                 continue;
             };
             match connection.stage {
-                Stage::Connecting => {}
+                Stage::Connecting | Stage::Securing => {}
                 Stage::Open if connection.is_too_slow(now, self.limits.slow_sender) => {
                     self.counters.connections_too_slow.add(1);
                     self.linger(now, key);
@@ -245,5 +326,30 @@ fn cut(now: Instant, intake: &mut Intake, connection: &mut Connection, octets: &
         Outcome::Faulty
     } else {
         Outcome::Messages(messages)
+    }
+}
+
+/// Counts a handshake that was completed.
+fn count_secured(counters: &Counters, connection: &Connection) {
+    let Some(session) = connection.session() else {
+        return;
+    };
+    if session.certificate().is_some() {
+        counters.tls_certified.add(1);
+    }
+    let Some((version, suite)) = session.agreed() else {
+        return;
+    };
+    if version == ProtocolVersion::TLSv1_3 {
+        counters.tls_1_3.add(1);
+    } else {
+        counters.tls_1_2.add(1);
+    }
+    if AES_128_GCM.contains(&suite) {
+        counters.tls_aes_128_gcm.add(1);
+    } else if AES_256_GCM.contains(&suite) {
+        counters.tls_aes_256_gcm.add(1);
+    } else {
+        counters.tls_chacha20_poly1305.add(1);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Ends};
 use super::shared::{Shared, Source};
+use crate::shell::tls::Session;
 use signaling::sip::message::Limits;
 use signaling::slots::{Key, Slots};
 use signaling::{ConnectionId, ListenerId};
@@ -48,7 +49,7 @@ impl Table {
     /// Takes a connection in; `None` when there is no room.
     pub(super) fn insert(
         &mut self,
-        stream: TcpStream,
+        stream: (TcpStream, Option<Session>),
         ends: Ends,
         limits: Limits,
         now: Instant,

@@ -4,6 +4,7 @@
 mod limits;
 
 use super::*;
+use crate::config::Config;
 use crate::node::Worker;
 use crate::shell::control::Control;
 use crate::shell::inbox::Inbox;
@@ -45,18 +46,19 @@ impl World {
             connections_per_source,
             idle: Duration::from_secs(60),
             slow_sender: Duration::from_secs(5),
+            handshake: Duration::from_secs(5),
             message: MessageLimits::default(),
         };
         let epoll = Arc::new(Epoll::new().unwrap());
-        let sources = vec![IpAddr::from([127, 0, 0, 1])];
-        let tcp = Tcp::new(
-            0,
-            sources,
-            Arc::new(Shared::new(limits.connections)),
-            limits,
-            Arc::clone(&epoll),
-            counters,
-        );
+        let locals = vec![Local {
+            address: IpAddr::from([127, 0, 0, 1]),
+            tls: None,
+        }];
+        let common = Common {
+            connections: Arc::new(Shared::new(limits.connections)),
+            tls: Arc::new(Tls::new(&config()).unwrap()),
+        };
+        let tcp = Tcp::new(0, locals, common, limits, Arc::clone(&epoll), counters);
         Self {
             tcp,
             epoll,
@@ -90,7 +92,7 @@ impl World {
             let Some(ready) = self.events.ready(position) else {
                 break;
             };
-            self.tcp.ready(ready);
+            self.tcp.ready(now, ready);
         }
         self.tcp.read_queued(now, &mut self.intake);
         self.flush();
@@ -117,6 +119,13 @@ fn expect(peer: &mut TcpStream, text: &[u8]) {
     let mut octets = vec![0; text.len()];
     peer.read_exact(&mut octets).unwrap();
     assert_eq!(octets, text);
+}
+
+/// The least configuration: no TLS.
+fn config() -> Config {
+    let text = "[sip]\nlisten = [\"tcp:127.0.0.1:0\"]\n[[peer]]\nname = \"peer\"\n\
+                at = \"tcp:127.0.0.1:9\"\nsessions_max = 8\n";
+    Config::parse(text, "test.toml").unwrap()
 }
 
 fn listener() -> TcpListener {

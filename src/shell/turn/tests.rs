@@ -6,7 +6,7 @@ use crate::node::Worker;
 use crate::shell::counters::Counters;
 use crate::shell::listeners::{self, Bound};
 use crate::shell::settings;
-use crate::shell::tcp::Shared;
+use crate::shell::tls::Tls;
 use std::net::{Ipv4Addr, UdpSocket};
 
 /// A worker with one UDP listener.
@@ -36,8 +36,11 @@ fn turns() -> (Turns, Arc<Control>) {
     let doors = Doors::new(vec![Door::Udp(Udp::new(socket, ListenerId(0)))], inbox).unwrap();
     let tcp = Tcp::new(
         0,
-        vec![Ipv4Addr::LOCALHOST.into()],
-        Arc::new(Shared::new(limits.connections)),
+        Vec::new(),
+        tcp::Common {
+            connections: Arc::new(tcp::Shared::new(limits.connections)),
+            tls: Arc::new(Tls::new(&config).unwrap()),
+        },
         limits,
         doors.epoll(),
         counters,

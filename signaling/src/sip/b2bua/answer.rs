@@ -2,6 +2,7 @@
 
 use super::attempt::Refused;
 use super::{extensions, headers};
+use crate::access::{ZoneId, is_identity};
 use crate::context::Context;
 use crate::hop::Hop;
 use crate::outbox::Span;
@@ -23,6 +24,8 @@ pub(crate) struct Answering {
     pub(crate) server: Key,
     pub(crate) tag: Text,
     pub(crate) hop: Hop,
+    /// The zone of the caller, if it is the caller that is answered.
+    pub(crate) zone: Option<ZoneId>,
 }
 
 /// Carries a peer's answer over to the caller's INVITE: status, reason, passing headers and body as
@@ -36,6 +39,8 @@ pub(crate) fn relay(
 ) -> Option<Span> {
     let status = message.status();
     let settings = Arc::clone(&context.settings);
+    let zone = to.zone.and_then(|zone| settings.access.zone(zone));
+    let hides = zone.is_some_and(|zone| zone.hides_identity(message));
     servers.respond(
         context,
         now,
@@ -57,7 +62,9 @@ pub(crate) fn relay(
                 headers::write_allow(writer, message);
             }
             extensions::write(writer, message);
-            writer.pass(message, |line| headers::passes_in_answer(line, status));
+            writer.pass(message, |line| {
+                headers::passes_in_answer(line, status) && !(hides && is_identity(line.name))
+            });
             writer.body(message.body());
         },
     )
@@ -92,6 +99,8 @@ pub(crate) fn relay_in_dialog(
     let status = message.status();
     let method = message.cseq_method();
     let settings = Arc::clone(&context.settings);
+    let zone = to.zone.and_then(|zone| settings.access.zone(zone));
+    let hides = zone.is_some_and(|zone| zone.hides_identity(message));
     servers.respond(
         context,
         now,
@@ -108,7 +117,9 @@ pub(crate) fn relay_in_dialog(
                 headers::write_allow(writer, message);
             }
             extensions::write(writer, message);
-            writer.pass(message, |line| headers::passes_in_answer(line, status));
+            writer.pass(message, |line| {
+                headers::passes_in_answer(line, status) && !(hides && is_identity(line.name))
+            });
             writer.body(message.body());
         },
     )

@@ -338,6 +338,7 @@ impl Core {
             server: call.caller.server,
             tag,
             hop: call.caller.reply,
+            zone: call.zone,
         };
         answer::relay(&mut self.context, &mut self.servers, now, to, message)
     }

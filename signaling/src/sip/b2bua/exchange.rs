@@ -327,7 +327,9 @@ impl Core {
         };
         let contact =
             headers::has_contact(message.method()).then(|| self.context.token(to.kind(), call));
-        let dialog = self.calls.get_mut(call)?.dialog_mut(to)?;
+        let call = self.calls.get_mut(call)?;
+        let zone = call.zone.filter(|_| to == Side::Peer);
+        let dialog = call.dialog_mut(to)?;
         let (context, clients) = (&mut self.context, &mut self.clients);
         let client = request::carry(
             context,
@@ -338,6 +340,7 @@ impl Core {
                 message,
                 contact,
                 rack,
+                zone,
             },
         )?;
         if is_invite {
@@ -393,12 +396,15 @@ impl Core {
         message: &Message<'_>,
     ) -> Option<Span> {
         let exchange = self.exchanges.get(key)?;
-        let dialog = self.calls.get(exchange.call)?.dialog(exchange.from)?;
+        let call = self.calls.get(exchange.call)?;
+        let dialog = call.dialog(exchange.from)?;
+        let zone = call.zone.filter(|_| exchange.from == Side::Caller);
         let tag = self.context.token(exchange.from.kind(), exchange.call);
         let to = answer::Answering {
             server: exchange.server,
             tag,
             hop: dialog.hop,
+            zone,
         };
         answer::relay_in_dialog(&mut self.context, &mut self.servers, now, to, message)
     }

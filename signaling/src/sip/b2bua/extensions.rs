@@ -3,6 +3,7 @@
 //! Each leg is offered what the other one supports and Baton carries, and nothing else. What a
 //! Require names beyond that is refused with 420.
 
+use crate::access::Zone;
 use crate::sip::message::{HeaderName, Message, Writer};
 
 /// Extensions that work through Baton: their header fields pass, or are translated.
@@ -24,6 +25,16 @@ pub(crate) fn unsupported<'a>(message: &Message<'a>) -> impl Iterator<Item = &'a
         .filter(|tag| !is_carried(tag))
         .chain(message.values(HeaderName::ProxyRequire))
         .filter(|tag| !tag.is_empty())
+}
+
+/// Whether a request asks for more than we carry. A zone may say what of Proxy-Require is nothing
+/// (FEATURES.md ZON-16).
+pub(crate) fn asks_too_much(message: &Message<'_>, zone: Option<&Zone>) -> bool {
+    let asks_proxies = |tag: &[u8]| zone.is_none_or(|zone| !zone.ignores(tag));
+    let mut proxies = message.values(HeaderName::ProxyRequire);
+    let mut required = message.values(HeaderName::Require);
+    required.any(|tag| !tag.is_empty() && !is_carried(tag))
+        || proxies.any(|tag| !tag.is_empty() && asks_proxies(tag))
 }
 
 /// Whether a message requires this extension.

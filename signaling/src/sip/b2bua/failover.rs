@@ -79,15 +79,7 @@ impl Core {
 
     fn none_left(&mut self, now: Instant, attempt: Attempt, refusal: Refusal) {
         if attempt.number == 0 {
-            let cause = match refusal {
-                Refusal::AliasUnknown => Cause::AliasUnknown,
-                Refusal::CallerNotAllowed => Cause::Forbidden,
-                Refusal::ConferenceFull => Cause::ConferenceFull,
-                Refusal::NoCapacity => Cause::NoCapacity,
-                Refusal::NoPeerInService => Cause::NoPeerAnswered,
-                Refusal::NotStarted => Cause::NotStarted,
-            };
-            self.set_cause(attempt.call, cause);
+            self.set_cause(attempt.call, Cause::from(refusal));
         }
         self.conclude(now, attempt.call);
     }
@@ -200,13 +192,7 @@ impl Core {
 
     /// The peer refused: the next one is asked for, or the caller hears it.
     pub(crate) fn refused(&mut self, now: Instant, key: Key, message: &Message<'_>) {
-        self.report_if_open(
-            key,
-            Outcome::Answered {
-                status: message.status(),
-                retry_after: retry_after(message),
-            },
-        );
+        self.report_if_open(key, answered(message));
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
@@ -326,6 +312,7 @@ impl Core {
             server,
             tag: answer::caller_tag(&self.context, key),
             hop: call.caller.reply,
+            zone: call.zone,
         };
         let Some(refused) = call
             .search
@@ -341,6 +328,14 @@ impl Core {
         }
         answer::relay_kept(&mut self.context, &mut self.servers, now, to, &refused);
         self.release_offer(key);
+    }
+}
+
+/// What an answer tells the owner of the peer.
+pub(crate) fn answered(message: &Message<'_>) -> Outcome {
+    Outcome::Answered {
+        status: message.status(),
+        retry_after: retry_after(message),
     }
 }
 

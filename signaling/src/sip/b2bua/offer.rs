@@ -2,6 +2,7 @@
 //! it again.
 
 use super::{extensions, headers};
+use crate::access::Zone;
 use crate::hop::Hop;
 use crate::pool::{Buffer, Pool};
 use crate::settings::Settings;
@@ -47,8 +48,8 @@ const ADDED_MAX: usize = 1536;
 const MAX_FORWARDS_DEFAULT: u32 = 70;
 
 impl Offer {
-    /// Keeps what an INVITE says.
-    pub(crate) fn of(message: &Message<'_>, pool: &mut Pool) -> Self {
+    /// Keeps what an INVITE says, as far as its zone lets it pass.
+    pub(crate) fn of(message: &Message<'_>, zone: Option<&Zone>, pool: &mut Pool) -> Self {
         let mut buffer = pool.take(message.bytes().len() + headers::ALLOW.len());
         let from = message.from();
         let (front, back) = split_at_tag(from, message.from_tag());
@@ -61,7 +62,9 @@ impl Offer {
                 Part::FromBack => writer.put(back),
                 Part::To => writer.put(message.to()),
                 Part::Lines => {
-                    writer.pass(message, headers::passes_in_invite);
+                    writer.pass(message, |line| {
+                        headers::passes_in_invite(line) && zone.is_none_or(|zone| zone.passes(line))
+                    });
                     extensions::write(&mut writer, message);
                     headers::write_allow(&mut writer, message);
                 }
@@ -76,13 +79,12 @@ impl Offer {
         Self {
             buffer,
             ends,
-            max_forwards: message.max_forwards().unwrap_or(MAX_FORWARDS_DEFAULT + 1),
+            max_forwards: message
+                .max_forwards()
+                .unwrap_or(MAX_FORWARDS_DEFAULT + 1)
+                // ZON-14: the lower of the two counts wins.
+                .min(zone.map_or(u32::MAX, |zone| zone.hops_max.saturating_add(1))),
         }
-    }
-
-    /// The zone's hop count, where it is less than what the caller left (FEATURES.md ZON-14).
-    pub(crate) fn limit_hops(&mut self, hops_max: u32) {
-        self.max_forwards = self.max_forwards.min(hops_max.saturating_add(1));
     }
 
     /// The Request-URI as dialled.

@@ -2,6 +2,7 @@
 //! of the other.
 
 use super::{extensions, headers};
+use crate::access::ZoneId;
 use crate::context::Context;
 use crate::outbox::Span;
 use crate::output::Outcome;
@@ -76,6 +77,8 @@ pub(crate) struct Carried<'a> {
     pub(crate) contact: Option<Text>,
     /// Of a PRACK: RSeq, and the number of the INVITE on the leg that is asked.
     pub(crate) rack: Option<(u32, u32)>,
+    /// The zone of the caller, if it is the caller that asks.
+    pub(crate) zone: Option<ZoneId>,
 }
 
 /// Carries a request of the other leg into this dialog: the lines that pass and the body as they
@@ -91,10 +94,12 @@ pub(crate) fn carry(
         message,
         contact,
         rack,
+        zone,
     } = carried;
     dialog.cseq_local += 1;
     let dialog = &*dialog;
     let settings = Arc::clone(&context.settings);
+    let zone = zone.and_then(|zone| settings.access.zone(zone));
     let room = dialog.room() + message.bytes().len() + ADDED_MAX;
     let hops = message.max_forwards().unwrap_or(MAX_FORWARDS + 1);
     clients.send(
@@ -117,7 +122,9 @@ pub(crate) fn carry(
                 writer.put(b" INVITE\r\n");
             }
             extensions::write(writer, message);
-            writer.pass(message, headers::passes_in_dialog);
+            writer.pass(message, |line| {
+                headers::passes_in_dialog(line) && zone.is_none_or(|zone| zone.passes(line))
+            });
             writer.body(message.body());
         },
     )

@@ -107,7 +107,7 @@ pub(crate) fn write_peer_uri(writer: &mut Writer<'_>, dialled: &[u8], hop: &Hop)
     writer.put(hop.transport.uri_parameter().as_bytes());
 }
 
-fn write_address(writer: &mut Writer<'_>, address: &SocketAddr) {
+pub(crate) fn write_address(writer: &mut Writer<'_>, address: &SocketAddr) {
     let v6 = address.is_ipv6();
     writer.put(if v6 { b"[" } else { b"" });
     write_ip(writer, address.ip());

@@ -33,6 +33,8 @@ pub(crate) enum Purpose {
     Forgotten,
     /// The INVITE of this attempt.
     Invite(Attempt),
+    /// The probe of a peer.
+    Probe(u32),
     /// An INVITE that is carried from one leg of a call to the other.
     Reinvite(Key),
 }
@@ -197,6 +199,14 @@ impl Clients {
         }
         arm(client, key, context);
         Some(key)
+    }
+
+    /// Waits no longer than this for the final answer to a request that is no INVITE.
+    pub(crate) fn end_at(&mut self, context: &mut Context, key: Key, at: Instant) {
+        if let Some(client) = self.slots.get_mut(key) {
+            client.clocks.life = Some((Timer::F, at));
+            arm(client, key, context);
+        }
     }
 
     /// Finds the transaction of a response (§17.1.3) and takes it one step on.
@@ -448,6 +458,7 @@ impl Client {
             | Purpose::ByeToPeer(_)
             | Purpose::Exchange(_)
             | Purpose::Forgotten
+            | Purpose::Probe(_)
             | Purpose::Reinvite(_) => None,
         }
     }

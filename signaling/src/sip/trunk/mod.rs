@@ -1,0 +1,3 @@
+//! The trunk to the peers beside its calls: whether they live.
+
+mod probe;

@@ -1,0 +1,105 @@
+//! Names of peers: looked up by the procedure of RFC 3263 (`signaling::sip::locate`), on the runtime
+//! of the main thread and never in a worker.
+
+mod system;
+mod wire;
+
+use crate::config::{Config, Dns, ListenTransport};
+use signaling::sip::locate::{
+    Answers, Destination, Families, Location, Moment, Prefer, Progress, Question, Rules, Spoken,
+    locate,
+};
+use std::net::SocketAddr;
+use std::time::Instant;
+use wire::Wire;
+
+/// What locating goes by under this configuration: what its listeners speak, and its static map.
+#[must_use]
+pub fn rules(config: &Config, seed: u64) -> Rules {
+    let mut spoken = Spoken::default();
+    for listen in &config.sip.listen {
+        let families = match listen.transport {
+            ListenTransport::Tcp => &mut spoken.sip_d2t,
+            ListenTransport::Tls => &mut spoken.sips_d2t,
+            ListenTransport::Udp => &mut spoken.sip_d2u,
+        };
+        families.v4 |= listen.address.is_ipv4();
+        families.v6 |= listen.address.is_ipv6();
+    }
+    Rules {
+        spoken,
+        prefer: config.dns.prefer,
+        hosts: config.dns.hosts.clone(),
+        seed,
+        ..Rules::default()
+    }
+}
+
+/// The rules of a node that speaks everything, for questions that no configuration is given with.
+#[must_use]
+pub fn rules_of_all() -> Rules {
+    let both = Families { v4: true, v6: true };
+    Rules {
+        spoken: Spoken {
+            sips_d2t: both,
+            sip_d2t: both,
+            sip_d2u: both,
+        },
+        prefer: Prefer::default(),
+        ..Rules::default()
+    }
+}
+
+/// What one look at the name service gave.
+#[derive(Debug)]
+pub struct Lookup {
+    /// Whom was asked.
+    pub servers: Vec<SocketAddr>,
+    /// Where each destination is, in the order of the question.
+    pub locations: Vec<Location>,
+    /// When that was so: what [`Location::expires`] counts from.
+    pub at: Instant,
+}
+
+/// Looks destinations up once, and waits for it.
+///
+/// # Errors
+/// There is no runtime to be had; a name service that fails is no error but a location's content.
+pub fn look_up(destinations: &[Destination], rules: &Rules, dns: &Dns) -> anyhow::Result<Lookup> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(look_all_up(destinations, rules, dns)))
+}
+
+async fn look_all_up(destinations: &[Destination], rules: &Rules, dns: &Dns) -> Lookup {
+    let wire = Wire::new(dns);
+    let since = Instant::now();
+    let moment = Moment { at: since, since };
+    let mut answers = Answers::new(dns.times, rules.limits, rules.seed);
+    let mut locations = Vec::new();
+    for destination in destinations {
+        let location = loop {
+            match locate(destination, rules, &answers, moment) {
+                Progress::Located(location) => break location,
+                Progress::Ask(questions) => {
+                    ask_all(&wire, questions, &mut answers).await;
+                }
+            }
+        };
+        locations.push(location);
+    }
+    Lookup {
+        servers: wire.servers().to_vec(),
+        locations,
+        at: Instant::now(),
+    }
+}
+
+/// One question after the other: this is for people, who would rather not flood their server.
+async fn ask_all(wire: &Wire, questions: Vec<Question>, answers: &mut Answers) {
+    for question in questions {
+        let answer = wire.ask(&question).await;
+        answers.handle_answer(Instant::now(), question, answer);
+    }
+}

@@ -1,0 +1,266 @@
+//! What the files of `[tls]` hold, ready to use: our certificate and key, the authorities that we trust, and a
+//! configuration of rustls for each way to use them.
+
+use super::verify::Verifier;
+use crate::config::{
+    Config, PeerTransport, Tls as Settings, TlsClientCertificate, TlsVerify, TlsVersion,
+};
+use anyhow::{Context, anyhow};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use std::collections::HashMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+static NEWEST: [&SupportedProtocolVersion; 1] = [&TLS13];
+
+/// How connections to one peer are made.
+#[derive(Clone, Debug)]
+pub(super) struct Trunk {
+    /// The peer's name in the configuration.
+    pub(super) peer: String,
+    pub(super) remote: SocketAddr,
+    pub(super) verify: TlsVerify,
+    /// The name in its certificate, and the one that we say we want; its address if there is none.
+    pub(super) name: Option<String>,
+    /// Who signs its certificate, if not who signs all.
+    pub(super) authorities: Option<PathBuf>,
+}
+
+/// The trunks of a configuration: the peers that may be reached over TLS.
+pub(super) fn trunks(config: &Config) -> Vec<Trunk> {
+    let over_tls = |transport| match transport {
+        PeerTransport::Same | PeerTransport::Tls => true,
+        PeerTransport::Tcp | PeerTransport::Udp => false,
+    };
+    let peers = config.peers.iter();
+    peers
+        .filter(|peer| over_tls(peer.transport))
+        .map(|peer| Trunk {
+            peer: peer.name.clone(),
+            remote: peer.address,
+            verify: peer.tls.verify,
+            name: peer.tls.name.clone(),
+            authorities: peer.tls.ca.clone(),
+        })
+        .collect()
+}
+
+/// One certificate chain and its key.
+type Own = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+type Way = (Arc<ClientConfig>, Option<ServerName<'static>>);
+
+/// Everything that was read at one moment.
+pub(super) struct Credentials {
+    settings: Settings,
+    trunks: Vec<Trunk>,
+    /// By policy: without, optional, required.
+    servers: [Option<Arc<ServerConfig>>; 3],
+    clients: HashMap<SocketAddr, Way>,
+    /// Towards everybody else: callers who are to be reached over a new connection.
+    client: Option<Arc<ClientConfig>>,
+    /// When each file was changed last, as it was read.
+    changed: Vec<(PathBuf, Option<SystemTime>)>,
+}
+
+impl Credentials {
+    pub(super) fn read(settings: Settings, trunks: Vec<Trunk>) -> anyhow::Result<Self> {
+        let mut reader = Reader {
+            provider: Arc::new(ring::default_provider()),
+            versions: match settings.version_min {
+                TlsVersion::V12 => &BOTH,
+                TlsVersion::V13 => &NEWEST,
+            },
+            changed: Vec::new(),
+        };
+        let own = match (&settings.certificate, &settings.key) {
+            (Some(certificate), Some(key)) => Some(reader.own(certificate, key)?),
+            (Some(_) | None, None) | (None, Some(_)) => None,
+        };
+        let authorities = match &settings.ca {
+            Some(file) => Some(reader.authorities(file)?),
+            None => None,
+        };
+        let mut servers = [const { None }; 3];
+        for (server, policy) in servers.iter_mut().zip(TlsClientCertificate::ALL) {
+            *server = reader.server(policy, own.as_ref(), authorities.as_ref())?;
+        }
+        let mut clients = HashMap::new();
+        for trunk in &trunks {
+            if let Some(way) = reader.way(trunk, own.as_ref(), authorities.as_ref())? {
+                clients.insert(trunk.remote, way);
+            }
+        }
+        let client = match &authorities {
+            Some(_) => Some(reader.client(TlsVerify::Full, own.as_ref(), authorities.clone())?),
+            None => None,
+        };
+        Ok(Self {
+            settings,
+            trunks,
+            servers,
+            clients,
+            client,
+            changed: reader.changed,
+        })
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn trunks(&self) -> &[Trunk] {
+        &self.trunks
+    }
+
+    /// Whether a file is not the one any more that was read.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.changed
+            .iter()
+            .any(|(file, changed)| changed_at(file) != *changed)
+    }
+
+    pub(super) fn server(&self, policy: TlsClientCertificate) -> Option<Arc<ServerConfig>> {
+        self.servers.get(policy as usize)?.clone()
+    }
+
+    pub(super) fn client(&self, remote: SocketAddr) -> Option<Way> {
+        let known = self.clients.get(&remote).cloned();
+        known.or_else(|| Some((self.client.clone()?, None)))
+    }
+}
+
+/// Reads files and notes which.
+struct Reader {
+    provider: Arc<CryptoProvider>,
+    versions: &'static [&'static SupportedProtocolVersion],
+    changed: Vec<(PathBuf, Option<SystemTime>)>,
+}
+
+impl Reader {
+    fn own(&mut self, certificate: &Path, key: &Path) -> anyhow::Result<Own> {
+        let chain = self.certificates(certificate)?;
+        let text = self.text(key)?;
+        let key = PrivateKeyDer::from_pem_slice(&text)
+            .map_err(|error| anyhow!("no private key in {}: {error}", key.display()))?;
+        Ok((chain, key))
+    }
+
+    fn authorities(&mut self, file: &Path) -> anyhow::Result<Arc<RootCertStore>> {
+        let mut authorities = RootCertStore::empty();
+        for certificate in self.certificates(file)? {
+            authorities
+                .add(certificate)
+                .with_context(|| format!("a certificate in {} is of no use", file.display()))?;
+        }
+        Ok(Arc::new(authorities))
+    }
+
+    fn certificates(&mut self, file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+        let text = self.text(file)?;
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+        match certificates {
+            Ok(certificates) if certificates.is_empty() => {
+                Err(anyhow!("no certificate in {}", file.display()))
+            }
+            Ok(certificates) => Ok(certificates),
+            Err(error) => Err(anyhow!("cannot read {}: {error}", file.display())),
+        }
+    }
+
+    fn text(&mut self, file: &Path) -> anyhow::Result<Vec<u8>> {
+        // Before the content: what changes in between is read again.
+        self.changed.push((file.to_owned(), changed_at(file)));
+        fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+    }
+
+    fn server(
+        &self,
+        policy: TlsClientCertificate,
+        own: Option<&Own>,
+        authorities: Option<&Arc<RootCertStore>>,
+    ) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+        let Some((chain, key)) = own else {
+            return Ok(None);
+        };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(self.versions)?;
+        let verifier = |authorities: &Arc<RootCertStore>| {
+            let provider = Arc::clone(&self.provider);
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(authorities), provider)
+        };
+        let builder = match (policy, authorities) {
+            (TlsClientCertificate::None, _) => builder.with_no_client_auth(),
+            (TlsClientCertificate::Optional | TlsClientCertificate::Required, None) => {
+                return Ok(None);
+            }
+            (TlsClientCertificate::Optional, Some(authorities)) => builder
+                .with_client_cert_verifier(verifier(authorities).allow_unauthenticated().build()?),
+            (TlsClientCertificate::Required, Some(authorities)) => {
+                builder.with_client_cert_verifier(verifier(authorities).build()?)
+            }
+        };
+        let config = builder
+            .with_single_cert(chain.clone(), key.clone_key())
+            .context("certificate and key do not belong together")?;
+        Ok(Some(Arc::new(config)))
+    }
+
+    fn way(
+        &mut self,
+        trunk: &Trunk,
+        own: Option<&Own>,
+        authorities: Option<&Arc<RootCertStore>>,
+    ) -> anyhow::Result<Option<Way>> {
+        let authorities = match &trunk.authorities {
+            Some(file) => Some(self.authorities(file)?),
+            None => authorities.cloned(),
+        };
+        if authorities.is_none() && trunk.verify != TlsVerify::None {
+            return Ok(None);
+        }
+        let name = match &trunk.name {
+            Some(name) => Some(
+                ServerName::try_from(name.clone())
+                    .with_context(|| format!("peer {}: `{name}` is no name", trunk.peer))?,
+            ),
+            None => None,
+        };
+        let config = self.client(trunk.verify, own, authorities)?;
+        Ok(Some((config, name)))
+    }
+
+    fn client(
+        &self,
+        verify: TlsVerify,
+        own: Option<&Own>,
+        authorities: Option<Arc<RootCertStore>>,
+    ) -> anyhow::Result<Arc<ClientConfig>> {
+        let verifier = Verifier::new(verify, authorities, Arc::clone(&self.provider))?;
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(self.versions)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let config = match own {
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain.clone(), key.clone_key())
+                .context("certificate and key do not belong together")?,
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Arc::new(config))
+    }
+}
+
+fn changed_at(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+}

@@ -1,0 +1,127 @@
+//! TLS of the node: certificates, whom they are shown to and whom we believe (RFC 3261 §26.3, RFC 5922).
+//!
+//! [`Tls`] is shared by all workers, which take a [`Session`] from it for each new connection. [`Tls::reload`] reads the
+//! files anew and puts the result in the place of the old one, whole or not at all; connections that are open keep what
+//! they began with. No socket is touched here.
+
+mod credentials;
+mod names;
+mod session;
+mod verify;
+
+pub(super) use session::{Progress, Session};
+
+use crate::config::{Config, TlsClientCertificate};
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use credentials::Credentials;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, Connection, ServerConnection};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The TLS of a node.
+pub struct Tls {
+    current: ArcSwap<Credentials>,
+}
+
+impl Tls {
+    /// Reads what the configuration names.
+    ///
+    /// # Errors
+    /// A file that cannot be read or does not hold what it should, by its name.
+    pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
+        let credentials = Credentials::read(config.tls.clone(), credentials::trunks(config))?;
+        Ok(Self {
+            current: ArcSwap::from_pointee(credentials),
+        })
+    }
+
+    /// Reads the same files again: new connections use what is in them now.
+    ///
+    /// # Errors
+    /// As when the node starts; then everything stays as it was.
+    pub fn reload(&self) -> anyhow::Result<()> {
+        let old = self.current.load_full();
+        let fresh = Credentials::read(old.settings().clone(), old.trunks().to_vec())?;
+        self.current.store(Arc::new(fresh));
+        Ok(())
+    }
+
+    /// Reads the files again if one of them was changed since they were read; says whether it did.
+    ///
+    /// # Errors
+    /// As [`Tls::reload`].
+    pub fn reload_if_changed(&self) -> anyhow::Result<bool> {
+        if !self.current.load().is_outdated() {
+            return Ok(false);
+        }
+        self.reload().map(|()| true)
+    }
+
+    /// Takes over the files and peers of another configuration.
+    ///
+    /// # Errors
+    /// As when the node starts; then everything stays as it was.
+    pub fn reconfigure(&self, config: &Config) -> anyhow::Result<()> {
+        let fresh = Credentials::read(config.tls.clone(), credentials::trunks(config))?;
+        self.current.store(Arc::new(fresh));
+        Ok(())
+    }
+
+    /// Our side of a connection that somebody made to us.
+    pub(super) fn accept(&self, policy: TlsClientCertificate) -> anyhow::Result<Session> {
+        let credentials = self.current.load();
+        let config = credentials
+            .server(policy)
+            .context("no certificate of our own")?;
+        let connection = ServerConnection::new(config)?;
+        Ok(Session::new(Connection::Server(connection)))
+    }
+
+    /// Our side of a connection that we make.
+    pub(super) fn connect(&self, remote: SocketAddr) -> anyhow::Result<Session> {
+        let credentials = self.current.load();
+        let (config, name) = credentials
+            .client(remote)
+            .context("no authority is configured that this peer is verified by")?;
+        let name = name.unwrap_or_else(|| ServerName::from(remote.ip()));
+        let connection = ClientConnection::new(config, name)?;
+        Ok(Session::new(Connection::Client(connection)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    /// Both sides of a connection, with a certificate that the client believes.
+    pub(super) fn pair() -> (Session, Session) {
+        // The crate's own target folder of tests is known to those of integration only.
+        let folder = std::env::temp_dir().join(format!("baton-tls-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let name = format!("{:?}", std::thread::current().id());
+        let file = |end: &str| folder.join(format!("{name}.{end}"));
+        std::fs::write(file("pem"), certificate.pem()).unwrap();
+        std::fs::write(file("key"), key.serialize_pem()).unwrap();
+        let text = format!(
+            "[sip]\nlisten = [\"tls:127.0.0.1:0\"]\n[[peer]]\nname = \"peer\"\n\
+             at = \"tls:127.0.0.1:9\"\nsessions_max = 8\n[tls]\ncertificate = {:?}\n\
+             key = {:?}\nca = {:?}\n",
+            file("pem"),
+            file("key"),
+            file("pem")
+        );
+        let config = Config::parse(&text, "test.toml").unwrap();
+        let tls = Tls::new(&config).unwrap();
+        std::fs::remove_file(file("pem")).unwrap();
+        std::fs::remove_file(file("key")).unwrap();
+        let remote = ([127, 0, 0, 1], 9).into();
+        let server = tls.accept(TlsClientCertificate::None).unwrap();
+        (tls.connect(remote).unwrap(), server)
+    }
+}

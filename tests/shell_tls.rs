@@ -1,0 +1,410 @@
+//! The shell under TLS: calls from end to end, who is believed and who is not, and handshakes that go wrong.
+
+mod shell_world;
+mod tls_world;
+
+use shell_world::{Call, Node, Tcp, Wire, establish, hang_up, offer};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tls_world::{Authority, Tls, client, program, server, versioned_client};
+
+/// A listener for the peer, and a node that calls it over TLS; `peer` and `more` go to the configuration.
+fn node(authority: &Authority, listen: &str, peer: &str, more: &str) -> (TcpListener, Node) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let remote = listener.local_addr().expect("bound");
+    (
+        listener,
+        node_calling(authority, remote, (listen, peer, more)),
+    )
+}
+
+fn node_calling(
+    authority: &Authority,
+    remote: SocketAddr,
+    (listen, peer, more): (&str, &str, &str),
+) -> Node {
+    let (certificate, key) = authority.issue("node", &["127.0.0.1", "::1", "node.example.com"]);
+    let ca = authority.file();
+    Node::of(&format!(
+        "[sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\", \
+         {{ at = \"tls:127.0.0.1:0\", {listen} }}]\n\
+         [[peer]]\nname = \"peer\"\nat = \"tls:{remote}\"\nsessions_max = 1000\n{peer}\n\
+         [tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\nca = \"{ca}\"\n{more}"
+    ))
+}
+
+/// Sends OPTIONS and takes the answer.
+fn ask(caller: &mut Tls, id: &str) {
+    let options = Call::new(id, caller).request("OPTIONS");
+    caller.send(&options);
+    caller.expect(" 200 ");
+}
+
+#[test]
+fn a_call_from_invite_to_bye() {
+    let authority = Authority::new("call");
+    let (listener, node) = node(&authority, "", "", "");
+    let mut caller = Tls::to(node.tls(), client(&authority, None), "node.example.com");
+    let mut call = Call::new("tls", &caller);
+    offer(&mut call, &mut caller);
+    let mut peer = Tls::accept(&listener, server(&authority, &["127.0.0.1"]));
+    let invite = peer.expect("INVITE ");
+    assert!(
+        invite.one("Via").starts_with("SIP/2.0/TLS "),
+        "{}",
+        invite.0
+    );
+    assert!(invite.contact().ends_with(";transport=tls"), "{}", invite.0);
+    assert!(invite.start().contains(";transport=tls "), "{}", invite.0);
+    peer.send(&invite.answer("486 Busy Here", peer.local(), peer.transport()));
+    peer.expect("ACK ");
+    let refusal = caller.expect("486 ");
+    call.answered_with(&refusal);
+    let ack = call.request("ACK").replace("-ACK;rport", "-INVITE;rport");
+    caller.send(&ack);
+    for number in 0..5 {
+        let mut call = Call::new(&format!("next-{number}"), &caller);
+        offer(&mut call, &mut caller);
+        establish(&mut call, &mut caller, &mut peer);
+        hang_up(&mut call, &mut caller, &mut peer);
+    }
+    let shell = &node.handle.figures()[0].shell;
+    assert_eq!(
+        shell.connections_made.value(),
+        1,
+        "calls share the connection"
+    );
+    assert_eq!(shell.tls_1_3.value(), 2);
+    assert_eq!(shell.tls_1_2.value(), 0);
+    let ciphers = [
+        &shell.tls_aes_128_gcm,
+        &shell.tls_aes_256_gcm,
+        &shell.tls_chacha20_poly1305,
+    ];
+    assert_eq!(ciphers.iter().map(|figure| figure.value()).sum::<u64>(), 2);
+}
+
+#[test]
+fn the_peer_asks_for_our_certificate_and_gets_it() {
+    let authority = Authority::new("mutual");
+    let (listener, node) = node(&authority, "", "", "");
+    let mut caller = Tcp::to(node.tcp);
+    let mut call = Call::new("mutual", &caller);
+    offer(&mut call, &mut caller);
+    let config = tls_world::asking_server(&authority, &["127.0.0.1"]);
+    let mut peer = Tls::accept(&listener, config);
+    establish(&mut call, &mut caller, &mut peer);
+    assert_eq!(peer.certificates(), 1);
+    hang_up(&mut call, &mut caller, &mut peer);
+}
+
+#[test]
+fn a_peer_that_is_somebody_else_gets_no_call() {
+    let authority = Authority::new("trusted");
+    let stranger = Authority::new("stranger");
+    for (name, config) in [
+        ("stranger", server(&stranger, &["127.0.0.1"])),
+        ("wrong-name", server(&authority, &["192.0.2.1"])),
+        (
+            "expired",
+            tls_world::expired_server(&authority, &["127.0.0.1"]),
+        ),
+    ] {
+        let (listener, node) = node(&authority, "", "", "");
+        let mut caller = Tcp::to(node.tcp);
+        let mut call = Call::new(name, &caller);
+        offer(&mut call, &mut caller);
+        let outcome = Tls::try_accept(&listener, config);
+        assert!(outcome.is_err(), "{name}: the handshake fails");
+        let refusal = caller.receive();
+        assert!(refusal.start().contains(" 50"), "{name}: {}", refusal.0);
+        let shell = &node.handle.figures()[0].shell;
+        assert_eq!(shell.tls_failed.value(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_peer_is_known_by_the_name_that_is_configured() {
+    let authority = Authority::new("names");
+    let stranger = Authority::new("names-stranger");
+    let own = format!("tls_ca = \"{}\"", stranger.file());
+    for (name, peer, config) in [
+        (
+            "dns",
+            "tls_name = \"bridge.example.com\"",
+            server(&authority, &["bridge.example.com"]),
+        ),
+        (
+            "uri",
+            "tls_name = \"example.com\"",
+            server(&authority, &["sip:example.com"]),
+        ),
+        (
+            "chain",
+            "tls_verify = \"chain\"",
+            server(&authority, &["192.0.2.1"]),
+        ),
+        (
+            "none",
+            "tls_verify = \"none\"",
+            server(&stranger, &["192.0.2.1"]),
+        ),
+        ("own-ca", own.as_str(), server(&stranger, &["127.0.0.1"])),
+    ] {
+        let (listener, node) = node(&authority, "", peer, "");
+        let mut caller = Tcp::to(node.tcp);
+        let mut call = Call::new(name, &caller);
+        offer(&mut call, &mut caller);
+        let mut peer = Tls::accept(&listener, config);
+        assert_eq!(
+            peer.asked_for().as_deref(),
+            match name {
+                "dns" => Some("bridge.example.com"),
+                "uri" => Some("example.com"),
+                _ => None,
+            },
+            "{name}: RFC 6066 names no addresses"
+        );
+        establish(&mut call, &mut caller, &mut peer);
+        hang_up(&mut call, &mut caller, &mut peer);
+    }
+}
+
+#[test]
+fn callers_show_certificates_where_they_are_asked() {
+    let authority = Authority::new("callers");
+    let stranger = Authority::new("callers-stranger");
+    for (policy, without, with, foreign) in [
+        ("none", true, true, true),
+        ("optional", true, true, false),
+        ("required", false, true, false),
+    ] {
+        let listen = format!("client_certificate = \"{policy}\"");
+        let (_listener, node) = node(&authority, &listen, "", "");
+        let configs = [
+            (client(&authority, None), without),
+            (client(&authority, Some(&authority)), with),
+            (client(&authority, Some(&stranger)), foreign),
+        ];
+        for (config, is_served) in configs {
+            let mut caller = Tls::to(node.tls(), config, "127.0.0.1");
+            let options = Call::new("certified", &caller).request("OPTIONS");
+            let answer = caller.ask(&options);
+            assert_eq!(answer.is_ok(), is_served, "{policy}: {answer:?}");
+        }
+        let certified = node.handle.figures()[0].shell.tls_certified.value();
+        assert_eq!(certified, u64::from(policy != "none"), "{policy}");
+    }
+}
+
+#[test]
+fn a_handshake_that_stalls_costs_nobody_anything() {
+    let authority = Authority::new("stall");
+    let (_listener, node) = node(&authority, "", "", "handshake_seconds = 1");
+    let mut silent: Vec<Tcp> = (0..10).map(|_| Tcp::to(node.tls())).collect();
+    // The head of a ClientHello of 256 octets that never come.
+    for stalled in silent.iter_mut().skip(5) {
+        stalled
+            .stream
+            .write_all(&[22, 3, 1, 1, 0, 1])
+            .expect("open");
+    }
+    let before = Instant::now();
+    let mut caller = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    ask(&mut caller, "between");
+    for stalled in &mut silent {
+        stalled.expect_end();
+    }
+    assert!(
+        before.elapsed() >= Duration::from_secs(1),
+        "they had their time"
+    );
+    assert_eq!(node.handle.figures()[0].shell.tls_too_slow.value(), 10);
+    ask(&mut caller, "after");
+}
+
+#[test]
+fn handshakes_count_against_their_source() {
+    let authority = Authority::new("count");
+    let (_listener, node) = node(&authority, "", "", "[limits]\nconnections_per_source = 3\n");
+    let mut stalled: Vec<Tcp> = (0..3).map(|_| Tcp::to(node.tls())).collect();
+    node.wait_for(
+        "accepted",
+        |figures| figures.shell.connections_accepted.value(),
+        3,
+    );
+    let mut caller = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    ask(&mut caller, "counted");
+    stalled[0].expect_end();
+    let mut late: Vec<Tcp> = (0..3).map(|_| Tcp::to(node.tls())).collect();
+    node.wait_for(
+        "reclaimed",
+        |figures| figures.shell.connections_reclaimed.value(),
+        4,
+    );
+    ask(&mut caller, "who-is-through-keeps-its-place");
+    late.clear();
+}
+
+#[test]
+fn plaintext_on_a_tls_port_is_closed() {
+    let authority = Authority::new("plain");
+    let (_listener, node) = node(&authority, "", "", "");
+    let mut caller = Tcp::to(node.tls());
+    let options = Call::new("plain", &caller).request("OPTIONS");
+    caller.send(&options);
+    let alert = caller.octets();
+    assert_eq!(alert.first(), Some(&21), "an alert: {alert:?}");
+    drop(caller);
+    node.wait_for("tls_failed", |figures| figures.shell.tls_failed.value(), 1);
+    let mut caller = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    ask(&mut caller, "next");
+}
+
+#[test]
+fn a_peer_that_resets_mid_call_gets_the_bye_on_a_new_connection() {
+    let authority = Authority::new("reset");
+    let (listener, node) = node(&authority, "", "", "");
+    let mut caller = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    let mut call = Call::new("reset", &caller);
+    offer(&mut call, &mut caller);
+    let config = server(&authority, &["127.0.0.1"]);
+    let mut peer = Tls::accept(&listener, Arc::clone(&config));
+    establish(&mut call, &mut caller, &mut peer);
+    peer.reset();
+    let bye = call.request("BYE");
+    caller.send(&bye);
+    let mut peer = Tls::accept(&listener, config);
+    let mut bye = peer.receive();
+    if bye.start().starts_with("ACK ") {
+        // A reset acknowledges nothing: the kernel may not know that the ACK had arrived.
+        bye = peer.receive();
+    }
+    assert!(bye.start().starts_with("BYE "), "{}", bye.0);
+    peer.send(&bye.answer("200 OK", peer.local(), peer.transport()));
+    caller.expect(" 200 ");
+}
+
+#[test]
+fn a_peer_that_resets_in_the_handshake_is_told_at_once() {
+    let authority = Authority::new("handshake-reset");
+    let (listener, node) = node(&authority, "", "", "");
+    let mut caller = Tcp::to(node.tcp);
+    let mut call = Call::new("handshake-reset", &caller);
+    offer(&mut call, &mut caller);
+    let mut peer = Tcp::accept(&listener);
+    assert!(!peer.octets().is_empty(), "a ClientHello");
+    drop(peer);
+    let refusal = caller.receive();
+    assert!(refusal.start().contains(" 50"), "{}", refusal.0);
+}
+
+#[test]
+fn versions_older_than_configured_are_refused() {
+    let authority = Authority::new("versions");
+    let old = || versioned_client(&authority, &rustls::version::TLS12);
+    let (_listener, both) = node(&authority, "", "", "");
+    let mut caller = Tls::to(both.tls(), old(), "127.0.0.1");
+    ask(&mut caller, "1.2");
+    assert_eq!(both.handle.figures()[0].shell.tls_1_2.value(), 1);
+    let (_listener, new) = node(&authority, "", "", "version_min = \"1.3\"");
+    let mut caller = Tls::to(new.tls(), old(), "127.0.0.1");
+    let options = Call::new("old", &caller).request("OPTIONS");
+    assert!(caller.ask(&options).is_err());
+}
+
+#[test]
+fn large_messages_and_many_at_once_arrive_whole() {
+    let authority = Authority::new("large");
+    let (listener, node) = node(&authority, "", "", "");
+    let mut caller = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    let mut call = Call::new("large", &caller);
+    let invite = call.invite();
+    let body: String = (0..50_000u32)
+        .map(|number| char::from(b'a' + (number % 26) as u8))
+        .collect();
+    let (head, sdp) = invite.split_once("\r\n\r\n").expect("a body");
+    let old = format!("Content-Length: {}", sdp.len());
+    let head = head.replace(&old, &format!("Content-Length: {}", body.len()));
+    caller.send(&format!("{head}\r\n\r\n{body}"));
+    caller.expect("100 ");
+    let mut peer = Tls::accept(&listener, server(&authority, &["127.0.0.1"]));
+    let invite = peer.expect("INVITE ");
+    assert!(invite.0.ends_with(&body), "octet for octet");
+    peer.send(&invite.answer("486 Busy Here", peer.local(), peer.transport()));
+    peer.expect("ACK ");
+    caller.expect("486 ");
+    let text: String = (0..300)
+        .map(|number| Call::new(&format!("many-{number}"), &caller).request("OPTIONS"))
+        .collect();
+    caller.send(&text);
+    for number in 0..300 {
+        assert_eq!(
+            caller.expect(" 200 ").one("Call-ID"),
+            format!("many-{number}")
+        );
+    }
+}
+
+#[test]
+fn certificates_are_read_anew_under_traffic() {
+    let authority = Authority::new("reload");
+    let (_listener, node) = node(&authority, "", "", "");
+    let mut old = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    ask(&mut old, "before");
+    let first = old.certificate();
+    assert!(!node.handle.tls().reload_if_changed().expect("good files"));
+    // The same files, another certificate.
+    authority.issue("node", &["127.0.0.1"]);
+    node.handle.tls().reload().expect("good files");
+    let mut new = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    ask(&mut new, "after");
+    assert_ne!(new.certificate(), first);
+    ask(&mut old, "who-was-there-stays");
+    // A file that is no good changes nothing.
+    std::fs::write(authority.path("node.pem"), "no certificate").expect("a writable folder");
+    let error = node.handle.tls().reload().expect_err("no certificate");
+    assert!(error.to_string().contains("no certificate in "), "{error}");
+    let mut still = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    ask(&mut still, "still");
+    assert_eq!(still.certificate(), new.certificate());
+}
+
+#[test]
+fn openssl_is_answered() {
+    let authority = Authority::new("openssl");
+    let listen = "client_certificate = \"required\"";
+    let (_listener, node) = node(&authority, listen, "", "");
+    let (certificate, key) = authority.issue("openssl", &["caller.example.com"]);
+    for version in ["-tls1_2", "-tls1_3"] {
+        let ca = authority.file();
+        let connect = node.tls().to_string();
+        let arguments = [
+            "s_client",
+            "-quiet",
+            "-verify_return_error",
+            version,
+            "-connect",
+            &connect,
+            "-CAfile",
+            &ca,
+            "-verify_ip",
+            "127.0.0.1",
+            "-cert",
+            &certificate,
+            "-key",
+            &key,
+        ];
+        let Some(mut openssl) = program("openssl", &arguments) else {
+            return;
+        };
+        let options = Call::new("openssl", &Tcp::to(node.tcp)).request("OPTIONS");
+        openssl.say(&options.replace("SIP/2.0/TCP", "SIP/2.0/TLS"));
+        assert_eq!(openssl.line().trim_end(), "SIP/2.0 200 OK", "{version}");
+    }
+    let shell = &node.handle.figures()[0].shell;
+    assert_eq!((shell.tls_1_2.value(), shell.tls_1_3.value()), (1, 1));
+    assert_eq!(shell.tls_certified.value(), 2);
+}
