@@ -39,6 +39,19 @@ impl Node {
         peer_ports: &[u16],
         workers: u8,
     ) -> Self {
+        // sipp takes an OPTIONS for a call that begins wrongly.
+        let more = "[health]\nprobe = false\n";
+        Self::start_with(stage, name, peer_ports, workers, more)
+    }
+
+    /// The same, with more of the configuration.
+    pub(crate) fn start_with(
+        stage: &Stage,
+        name: &str,
+        peer_ports: &[u16],
+        workers: u8,
+        more: &str,
+    ) -> Self {
         let t1_ms = stage.t1().as_millis();
         let (t2_ms, t4_ms) = (t1_ms * 8, t1_ms * 10);
         // A machine that is busy with other things is not a node with too many calls.
@@ -49,7 +62,7 @@ impl Node {
              [timers]\nt1_ms = {t1_ms}\nt2_ms = {t2_ms}\nt4_ms = {t4_ms}\n\
              [limits]\nconnections_per_source = 4096\n\
              [overload]\nwait_target_ms = 400\nwait_interval_ms = 10_000\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"\"\n"
+             [admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"\"\n{more}"
         );
         for port in peer_ports {
             config += &format!(
