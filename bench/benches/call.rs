@@ -45,6 +45,7 @@ impl Table {
             transactions_max: 1 << 20,
             exchanges_max: 1 << 16,
             exchanges_per_call_max: 8,
+            session: signaling::SessionTimes::default(),
             listeners: vec![Listener {
                 transport: Transport::Udp,
                 local: "127.0.0.1:5060".parse().unwrap(),

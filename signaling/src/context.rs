@@ -23,12 +23,16 @@ use std::time::Instant;
 pub(crate) enum Alarm {
     /// The caller leg of a call: repeats its 2xx.
     Caller(Key),
+    /// The session timer of the caller leg of a call.
+    CallerSession(Key),
     /// A client transaction.
     Client(Key),
     /// A re-INVITE: its 2xx is repeated, or it takes too long.
     Exchange(Key),
     /// The peer leg of a call: ringing or cancelling takes too long.
     Peer(Key),
+    /// The session timer of the peer leg of a call.
+    PeerSession(Key),
     /// A server transaction.
     Server(Key),
 }

@@ -12,6 +12,7 @@ use crate::output::{Attempt, Choice, Outcome, Output, Question, Refusal, Ticket}
 use crate::settings::Settings;
 use crate::sip::b2bua::call::{Call, With};
 use crate::sip::b2bua::exchange::Exchanges;
+use crate::sip::b2bua::side::Side;
 use crate::sip::b2bua::{caller_leg, failover, peer_leg, request};
 use crate::sip::message::{HeaderName, Message};
 use crate::sip::options::Lookup;
@@ -143,7 +144,9 @@ impl Core {
             match alarm {
                 Alarm::Caller(call) => self.caller_alarm(now, call),
                 Alarm::Exchange(exchange) => self.exchange_alarm(now, exchange),
+                Alarm::CallerSession(call) => self.session_alarm(now, call, Side::Caller),
                 Alarm::Peer(call) => self.peer_alarm(now, call),
+                Alarm::PeerSession(call) => self.session_alarm(now, call, Side::Peer),
                 Alarm::Server(server) => self.servers.handle_alarm(&mut self.context, now, server),
                 Alarm::Client(client) => {
                     if let Some((purpose, event)) =
@@ -247,7 +250,7 @@ impl Core {
     fn check_invariants(&self) {
         let [calls, clients, servers, timers, exchanges] = self.occupancy();
         debug_assert!(
-            timers <= 2 * calls + clients + servers + exchanges,
+            timers <= 4 * calls + clients + servers + exchanges,
             "{timers} timers for {calls} calls, {clients} clients, {servers} servers"
         );
         debug_assert!(
@@ -269,7 +272,7 @@ impl Core {
             Matched::Absorbed => {}
             // The peer must not hold a session for a call that is over (TRUNK.md section 4).
             Matched::Late(Late {
-                purpose: Purpose::Reinvite(_),
+                purpose: Purpose::Reinvite(_) | Purpose::RefreshByInvite(..),
                 hop,
                 ..
             }) => self.reinvite_accepted_late(now, hop, message),
@@ -317,6 +320,9 @@ impl Core {
             }
             (Purpose::Exchange(exchange), event) => {
                 self.exchange_event(now, exchange, event, message);
+            }
+            (Purpose::Refresh(call, side) | Purpose::RefreshByInvite(call, side), event) => {
+                self.refresh_event(now, (client, call, side), event, message);
             }
             (Purpose::Reinvite(exchange), event) => {
                 self.reinvite_event(now, (client, exchange), event, message);

@@ -71,6 +71,10 @@ counters! {
     probes_sent,
     /// Of those: without an answer in time, or not sent for want of a way.
     probes_failed,
+    /// Refreshes of ours that were sent (RFC 4028).
+    sessions_refreshed,
+    /// Calls ended because a session was not refreshed in time.
+    sessions_expired,
     /// Requests refused with a final answer of our own.
     rejected,
     /// Requests of strangers refused with 403, or dropped.

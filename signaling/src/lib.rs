@@ -26,5 +26,5 @@ pub use hop::{ConnectionId, Hop, ListenerId, Transport};
 pub use output::{
     Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Ticket, Transmit,
 };
-pub use settings::{Listener, Settings, Timers};
+pub use settings::{Listener, SessionTimes, Settings, Timers};
 pub use statuses::Statuses;

@@ -51,6 +51,24 @@ pub struct Listener {
     pub advertised: String,
 }
 
+/// The intervals of session timers (RFC 4028), in seconds as they stand on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimes {
+    /// What is offered, and what a longer one is lowered to.
+    pub expires: u32,
+    /// The shortest that is accepted.
+    pub min_se: u32,
+}
+
+impl Default for SessionTimes {
+    fn default() -> Self {
+        Self {
+            expires: 1800,
+            min_se: 500,
+        }
+    }
+}
+
 /// Everything a core needs to know besides messages and time.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -71,6 +89,8 @@ pub struct Settings {
     pub exchanges_max: usize,
     /// Most of them in one call.
     pub exchanges_per_call_max: usize,
+    /// Session timers.
+    pub session: SessionTimes,
     /// All listeners of the node; [`ListenerId`] is an index into them.
     pub listeners: Vec<Listener>,
     /// Who may call.

@@ -47,6 +47,7 @@ impl Wire {
             calls_max: 1000,
             exchanges_max: 100,
             exchanges_per_call_max: 8,
+            session: signaling::SessionTimes::default(),
             transactions_max: 1000,
             listeners: vec![Listener {
                 transport: Transport::Udp,

@@ -71,6 +71,7 @@ impl Node {
                     transactions_max: 50_000,
                     exchanges_max: 10_000,
                     exchanges_per_call_max: 8,
+                    session: signaling::SessionTimes::default(),
                     listeners: listeners.to_vec(),
                     access: Arc::default(),
                     overload: signaling::overload::OverloadSettings::default(),

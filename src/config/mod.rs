@@ -136,6 +136,7 @@ impl Config {
         let mut section = root.table("sip", sip::KEYS, &mut findings);
         let listens = sip::read(&mut section);
         let unknown_sources = sip::read_unknown_sources(&mut section);
+        let session = sip::read_session(&mut section);
         let timers = Timers::read(&mut root.table("timers", timers::KEYS, &mut findings));
         let limits = Limits::read(&mut root.table("limits", limits::KEYS, &mut findings));
         let overload = Overload::read(&mut root.table("overload", overload::KEYS, &mut findings));
@@ -173,6 +174,7 @@ impl Config {
             sip: Sip {
                 listen,
                 unknown_sources,
+                session,
             },
             timers,
             limits,

@@ -5,6 +5,7 @@ use super::mistake::Findings;
 use super::section::{Section, is_written, kind};
 use super::tls::{self, TlsClientCertificate};
 use super::transport::{self, ListenTransport};
+use signaling::SessionTimes;
 use signaling::access::Strangers;
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,6 +19,8 @@ pub struct Sip {
     pub listen: Vec<Listen>,
     /// `unknown_sources`: what becomes of who is in no zone, where there are zones.
     pub unknown_sources: Strangers,
+    /// `session_expires_seconds` and `min_se_seconds`: the session timers.
+    pub session: SessionTimes,
 }
 
 /// One listener: `"udp:127.0.0.1:5060"`, or a table with `at` and `advertise`.
@@ -33,7 +36,12 @@ pub struct Listen {
     pub client_certificate: TlsClientCertificate,
 }
 
-pub(super) const KEYS: &[&str] = &["listen", "unknown_sources"];
+pub(super) const KEYS: &[&str] = &[
+    "listen",
+    "unknown_sources",
+    "session_expires_seconds",
+    "min_se_seconds",
+];
 pub(super) const LISTEN_KEYS: &[&str] = &["at", "advertise", "client_certificate"];
 
 const EXAMPLE: &str = "udp:127.0.0.1:5060";
@@ -71,6 +79,30 @@ pub(super) fn read_unknown_sources(section: &mut Section<'_, '_, '_>) -> Strange
         ("allow", Strangers::Allow),
     ];
     section.choice("unknown_sources", &choices, Strangers::default())
+}
+
+/// The session timers. What is offered must be what is accepted.
+pub(super) fn read_session(section: &mut Section<'_, '_, '_>) -> SessionTimes {
+    let default = SessionTimes::default();
+    let longest = 86_400;
+    let session = SessionTimes {
+        expires: section.number("session_expires_seconds", 90..=longest, default.expires),
+        // RFC 4028 §4: never below 90 seconds.
+        min_se: section.number("min_se_seconds", 90..=longest, default.min_se),
+    };
+    let written = ["session_expires_seconds", "min_se_seconds"];
+    let at = written
+        .into_iter()
+        .find_map(|key| section.value(key).map(|value| value.span().start));
+    if let Some(at) = at.filter(|_| session.expires < session.min_se) {
+        let (expires, min_se) = (session.expires, session.min_se);
+        let message = format!(
+            "`session_expires_seconds` ({expires}) is less than `min_se_seconds` ({min_se}); \
+             write at least `session_expires_seconds = {min_se}`"
+        );
+        section.findings().add(at, message);
+    }
+    session
 }
 
 fn read_entry<'t>(

@@ -382,6 +382,10 @@ fn checks_of_figures() {
             "9:26: `connections_per_source` (6) is more than `connections` (5)",
         ),
         (
+            format!("{LEAST}[sip]\nlisten = [\"udp:127.0.0.1:0\"]\nmin_se_seconds = 1801\n"),
+            "`session_expires_seconds` (1800) is less than `min_se_seconds` (1801)",
+        ),
+        (
             format!("{LEAST}[limits]\nmessage_bytes = 65536\n"),
             "8:17: `message_bytes` is 65536",
         ),

@@ -51,6 +51,7 @@ pub(super) fn settings(
         transactions_max: 0,
         exchanges_max: 0,
         exchanges_per_call_max: 0,
+        session: signaling::SessionTimes::default(),
         listeners: listeners.collect(),
         access: Arc::default(),
         overload: OverloadSettings::default(),
@@ -72,6 +73,7 @@ pub(super) fn reloaded(running: &Settings, config: &Config) -> anyhow::Result<Se
         transactions_max: share(config.limits.transactions),
         exchanges_max: share(config.limits.exchanges),
         exchanges_per_call_max: config.limits.exchanges_per_call,
+        session: config.sip.session,
         access: Arc::new(access(config)?),
         overload: overload(config, share),
         ..running.clone()

@@ -56,6 +56,8 @@ pub enum Cause {
     RangTooLong,
     /// The source begins more than it may.
     TooOften,
+    /// Session-Expires is below what is accepted.
+    SessionTooShort,
     /// Max-Forwards is used up.
     TooManyHops,
     /// Require or Proxy-Require names what we do not support.
@@ -97,6 +99,7 @@ impl Cause {
             Self::MethodNotAllowed => (405, "Method Not Allowed"),
             Self::MethodUnknown => (501, "Not Implemented"),
             Self::RangTooLong => (408, "Request Timeout"),
+            Self::SessionTooShort => (422, "Session Interval Too Small"),
             Self::TooManyHops => (483, "Too Many Hops"),
             Self::UnsupportedExtension => (420, "Bad Extension"),
             Self::UnsupportedScheme => (416, "Unsupported URI Scheme"),
@@ -124,6 +127,7 @@ impl Cause {
             | Self::MethodNotAllowed
             | Self::MethodUnknown
             | Self::OutOfOrder
+            | Self::SessionTooShort
             | Self::TooManyHops
             | Self::TooOften
             | Self::UnsupportedExtension
@@ -154,6 +158,7 @@ impl Cause {
             | Self::OutOfOrder
             | Self::Overloaded
             | Self::RangTooLong
+            | Self::SessionTooShort
             | Self::TooManyHops
             | Self::TooOften
             | Self::UnsupportedExtension
@@ -187,6 +192,7 @@ impl Cause {
             | Self::OutOfOrder
             | Self::PeerUnavailable
             | Self::RangTooLong
+            | Self::SessionTooShort
             | Self::TooManyHops
             | Self::UnsupportedExtension
             | Self::UnsupportedScheme => None,
@@ -241,6 +247,7 @@ pub(crate) fn answer_stateless(
     context.counters.rejected.add_one();
     let answer = Stateless::of(context, message, source);
     let retry_after = cause.retry_after(&context.settings.overload, answer.hash);
+    let min_se = context.settings.session.min_se;
     let details = if let Cause::Malformed(fault) = cause {
         fault.to_string()
     } else {
@@ -250,6 +257,11 @@ pub(crate) fn answer_stateless(
         if let Some(seconds) = retry_after {
             writer.put(b"Retry-After: ");
             writer.number(seconds);
+            writer.put(b"\r\n");
+        }
+        if cause == Cause::SessionTooShort {
+            writer.put(b"Min-SE: ");
+            writer.number(min_se);
             writer.put(b"\r\n");
         }
         if cause == Cause::UnsupportedExtension {

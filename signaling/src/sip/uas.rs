@@ -6,6 +6,7 @@ use super::admit::Verdict;
 use super::b2bua::call::{Call, With};
 use super::b2bua::extensions::asks_too_much;
 use super::b2bua::offer::{Offer, has_hops_left};
+use super::b2bua::session_timer::Wish;
 use super::b2bua::side::Side;
 use super::b2bua::{answer, caller_leg, peer_leg, reinvite};
 use super::dialog::Dialog;
@@ -229,6 +230,10 @@ impl Core {
         if self.is_draining {
             return Err(Cause::Draining);
         }
+        let times = self.context.settings.session;
+        if message.method() == Method::Invite && Wish::of(message).is_too_short(times) {
+            return Err(Cause::SessionTooShort);
+        }
         if message.method() == Method::Options {
             return self.look_up(message, hops.0, zone);
         }
@@ -274,6 +279,9 @@ impl Core {
                 Call::new(names, offer, (source, reply), zone)
             })
             .ok_or(Cause::Overloaded)?;
+        if let Some(call) = self.calls.get_mut(call) {
+            call.sessions.hear_invite(message);
+        }
         self.servers.set_call(server, call);
         self.context.counters.calls_begun.add_one();
         self.servers.send_trying(&mut self.context, server);

@@ -44,6 +44,7 @@ pub(crate) fn play(name: &str, text: &str) -> String {
         transactions_max,
         (access(text), overload(text)),
     );
+    stage.shows_sessions = text.contains("ession timer");
     let mut out = String::new();
     for line in text.lines().filter(|line| !line.starts_with("    ")) {
         out.push_str(line);
@@ -174,6 +175,7 @@ struct Stage {
     /// Of the last INVITE of the caller, and of the peer.
     invite_branches: [String; 2],
     leaks: Vec<String>,
+    shows_sessions: bool,
 }
 
 impl Stage {
@@ -192,6 +194,7 @@ impl Stage {
             transactions_max,
             exchanges_max: 10,
             exchanges_per_call_max: 3,
+            session: signaling::SessionTimes::default(),
             listeners: vec![Listener {
                 transport,
                 local: "192.0.2.5:5060".parse().unwrap(),
@@ -233,6 +236,7 @@ impl Stage {
             peer_cseq: 0,
             invite_branches: [String::new(), String::new()],
             leaks: Vec::new(),
+            shows_sessions: false,
         }
     }
 
@@ -385,7 +389,7 @@ impl Stage {
         let mut index = Index::new(Limits::default());
         let message = index.read(bytes, Framing::Datagram);
         assert_eq!(message.fault(), None, "{}", String::from_utf8_lossy(bytes));
-        let arrow = arrow(&message);
+        let arrow = self.arrow(&message);
         self.draw(side, true, &arrow);
         self.hear(side.address(), bytes);
     }
@@ -496,7 +500,7 @@ impl Stage {
         if message.method() == Method::Invite && message.is_request() {
             self.check_names(side, &message);
         }
-        let arrow = arrow(&message);
+        let arrow = self.arrow(&message);
         self.draw(side, false, &arrow);
         if let Some(ticket) = transmit.ticket {
             self.tickets.insert(side as u8, ticket);
@@ -538,6 +542,19 @@ impl Stage {
                 self.leaks
                     .push(format!("{} is used at two peers", text(name)));
             }
+        }
+    }
+
+    /// What stands on an arrow; with session timers, what is said about them.
+    fn arrow(&self, message: &Message<'_>) -> String {
+        let plain = arrow(message);
+        let expires = message.header(HeaderName::SessionExpires);
+        match expires.filter(|_| self.shows_sessions) {
+            Some(expires) => {
+                let terms = text(expires).replace(";refresher=", "-");
+                format!("{plain}-SE-{terms}")
+            }
+            None => plain,
         }
     }
 

@@ -153,6 +153,7 @@ fn worker_of(workers: u8) -> Worker {
         transactions_max: 8,
         exchanges_max: 8,
         exchanges_per_call_max: 8,
+        session: signaling::SessionTimes::default(),
         listeners: vec![listener],
         access: Arc::default(),
         overload: signaling::overload::OverloadSettings::default(),

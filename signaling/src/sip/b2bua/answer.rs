@@ -1,6 +1,7 @@
 //! What the caller is told: the peer's answers carried over, and our own.
 
 use super::attempt::Refused;
+use super::session_timer::Agreed;
 use super::{extensions, headers};
 use crate::access::{ZoneId, is_identity};
 use crate::context::Context;
@@ -26,6 +27,8 @@ pub(crate) struct Answering {
     pub(crate) hop: Hop,
     /// The zone of the caller, if it is the caller that is answered.
     pub(crate) zone: Option<ZoneId>,
+    /// What is agreed on the session timer, in a 2xx.
+    pub(crate) session: Option<Agreed>,
 }
 
 /// Carries a peer's answer over to the caller's INVITE: status, reason, passing headers and body as
@@ -55,6 +58,9 @@ pub(crate) fn relay(
                 write_contact(&settings, writer, &to.hop, &to.tag);
                 if status >= 200 {
                     headers::write_allow(writer, message);
+                    if let Some(session) = to.session {
+                        session.write(writer);
+                    }
                 }
             }
             // §21.4.6: a 405 must say what is allowed, and the peer's Allow is not what we carry.
@@ -112,6 +118,9 @@ pub(crate) fn relay_in_dialog(
             if status < 300 && headers::has_contact(method) {
                 write_contact(&settings, writer, &to.hop, &to.tag);
                 headers::write_allow(writer, message);
+                if let Some(session) = to.session.filter(|_| status >= 200) {
+                    session.write(writer);
+                }
             }
             if status == 405 {
                 headers::write_allow(writer, message);
@@ -123,6 +132,27 @@ pub(crate) fn relay_in_dialog(
             writer.body(message.body());
         },
     )
+}
+
+/// 200 to an UPDATE that only refreshes the session.
+pub(crate) fn accept_refresh(
+    context: &mut Context,
+    servers: &mut Servers,
+    now: Instant,
+    to: Answering,
+) {
+    let settings = Arc::clone(&context.settings);
+    servers.respond(context, now, (to.server, 200), ADDED_MAX, |writer, head| {
+        writer.status_line(200, b"OK");
+        head.write(writer, Some(&to.tag));
+        write_contact(&settings, writer, &to.hop, &to.tag);
+        writer.put(headers::ALLOW);
+        writer.put(extensions::OWN);
+        if let Some(session) = to.session {
+            session.write(writer);
+        }
+        writer.body(b"");
+    });
 }
 
 /// A short answer of our own to any request that has a transaction.

@@ -3,6 +3,8 @@
 use super::answer::{self, Answering};
 use super::attempt::{Progress, Search};
 use super::offer::Offer;
+use super::session_timer::Sessions;
+use super::side::Side;
 use super::{caller_leg, peer_leg, request};
 use crate::access::{Access, ZoneId};
 use crate::context::Alarm;
@@ -30,6 +32,7 @@ pub(crate) struct Call {
     pub(crate) source: Hop,
     /// The first of the requests that are being carried across.
     pub(crate) exchanges: Option<Key>,
+    pub(crate) sessions: Sessions,
     /// The zone of the source, when the call began.
     pub(crate) zone: Option<ZoneId>,
     /// From the first choice on; released with the offer.
@@ -110,6 +113,7 @@ impl Call {
             offer,
             source,
             exchanges: None,
+            sessions: Sessions::default(),
             zone,
             search: None,
             cause: Cause::NoPeerAnswered,
@@ -185,7 +189,7 @@ impl Core {
         if input == peer_leg::Input::Success
             && let (Some(message), Some(hop)) = (with.message, call.peer.hop)
         {
-            self.take_success(key, message, hop);
+            self.take_success(now, key, message, hop);
         }
         let Some(call) = self.calls.get_mut(key) else {
             return;
@@ -339,6 +343,7 @@ impl Core {
             tag,
             hop: call.caller.reply,
             zone: call.zone,
+            session: call.sessions.agree(self.context.settings.session),
         };
         answer::relay(&mut self.context, &mut self.servers, now, to, message)
     }
@@ -346,6 +351,7 @@ impl Core {
     fn relay_success(&mut self, now: Instant, key: Key, with: With<'_>) {
         let span = self.relay(now, key, with);
         self.release_offer(key);
+        self.start_caller_session(now, key, with.message);
         let timers = self.context.settings.timers;
         let Some(call) = self.calls.get_mut(key) else {
             return;
@@ -445,6 +451,9 @@ impl Core {
         if let Some(span) = request::ack(&mut self.context, dialog, INVITE_CSEQ, from) {
             self.clients
                 .keep_ack(&mut self.context, client, span, dialog.hop);
+        }
+        if let Some(ack) = from {
+            self.keep_sdp(key, Side::Peer, ack);
         }
     }
 

@@ -7,12 +7,13 @@
 
 use super::call::Call;
 use super::session_change::Reinvite;
+use super::session_timer::{Agreed, Wish};
 use super::side::{Side, Stage};
 use super::{answer, caller_leg, extensions, headers, peer_leg, reinvite, request};
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::outbox::Span;
-use crate::sip::message::{Message, Method};
+use crate::sip::message::{Message, Method, Refresher};
 use crate::sip::reject::Cause;
 use crate::sip::token::{Kind, Text};
 use crate::sip::transaction::client::{Event, Purpose};
@@ -30,6 +31,8 @@ pub(crate) struct Exchange {
     pub(crate) has_offer: bool,
     /// Where the one who asked is answered.
     pub(crate) server: Key,
+    /// What an INVITE or UPDATE said about the session timer.
+    pub(crate) wish: Wish,
     /// What an INVITE has beside.
     pub(crate) reinvite: Option<Reinvite>,
     /// The next exchange of this call.
@@ -175,6 +178,10 @@ impl Core {
         if extensions::unsupported(message).next().is_some() {
             return Err(Cause::UnsupportedExtension);
         }
+        let wish = Wish::of(message);
+        if refreshes_target(method) && wish.is_too_short(self.context.settings.session) {
+            return Err(Cause::SessionTooShort);
+        }
         let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
         let dialog = call.dialog_mut(from).ok_or(Cause::NoDialog)?;
         if !dialog.takes_cseq(message.cseq()) {
@@ -187,7 +194,7 @@ impl Core {
                     .servers
                     .open(&mut self.context, message, hops, index)
                     .ok_or(Cause::Overloaded)?;
-                let tag = self.context.token(from.kind(), key);
+                let tag = self.leg_token(key, from);
                 let refused = (server, cause);
                 answer::own(&mut self.context, &mut self.servers, now, refused, &tag);
                 return Ok(());
@@ -199,8 +206,14 @@ impl Core {
         } else {
             None
         };
-        if refreshes_target(message.method()) {
+        if refreshes_target(method) {
             self.retarget(key, from, message);
+            if let Some(call) = self.calls.get_mut(key) {
+                call.session_mut(from).heard_from(message);
+            }
+        }
+        if method == Method::Update && message.body().is_empty() && wish.seconds.is_some() {
+            return self.answer_refresh(now, (from, key), hops, message, index);
         }
         self.begin_exchange(now, (from, key), hops, message, (index, rack))
     }
@@ -220,6 +233,10 @@ impl Core {
                 };
             }
             (Stage::Answered | Stage::Established, Stage::Answered | Stage::Established) => {}
+        }
+        let changes_session = refreshes_target(message.method());
+        if changes_session && call.is_refreshing_by_invite() {
+            return Err(Cause::Glare);
         }
         let is_confirmed = call.stage(Side::Caller) == Stage::Established
             && call.stage(Side::Peer) == Stage::Established;
@@ -277,6 +294,7 @@ impl Core {
         if !self.servers.has_room_for_calls() || !self.clients.has_room_for_calls() {
             return Err(Cause::Overloaded);
         }
+        let tag = self.leg_token(key, from);
         let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
         let server = self
             .servers
@@ -288,10 +306,10 @@ impl Core {
             method: message.method(),
             has_offer: !message.body().is_empty(),
             server,
+            wish: Wish::of(message),
             reinvite: None,
             next: None,
         };
-        let tag = self.context.token(from.kind(), key);
         let Some(exchange) = self.exchanges.open(call, exchange) else {
             self.context.counters.dropped_limit.add_one();
             let refused = (server, Cause::Busy);
@@ -318,18 +336,17 @@ impl Core {
         rack: Option<(u32, u32)>,
     ) -> Option<()> {
         let is_invite = message.method() == Method::Invite;
-        let exchange = self.exchanges.get_mut(key)?;
-        let (call, to) = exchange.asked();
+        let (call, to) = self.exchanges.get(key)?.asked();
         let purpose = if is_invite {
             Purpose::Reinvite(key)
         } else {
             Purpose::Exchange(key)
         };
-        let contact =
-            headers::has_contact(message.method()).then(|| self.context.token(to.kind(), call));
-        let call = self.calls.get_mut(call)?;
-        let zone = call.zone.filter(|_| to == Side::Peer);
-        let dialog = call.dialog_mut(to)?;
+        let session = refreshes_target(message.method()).then(|| self.wish_for(call, to));
+        let contact = headers::has_contact(message.method()).then(|| self.leg_token(call, to));
+        let calls = self.calls.get_mut(call)?;
+        let zone = calls.zone.filter(|_| to == Side::Peer);
+        let dialog = calls.dialog_mut(to)?;
         let (context, clients) = (&mut self.context, &mut self.clients);
         let client = request::carry(
             context,
@@ -341,12 +358,14 @@ impl Core {
                 contact,
                 rack,
                 zone,
+                session,
             },
         )?;
         if is_invite {
             let reinvite = Reinvite::new(client, message.cseq(), dialog.cseq_local);
-            exchange.reinvite = Some(reinvite);
+            self.exchanges.get_mut(key)?.reinvite = Some(reinvite);
         }
+        self.keep_sdp(call, to, message);
         Some(())
     }
 
@@ -362,15 +381,14 @@ impl Core {
             return;
         };
         let (call, method, server) = (exchange.call, exchange.method, exchange.server);
-        let to = exchange.from.other();
         match (event, message) {
             // RFC 4320 §4.1: only 100 is a provisional of such a request, and it is of one hop.
             (Event::Response, Some(message)) if message.status() < 200 => {}
             (Event::Response, Some(message)) => {
-                if refreshes_target(method) && message.status() < 300 {
-                    self.retarget(call, to, message);
-                }
                 self.relay_exchange(now, key, message);
+                if refreshes_target(method) && message.status() < 300 {
+                    self.session_changed(now, key, message);
+                }
                 self.end_exchange(key);
                 if ends_dialog(method, message.status()) {
                     self.hang_up(now, call);
@@ -388,6 +406,33 @@ impl Core {
         }
     }
 
+    /// A 2xx to an INVITE or UPDATE refreshes the session and the target on both legs.
+    pub(crate) fn session_changed(&mut self, now: Instant, key: Key, message: &Message<'_>) {
+        let Some(exchange) = self.exchanges.get(key) else {
+            return;
+        };
+        let (from, (call, to)) = (exchange.from, exchange.asked());
+        let agreed = exchange.wish.agree(self.context.settings.session);
+        self.retarget(call, to, message);
+        if let Some(call) = self.calls.get_mut(call) {
+            call.session_mut(to).heard_from(message);
+        }
+        self.start_session(now, (call, from), agreed, Refresher::Uas);
+        self.keep_sdp(call, from, message);
+        self.start_session(now, (call, to), Agreed::of(message), Refresher::Uac);
+    }
+
+    /// What an INVITE or UPDATE says about the session timer of the leg that it goes to.
+    fn wish_for(&self, call: Key, side: Side) -> (u32, Option<Refresher>) {
+        let times = self.context.settings.session;
+        let session = self.calls.get(call).map(|call| call.session(side));
+        match session.filter(|session| session.seconds > 0) {
+            Some(session) => (session.seconds, session.refresher()),
+            // A refresh of ours by re-INVITE would need the SDP kept.
+            None => (times.expires, Some(Refresher::Uas)),
+        }
+    }
+
     /// Passes an answer on to the one who asked.
     pub(crate) fn relay_exchange(
         &mut self,
@@ -399,12 +444,13 @@ impl Core {
         let call = self.calls.get(exchange.call)?;
         let dialog = call.dialog(exchange.from)?;
         let zone = call.zone.filter(|_| exchange.from == Side::Caller);
-        let tag = self.context.token(exchange.from.kind(), exchange.call);
+        let tag = self.leg_token(exchange.call, exchange.from);
         let to = answer::Answering {
             server: exchange.server,
             tag,
             hop: dialog.hop,
             zone,
+            session: exchange.wish.agree(self.context.settings.session),
         };
         answer::relay_in_dialog(&mut self.context, &mut self.servers, now, to, message)
     }
@@ -413,7 +459,7 @@ impl Core {
         let Some(exchange) = self.exchanges.get(key) else {
             return;
         };
-        let tag = self.context.token(exchange.from.kind(), exchange.call);
+        let tag = self.leg_token(exchange.call, exchange.from);
         let refused = (exchange.server, cause);
         answer::own(&mut self.context, &mut self.servers, now, refused, &tag);
         self.end_exchange(key);
@@ -429,7 +475,7 @@ impl Core {
     /// Our tag towards the one who asked.
     pub(crate) fn exchange_tag(&self, key: Key) -> Text {
         match self.exchanges.get(key) {
-            Some(exchange) => self.context.token(exchange.from.kind(), exchange.call),
+            Some(exchange) => self.leg_token(exchange.call, exchange.from),
             None => self.context.token(Kind::Stateless, key),
         }
     }
@@ -439,6 +485,9 @@ impl Core {
         let is_over = |call: &&Call| {
             call.stage(Side::Caller) == Stage::Over || call.stage(Side::Peer) == Stage::Over
         };
+        if self.calls.get(key).is_some_and(|call| is_over(&call)) {
+            self.stop_sessions(now, key);
+        }
         while let Some(exchange) = self
             .calls
             .get(key)

@@ -313,6 +313,7 @@ impl Core {
             tag: answer::caller_tag(&self.context, key),
             hop: call.caller.reply,
             zone: call.zone,
+            session: None,
         };
         let Some(refused) = call
             .search

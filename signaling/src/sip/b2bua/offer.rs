@@ -1,7 +1,7 @@
 //! What an INVITE says, kept until it is answered: enough to write it to any peer, without reading
 //! it again.
 
-use super::{extensions, headers};
+use super::{extensions, headers, refresh, session_timer};
 use crate::access::Zone;
 use crate::hop::Hop;
 use crate::pool::{Buffer, Pool};
@@ -39,6 +39,7 @@ pub(crate) struct Offer {
     buffer: Buffer,
     ends: [u32; 6],
     max_forwards: u32,
+    has_sdp: bool,
 }
 
 /// What is written for the peer leg beside the offer's own text: request line, Via, Contact and so
@@ -79,6 +80,7 @@ impl Offer {
         Self {
             buffer,
             ends,
+            has_sdp: refresh::is_sdp(message),
             max_forwards: message
                 .max_forwards()
                 .unwrap_or(MAX_FORWARDS_DEFAULT + 1)
@@ -90,6 +92,15 @@ impl Offer {
     /// The Request-URI as dialled.
     pub(crate) fn request_uri(&self) -> &[u8] {
         self.part(Part::RequestUri)
+    }
+
+    /// The body, if it is a session description and nothing else.
+    pub(crate) fn sdp(&self) -> &[u8] {
+        if self.has_sdp {
+            self.part(Part::Body)
+        } else {
+            &[]
+        }
     }
 
     /// Octets that [`Offer::write`] may write.
@@ -124,6 +135,8 @@ impl Offer {
         writer.number(INVITE_CSEQ);
         writer.put(b" INVITE\r\n");
         write_contact(settings, writer, hop, &names.tag);
+        let times = settings.session;
+        session_timer::write_wish(writer, times, (times.expires, None));
         writer.put(self.part(Part::Lines));
         writer.body(self.part(Part::Body));
     }

@@ -1,13 +1,13 @@
 //! What we ask of either side inside a dialog: ACK, BYE, and what one leg asks
 //! of the other.
 
-use super::{extensions, headers};
+use super::{extensions, headers, session_timer};
 use crate::access::ZoneId;
 use crate::context::Context;
 use crate::outbox::Span;
 use crate::output::Outcome;
 use crate::sip::dialog::{Dialog, write_contact};
-use crate::sip::message::Message;
+use crate::sip::message::{Message, Refresher};
 use crate::sip::token::Text;
 use crate::sip::transaction::client::{Clients, Late, Purpose};
 use crate::slots::Key;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// RFC 3261 §8.1.1.6, of a request that begins here.
-const MAX_FORWARDS: u32 = 70;
+pub(crate) const MAX_FORWARDS: u32 = 70;
 /// What is written beside the dialog's own and the message's lines: Contact and Allow.
 const ADDED_MAX: usize = 512;
 
@@ -79,6 +79,8 @@ pub(crate) struct Carried<'a> {
     pub(crate) rack: Option<(u32, u32)>,
     /// The zone of the caller, if it is the caller that asks.
     pub(crate) zone: Option<ZoneId>,
+    /// Of an INVITE or UPDATE: the interval of the leg that is asked, and who refreshes.
+    pub(crate) session: Option<(u32, Option<Refresher>)>,
 }
 
 /// Carries a request of the other leg into this dialog: the lines that pass and the body as they
@@ -95,6 +97,7 @@ pub(crate) fn carry(
         contact,
         rack,
         zone,
+        session,
     } = carried;
     dialog.cseq_local += 1;
     let dialog = &*dialog;
@@ -120,6 +123,9 @@ pub(crate) fn carry(
                 writer.put(b" ");
                 writer.number(cseq);
                 writer.put(b" INVITE\r\n");
+            }
+            if let Some(wish) = session {
+                session_timer::write_wish(writer, settings.session, wish);
             }
             extensions::write(writer, message);
             writer.pass(message, |line| {

@@ -1,6 +1,5 @@
 //! The carrying out of what [`super::reinvite`] asks for.
 
-use super::exchange::Exchange;
 use super::reinvite::{Action, Input, State, step};
 use super::side::Side;
 use super::{answer, request};
@@ -194,11 +193,8 @@ impl Core {
 
     /// The 2xx goes to the one who asked, again and again until the ACK comes (§13.3.1.4).
     fn accept_reinvite(&mut self, now: Instant, key: Key, message: &Message<'_>) {
-        let Some((call, to)) = self.exchanges.get(key).map(Exchange::asked) else {
-            return;
-        };
-        self.retarget(call, to, message);
         let span = self.relay_exchange(now, key, message);
+        self.session_changed(now, key, message);
         let timers = self.context.settings.timers;
         let Some(reinvite) = self.exchanges.reinvite_mut(key) else {
             return;
@@ -227,11 +223,14 @@ impl Core {
             self.clients
                 .keep_ack(&mut self.context, client, span, dialog.hop);
         }
+        if let Some(ack) = from {
+            self.keep_sdp(call, to, ack);
+        }
     }
 
     fn refuse_reinvite(&mut self, now: Instant, key: Key, cause: Cause) {
         if let Some(exchange) = self.exchanges.get(key) {
-            let tag = self.context.token(exchange.from.kind(), exchange.call);
+            let tag = self.leg_token(exchange.call, exchange.from);
             let refused = (exchange.server, cause);
             answer::own(&mut self.context, &mut self.servers, now, refused, &tag);
         }

@@ -3,8 +3,10 @@
 
 use super::call::Call;
 use super::{caller_leg, peer_leg};
+use crate::core::Core;
 use crate::sip::dialog::Dialog;
-use crate::sip::token::Kind;
+use crate::sip::token::{Kind, Text};
+use crate::slots::Key;
 
 /// Which of a call's legs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +96,20 @@ impl Call {
                 | peer_leg::State::Ending
                 | peer_leg::State::Ended => Stage::Over,
             },
+        }
+    }
+}
+
+impl Core {
+    /// Our tag and Contact user on a leg; on the peer leg each attempt has its own.
+    pub(crate) fn leg_token(&self, key: Key, side: Side) -> Text {
+        let attempt = self
+            .calls
+            .get(key)
+            .map(|call| call.peer.progress.current(key));
+        match (side, attempt) {
+            (Side::Peer, Some(attempt)) => self.context.attempt_token(Kind::PeerLeg, attempt),
+            (Side::Caller | Side::Peer, _) => self.context.token(side.kind(), key),
         }
     }
 }

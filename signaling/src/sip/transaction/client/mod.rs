@@ -9,6 +9,7 @@ use crate::context::{Alarm, Context};
 use crate::hop::Hop;
 use crate::output::{Attempt, Outcome, Ticket};
 use crate::pool::Buffer;
+use crate::sip::b2bua::side::Side;
 use crate::sip::message::{Message, Method, Writer};
 use crate::sip::token::{self, Kind, Text};
 use crate::slots::{Key, Slots};
@@ -35,6 +36,10 @@ pub(crate) enum Purpose {
     Invite(Attempt),
     /// The probe of a peer.
     Probe(u32),
+    /// An UPDATE of ours that refreshes the session on a leg of a call.
+    Refresh(Key, Side),
+    /// An INVITE of ours that does so.
+    RefreshByInvite(Key, Side),
     /// An INVITE that is carried from one leg of a call to the other.
     Reinvite(Key),
 }
@@ -149,7 +154,10 @@ impl Clients {
         room: usize,
         write: impl FnOnce(&mut Writer<'_>, &Text),
     ) -> Option<Key> {
-        let is_invite = matches!(purpose, Purpose::Invite(_) | Purpose::Reinvite(_));
+        let is_invite = matches!(
+            purpose,
+            Purpose::Invite(_) | Purpose::RefreshByInvite(..) | Purpose::Reinvite(_)
+        );
         let machine = if is_invite {
             Machine::Invite(invite_client::State::Calling)
         } else {
@@ -459,6 +467,8 @@ impl Client {
             | Purpose::Exchange(_)
             | Purpose::Forgotten
             | Purpose::Probe(_)
+            | Purpose::Refresh(..)
+            | Purpose::RefreshByInvite(..)
             | Purpose::Reinvite(_) => None,
         }
     }
