@@ -10,9 +10,12 @@
 CARGO ?= cargo
 SECONDS ?= 60
 
-.PHONY: verify format lint test doc fix sim fuzz bench loadtest
+# The model is built apart: with it, atomics are not those of the machine.
+LOOM_TARGET := $(or $(CARGO_TARGET_DIR),target)/loom
 
-verify: format lint test doc
+.PHONY: verify format lint test loom doc fix sim fuzz bench loadtest
+
+verify: format lint test loom doc
 
 format:
 	$(CARGO) fmt --all --check
@@ -23,6 +26,10 @@ lint:
 # The house rules (tests/house_rules.rs) and the sweep of the simulation are tests like the others.
 test:
 	$(CARGO) test --workspace --locked
+
+# Every order of steps of the threads that take and give back sessions.
+loom:
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$(LOOM_TARGET) $(CARGO) test --locked -p balancer --lib model
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked

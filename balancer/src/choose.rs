@@ -167,3 +167,6 @@ pub(crate) fn take_turn(pool: &Pool) -> u32 {
 pub(crate) fn next_turn(pool: &Pool) -> u32 {
     pool.turn.0.load(Ordering::Relaxed)
 }
+
+#[cfg(test)]
+mod tests;

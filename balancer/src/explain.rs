@@ -126,7 +126,7 @@ impl Balancer {
             explanation.conference = Some(name.as_str().to_owned());
             explanation.running = self.directory.find(name.as_str());
         }
-        let decided = self.look(&board, &route, request);
+        let decided = self.look_on(&board, &route, request);
         let asking = Asking {
             board: &board,
             wanted: Wanted {

@@ -90,13 +90,7 @@ impl Balancer {
     pub fn place(&self, request: &Request<'_>) -> Result<Placement, NoPlace> {
         let board = self.board_now();
         let route = board.plan.route(request.alias, request.zone)?;
-        let decision = Decision {
-            balancer: self,
-            board: &board,
-            route: &route,
-            request,
-            now: self.millis(request.now),
-        };
+        let decision = self.decision(&board, &route, request);
         let role = route.rule.map_or_else(Role::default, |rule| rule.role);
         let (peer, permit, reason) = match &route.conference {
             None => decision.choose(request.tried)?,
@@ -114,24 +108,41 @@ impl Balancer {
             role,
         })
     }
-}
 
-impl Balancer {
-    /// Where a call would go on this route; takes nothing.
-    pub(crate) fn look(
+    /// Where a call would go now; takes nothing and counts nothing.
+    ///
+    /// # Errors
+    /// Why nowhere.
+    pub fn look(&self, request: &Request<'_>) -> Result<PeerId, NoPlace> {
+        let board = self.board_now();
+        let route = board.plan.route(request.alias, request.zone)?;
+        self.look_on(&board, &route, request)
+    }
+
+    /// [`Balancer::look`] on a route that is known.
+    pub(crate) fn look_on(
         &self,
         board: &Board,
         route: &Route<'_>,
         request: &Request<'_>,
     ) -> Result<PeerId, NoPlace> {
-        let decision = Decision {
+        let decision = self.decision(board, route, request);
+        decision.look().map(|peer| peer.id)
+    }
+
+    fn decision<'a>(
+        &'a self,
+        board: &'a Board,
+        route: &'a Route<'a>,
+        request: &'a Request<'a>,
+    ) -> Decision<'a> {
+        Decision {
             balancer: self,
             board,
             route,
             request,
             now: self.millis(request.now),
-        };
-        decision.look().map(|peer| peer.id)
+        }
     }
 }
 

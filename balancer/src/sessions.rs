@@ -116,32 +116,5 @@ const fn low(word: u64) -> u32 {
     (word & 0xffff_ffff) as u32
 }
 
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_taken_is_reserved_until_confirmed_and_goes_back() {
-        let counts = Counts::new();
-        assert!(counts.take_if(2, |seen| seen.taken() + 2 <= 3));
-        assert!(!counts.take_if(2, |seen| seen.taken() + 2 <= 3));
-        assert_eq!((counts.seen().taken(), counts.seen().reserved()), (2, 2));
-        counts.confirm(2);
-        assert_eq!((counts.seen().taken(), counts.seen().reserved()), (2, 0));
-        assert!(counts.take_if(1, |_| true));
-        counts.give_back(1, true);
-        counts.give_back(2, false);
-        assert_eq!(counts.seen(), Seen(0));
-    }
-
-    #[test]
-    fn a_choice_on_old_figures_takes_nothing() {
-        let counts = Counts::new();
-        let seen = counts.seen();
-        assert!(counts.take_seen(seen, 1));
-        assert!(!counts.take_seen(seen, 1));
-        assert_eq!(counts.seen().taken(), 1);
-        let full = Seen::of(u32::MAX, 0);
-        assert!(!counts.take_seen(full, 1) && full.plus(1).is_none());
-    }
-}
+#[cfg(test)]
+mod tests;

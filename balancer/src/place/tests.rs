@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::conferences::Confirmation;
+use crate::explain::Verdict;
 use crate::report::{Cause, Outcome};
 use crate::settings::{AliasSettings, PeerSettings, Settings, Transport};
 use std::net::SocketAddr;
@@ -226,4 +227,451 @@ fn the_reason_says_what_is_wrong() {
         balancer.place(&ask(now, "x")).err(),
         Some(NoPlace::NoCapacity)
     );
+}
+
+/// Runs the same on some threads at the same moment, and gathers what they did.
+fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = std::sync::Barrier::new(threads);
+    std::thread::scope(|scope| {
+        let run = |thread| {
+            let (start, work) = (&start, &work);
+            scope.spawn(move || {
+                start.wait();
+                work(thread)
+            })
+        };
+        let handles: Vec<_> = (0..threads).map(run).collect();
+        let joined = handles.into_iter().map(|handle| handle.join());
+        joined.map(|result| result.expect("no panic")).collect()
+    })
+}
+
+fn spread(uses: &[u32]) -> u32 {
+    uses.iter().max().expect("peers") - uses.iter().min().expect("peers")
+}
+
+#[test]
+fn a_hundred_thousand_decisions_over_equal_peers_differ_by_one_at_most() {
+    let peers = (1..=7).map(|port| peer(&format!("p{port}"), port, 1_000_000));
+    let (balancer, now) = balancer(peers.collect(), Vec::new());
+    let held = together(4, |_| {
+        let placed = (0..25_000).map(|_| balancer.place(&ask(now, "x")).expect("room"));
+        placed.collect::<Vec<_>>()
+    });
+    let uses = in_use(&balancer);
+    assert_eq!(uses.iter().sum::<u32>(), 100_000);
+    assert!(spread(&uses) <= 1, "{uses:?}");
+    drop(held);
+    assert_eq!(in_use(&balancer), [0; 7]);
+}
+
+#[test]
+fn a_hundred_conferences_of_one_millisecond_spread_evenly() {
+    for _ in 0..20 {
+        let peers = (1..=6).map(|port| peer(&format!("p{port}"), port, 100));
+        let (balancer, now) = balancer(peers.collect(), vec![meet()]);
+        let held = together(4, |thread| {
+            let names = (0..25).map(|number| format!("meet{thread}-{number}"));
+            let placed = names.map(|name| balancer.place(&ask(now, &name)).expect("room"));
+            placed.collect::<Vec<_>>()
+        });
+        let uses = in_use(&balancer);
+        assert!(spread(&uses) <= 1, "{uses:?}");
+        let conferences: Vec<u32> = balancer
+            .figures(now)
+            .iter()
+            .map(|peer| peer.conferences)
+            .collect();
+        assert_eq!((balancer.conference_count(), conferences), (100, uses));
+        drop(held);
+        assert_eq!(balancer.conference_count(), 0);
+    }
+}
+
+#[test]
+fn simultaneous_callers_of_one_conference_meet_whoever_is_first() {
+    for round in 0..200 {
+        let peers = (1..=6).map(|port| peer(&format!("p{port}"), port, 100));
+        let any_number = AliasSettings {
+            participants_max: None,
+            ..meet()
+        };
+        let (balancer, now) = balancer(peers.collect(), vec![any_number]);
+        let mut placed = together(4, |_| balancer.place(&ask(now, "meet")).expect("room"));
+        let first = placed[0].peer;
+        assert!(placed.iter().all(|one| one.peer == first), "round {round}");
+        let all_here = |one: &mut Placement| one.permit.confirm() == Confirmation::Here;
+        assert!(placed.iter_mut().all(all_here));
+        assert_eq!(in_use(&balancer).iter().sum::<u32>(), 4);
+        assert_eq!(balancer.conferences()[0].participants, 4);
+        drop(placed);
+        assert_eq!(
+            (balancer.conference_count(), in_use(&balancer)),
+            (0, vec![0; 6])
+        );
+    }
+}
+
+/// Everything at once: callers come, are answered, fail over and go, peers fail and come back, and
+/// somebody reloads. At the end nothing is left, and nothing was ever beyond a limit.
+#[test]
+fn under_everything_at_once_nothing_leaks() {
+    let peers: Vec<_> = (1..=3)
+        .map(|port| peer(&format!("p{port}"), port, 5))
+        .collect();
+    let (balancer, now) = balancer(peers.clone(), vec![meet()]);
+    let settings = Settings {
+        peers,
+        aliases: vec![meet()],
+        ..Settings::default()
+    };
+    let split = together(4, |thread| {
+        let mut split = 0;
+        for round in 0..2_000u64 {
+            let name = ["meet1", "meet2", "meet3", "meet4", "meet5"][(round % 5) as usize];
+            if thread == 0 && round % 50 == 0 {
+                balancer.reload(&settings, now).expect("right");
+                continue;
+            }
+            let Ok(mut one) = balancer.place(&ask(now, name)) else {
+                continue;
+            };
+            assert!(in_use(&balancer).iter().all(|uses| *uses <= 5));
+            if (round + thread as u64).is_multiple_of(7) {
+                balancer.report(now, one.peer, Outcome::Failed(Cause::Refused));
+                let tried = [one.peer];
+                let again = Request {
+                    tried: &tried,
+                    ..ask(now, name)
+                };
+                let next = balancer.place(&again);
+                for _ in 0..2 {
+                    let later = now + Duration::from_secs(round);
+                    balancer.report(later, one.peer, Outcome::ProbeGood);
+                    balancer.report(later + Duration::from_secs(6), one.peer, Outcome::ProbeGood);
+                }
+                let Ok(next) = next else { continue };
+                one = next;
+            }
+            if one.permit.confirm() != Confirmation::Here {
+                split += 1;
+            }
+        }
+        split
+    });
+    assert_eq!(in_use(&balancer), [0, 0, 0]);
+    assert_eq!(
+        balancer.conference_count(),
+        0,
+        "{:?}",
+        balancer.conferences()
+    );
+    let figures = balancer.figures(now);
+    assert!(
+        figures
+            .iter()
+            .all(|peer| peer.reserved == 0 && peer.conferences == 0)
+    );
+    assert!(split.iter().sum::<u32>() < 8_000);
+}
+
+#[test]
+fn a_lease_is_taken_over_by_the_call_or_goes_back() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
+    let plain = AliasSettings {
+        name: "plain".into(),
+        pattern: "7".into(),
+        conference: None,
+        ..meet()
+    };
+    let (balancer, now) = balancer(peers, vec![meet(), plain]);
+    let time = Duration::from_secs(45);
+    let leased = balancer
+        .lease(&ask(now, "meet"), "serial 1", time)
+        .expect("room");
+    assert_eq!(leased.conference.as_deref(), Some("meet"));
+    let same = balancer
+        .lease(&ask(now, "meet"), "serial 1", time)
+        .expect("room");
+    assert_eq!(
+        (same.peer, in_use(&balancer).iter().sum::<u32>()),
+        (leased.peer, 1)
+    );
+    let mut call = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!((call.peer, call.reason), (leased.peer, Reason::Lease));
+    assert_eq!(call.permit.confirm(), Confirmation::Here);
+    assert_eq!(
+        (
+            balancer.lease_count(),
+            in_use(&balancer).iter().sum::<u32>()
+        ),
+        (0, 1)
+    );
+    assert_eq!(balancer.conferences()[0].participants, 1);
+    drop(call);
+
+    let leased = balancer
+        .lease(&ask(now, "7"), "serial 2", time)
+        .expect("room");
+    let other = balancer
+        .lease(&ask(now, "meet"), "serial 3", time)
+        .expect("room");
+    assert_ne!(leased.peer, other.peer);
+    assert_eq!(balancer.poll_timeout(), Some(now + time));
+    balancer.handle_timeout(now + time - Duration::from_millis(1));
+    assert_eq!(
+        (balancer.lease_count(), balancer.conference_count()),
+        (2, 1)
+    );
+    balancer.handle_timeout(now + time);
+    assert_eq!(
+        (balancer.lease_count(), balancer.conference_count()),
+        (0, 0)
+    );
+    assert_eq!(
+        (in_use(&balancer), balancer.poll_timeout()),
+        (vec![0, 0], None)
+    );
+
+    let leased = balancer
+        .lease(&ask(now, "7"), "serial 4", time)
+        .expect("room");
+    let calls: Vec<_> = (0..2)
+        .map(|_| balancer.place(&ask(now, "7")).expect("room"))
+        .collect();
+    let taken_over = calls.iter().filter(|call| call.reason == Reason::Lease);
+    assert_eq!(
+        taken_over.map(|call| call.peer).collect::<Vec<_>>(),
+        [leased.peer]
+    );
+    assert_eq!(in_use(&balancer).iter().sum::<u32>(), 2);
+}
+
+#[test]
+fn limits_are_three() {
+    let tight = PeerSettings {
+        new_limit: 1,
+        existing_limit: 2,
+        ..peer("a", 1, 3)
+    };
+    let any_number = AliasSettings {
+        participants_max: None,
+        ..meet()
+    };
+    let (balancer, now) = balancer(vec![tight], vec![any_number]);
+    let one = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!(
+        balancer.place(&ask(now, "meet2")).err(),
+        Some(NoPlace::NoCapacity)
+    );
+    let two = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!(
+        balancer.place(&ask(now, "meet")).err(),
+        Some(NoPlace::NoCapacity)
+    );
+    drop((one, two));
+    let heavy = Request {
+        sessions: 2,
+        ..ask(now, "meet")
+    };
+    assert_eq!(balancer.place(&heavy).err(), Some(NoPlace::NoCapacity));
+}
+
+#[test]
+fn what_the_operator_wants_outlives_a_reload() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let mut call = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!(call.permit.confirm(), Confirmation::Here);
+    let at = call.peer;
+    balancer
+        .set_operator(now, at, Operator::Drain)
+        .expect("a change");
+    let other = if balancer.board().peers()[0].id == at {
+        1
+    } else {
+        0
+    };
+    // Only the names stay, in another order, and there is a third peer.
+    let settings = Settings {
+        peers: vec![peer("c", 3, 0), peer("b", 9, 10), peer("a", 8, 10)],
+        aliases: vec![meet()],
+        ..Settings::default()
+    };
+    let wrong = Settings {
+        aliases: vec![AliasSettings {
+            pattern: "(".into(),
+            ..meet()
+        }],
+        ..settings.clone()
+    };
+    assert!(balancer.reload(&wrong, now).is_err());
+    assert_eq!(balancer.board().peers().len(), 2);
+    balancer.reload(&settings, now).expect("right");
+    let figures = balancer.figures(now);
+    let drained = figures
+        .iter()
+        .find(|peer| peer.id == at)
+        .expect("still there");
+    assert_eq!((drained.operator, drained.in_use), (Operator::Drain, 1));
+    assert_eq!(drained.state.as_str(), "Draining");
+    // Drain lets callers into the conference that is there, and none elsewhere.
+    let joined = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!(joined.peer, at);
+    for number in 0..4 {
+        let elsewhere = balancer
+            .place(&ask(now, &format!("meet{number}")))
+            .expect("room");
+        assert_eq!(elsewhere.peer, PeerId(other));
+    }
+    // Who is taken out and comes back has its calls still.
+    let without = Settings {
+        peers: vec![peer("c", 3, 10)],
+        ..settings.clone()
+    };
+    balancer.reload(&without, now).expect("right");
+    assert_eq!(balancer.report(now, at, Outcome::Accepted), None);
+    drop(joined);
+    balancer.reload(&settings, now).expect("right");
+    let uses: u32 = balancer.figures(now).iter().map(|peer| peer.in_use).sum();
+    assert_eq!(uses, 1);
+    balancer
+        .set_operator(now, at, Operator::Maint)
+        .expect("a change");
+    assert_eq!(
+        balancer.place(&ask(now, "meet")).err(),
+        Some(NoPlace::NoCapacity)
+    );
+}
+
+#[test]
+fn explaining_takes_nothing_and_says_all() {
+    let peers = vec![
+        peer("a", 1, 10),
+        peer("b", 2, 20),
+        peer("c", 3, 0),
+        peer("d", 4, 9),
+    ];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let dead = balancer.board().peers()[3].id;
+    balancer.report(now, dead, Outcome::Failed(Cause::Silent));
+    let explained = balancer.explain(&ask(now, "meet7"));
+    assert_eq!(explained.decision, Ok("b".to_owned()));
+    let verdicts: Vec<_> = explained.pools[0]
+        .peers
+        .iter()
+        .map(|peer| peer.verdict)
+        .collect();
+    assert_eq!(
+        verdicts,
+        [
+            Verdict::Behind,
+            Verdict::Chosen,
+            Verdict::Full,
+            Verdict::State
+        ]
+    );
+    assert_eq!(
+        (in_use(&balancer), balancer.conference_count()),
+        (vec![0; 4], 0)
+    );
+    let text = explained.to_string();
+    for part in [
+        "meet7",
+        "rule        meet",
+        "not running",
+        "another peer is better",
+        "decision    b",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let call = balancer.place(&ask(now, "meet7")).expect("room");
+    assert_eq!(balancer.look(&ask(now, "meet7")), Ok(call.peer));
+    let explained = balancer.explain(&ask(now, "meet7")).to_string();
+    assert!(explained.contains("the conference is here"), "{explained}");
+    let unknown = balancer.explain(&ask(now, "else"));
+    assert!(unknown.to_string().contains("none matches"));
+}
+
+#[test]
+fn probes_come_at_their_time_and_to_everyone() {
+    let peers: Vec<_> = (1..=4)
+        .map(|port| peer(&format!("p{port}"), port, 5))
+        .collect();
+    let (balancer, now) = balancer(peers, Vec::new());
+    let ids: Vec<PeerId> = balancer
+        .board()
+        .peers()
+        .iter()
+        .map(|peer| peer.id)
+        .collect();
+    balancer.set_operator(now, ids[3], Operator::Maint);
+    let mut probed = vec![Vec::new(); 4];
+    let mut clock = now;
+    while let Some(next) = balancer.poll_probe_timeout() {
+        clock = clock.max(next);
+        if clock > now + Duration::from_secs(60) {
+            break;
+        }
+        let probe = balancer.poll_probe(clock).expect("it is due");
+        probed[probe.peer.0 as usize].push(clock.duration_since(now));
+        // The first one is dead, and says so at each probe.
+        let outcome = if probe.peer == ids[0] {
+            Outcome::ProbeBad
+        } else {
+            Outcome::ProbeGood
+        };
+        balancer.report(clock, probe.peer, outcome);
+    }
+    assert!(probed[3].is_empty(), "nobody asks who is worked on");
+    for well in &probed[1..3] {
+        let gaps = well.windows(2).map(|pair| pair[1] - pair[0]);
+        let jitter = Duration::from_secs(4)..=Duration::from_secs(6);
+        assert!(gaps.clone().all(|gap| jitter.contains(&gap)), "{well:?}");
+        assert!((10..=15).contains(&well.len()), "{well:?}");
+    }
+    let gaps: Vec<_> = probed[0].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    // Three at the ordinary interval, then 1, 2, 4, 8 and 16 s, each with its jitter.
+    let expected = [5, 5, 1, 2, 4, 8, 16];
+    for (gap, wanted) in gaps.iter().zip(expected.map(Duration::from_secs)) {
+        assert!(
+            (wanted.mul_f64(0.79)..=wanted.mul_f64(1.21)).contains(gap),
+            "{gaps:?}"
+        );
+    }
+    let figures = balancer.figures(clock);
+    assert_eq!(figures[0].state.as_str(), "Failed");
+    assert_eq!(figures[1].state.as_str(), "Active");
+}
+
+#[test]
+fn addresses_may_come_later_and_change() {
+    let nameless = PeerSettings {
+        targets: Vec::new(),
+        ..peer("a", 1, 10)
+    };
+    let (balancer, now) = balancer(vec![nameless.clone()], Vec::new());
+    let id = balancer.board().peers()[0].id;
+    assert_eq!(
+        balancer.place(&ask(now, "x")).err(),
+        Some(NoPlace::NoCapacity)
+    );
+    assert_eq!(balancer.poll_probe_timeout(), None);
+    let found = peer("a", 77, 10).targets;
+    balancer.set_targets(id, &found);
+    assert_eq!(
+        *balancer.place(&ask(now, "x")).expect("room").targets,
+        *found
+    );
+    let settings = Settings {
+        peers: vec![nameless],
+        ..Settings::default()
+    };
+    balancer.reload(&settings, now).expect("right");
+    assert_eq!(
+        *balancer.place(&ask(now, "x")).expect("room").targets,
+        *found
+    );
+    balancer.set_targets(id, &[]);
+    assert!(balancer.place(&ask(now, "x")).is_err());
 }
