@@ -6,11 +6,12 @@ mod interop;
 
 use interop::baresip::{Answers, Baresip};
 use interop::capture::{Capture, Message};
+use interop::certificates::Certificates;
 use interop::installed;
-use interop::node::Node;
-use interop::sipp::Over;
+use interop::node::{self, Node};
 use interop::stage::Stage;
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 #[test]
 fn calls_over_udp() {
@@ -22,6 +23,12 @@ fn calls_over_tcp() {
     play("baresip-tcp", Over::Tcp);
 }
 
+/// Each shows a certificate of the same authority, and the node looks at that of the bridge.
+#[test]
+fn calls_over_tls() {
+    play("baresip-tls", Over::Tls);
+}
+
 #[test]
 fn calls_that_ring_over_udp() {
     ring("baresip-ring-udp", Over::Udp);
@@ -30,6 +37,11 @@ fn calls_that_ring_over_udp() {
 #[test]
 fn calls_that_ring_over_tcp() {
     ring("baresip-ring-tcp", Over::Tcp);
+}
+
+#[test]
+fn calls_that_ring_over_tls() {
+    ring("baresip-ring-tls", Over::Tls);
 }
 
 /// Wireshark finds nothing wrong with either leg, and sees what holding means on both.
@@ -48,6 +60,24 @@ const DIRECTIONS: [&str; 10] = [
     "sendrecv", "sendrecv", "sendonly", "recvonly", "sendrecv", "sendrecv", "sendonly", "recvonly",
     "sendrecv", "sendrecv",
 ];
+
+/// What carries the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    Tcp,
+    Tls,
+    Udp,
+}
+
+impl Over {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Udp => "udp",
+        }
+    }
+}
 
 /// Two that talk, and the node between them.
 struct Pair {
@@ -75,6 +105,11 @@ fn play(name: &str, over: Over) {
     pair.caller.order("hangup", "");
     pair.is_over();
     pair.has_counted(&[("begun", 3), ("answered", 3), ("ended", 3)]);
+    if over == Over::Tls {
+        // The bridge's; the caller's is not asked for.
+        let certified = "baton_socket_events_total{event=\"tls_certified\"}";
+        assert!(pair.node.figure(certified) > 0);
+    }
     pair.end();
 }
 
@@ -109,7 +144,7 @@ fn capture(name: &str, over: Over) {
     }
     let stage = Stage::calm(name);
     let mut pair = Pair::new(&stage, over, Answers::AtOnce);
-    let node = pair.node.address(over).port();
+    let node = pair.address().port();
     let ports = [pair.caller.port, node, pair.bridge.port];
     let Some(capture) = Capture::start_on(&stage, &ports) else {
         return;
@@ -148,14 +183,33 @@ fn directions<'a>(messages: impl Iterator<Item = &'a Message>) -> Vec<&'static s
 
 impl Pair {
     fn new(stage: &Stage, over: Over, answers: Answers) -> Self {
-        let caller = Baresip::start(stage, "caller", Answers::AtOnce);
-        let bridge = Baresip::start(stage, "bridge", answers);
-        let node = stage.node(bridge.port);
+        let certificates = (over == Over::Tls).then(|| Certificates::new(stage));
+        let certificates = certificates.as_ref();
+        let caller = Baresip::start(stage, "caller", Answers::AtOnce, certificates);
+        let bridge = Baresip::start(stage, "bridge", answers, certificates);
+        let node = match certificates {
+            None => stage.node(bridge.port),
+            Some(certificates) => {
+                let tls = certificates.of_a_node();
+                // One above its other port.
+                let rest = format!("{tls}{}", node::peers(&[bridge.port + 1]));
+                Node::start_with(stage, "baton", 2, ", \"tls:127.0.0.1:0\"", &rest)
+            }
+        };
         Self {
             caller,
             bridge,
             node,
             over,
+        }
+    }
+
+    /// Where the caller finds the node.
+    fn address(&self) -> SocketAddr {
+        match self.over {
+            Over::Tcp => self.node.tcp,
+            Over::Tls => self.node.tls.expect("it listens"),
+            Over::Udp => self.node.udp,
         }
     }
 
@@ -179,8 +233,8 @@ impl Pair {
     }
 
     fn dial(&mut self) {
-        let node = self.node.address(self.over);
-        self.caller.dial("bridge", node, self.over);
+        let (node, over) = (self.address(), self.over.name());
+        self.caller.dial("bridge", node, over);
     }
 
     /// Both say that the call stands, and that media arrives.

@@ -1,9 +1,9 @@
 //! baresip as a caller or a bridge: a user agent that sends real media, told what to do over its
 //! control connection, which also tells what happens to its calls.
 
+use super::certificates::Certificates;
 use super::ports;
 use super::process::Process;
-use super::sipp::Over;
 use super::stage::Stage;
 use std::fs;
 use std::io::{Read, Write};
@@ -40,13 +40,25 @@ pub(crate) struct Baresip {
 
 impl Baresip {
     /// Starts one that answers calls to this name.
-    pub(crate) fn start(stage: &Stage, name: &str, answers: Answers) -> Self {
+    pub(crate) fn start(
+        stage: &Stage,
+        name: &str,
+        answers: Answers,
+        certificates: Option<&Certificates>,
+    ) -> Self {
         // Media wants an even port.
         let first = ports::free(PORTS).next_multiple_of(2);
         let folder = stage.file(&format!("baresip-{name}"));
         fs::create_dir(&folder).unwrap();
         let control = first + 2;
         let (media, last) = (first + 4, first + PORTS - 2);
+        let certificates = certificates.map_or_else(String::new, |certificates| {
+            format!(
+                "sip_certificate {}\nsip_cafile {}\n",
+                certificates.both.display(),
+                certificates.authority.display()
+            )
+        });
         let config = format!(
             "poll_method epoll\n\
              sip_listen 127.0.0.1:{first}\n\
@@ -65,7 +77,7 @@ impl Baresip {
              module_tmp account.so\n\
              module_app menu.so\n\
              module_app ctrl_tcp.so\n\
-             ctrl_tcp_listen 127.0.0.1:{control}\n"
+             ctrl_tcp_listen 127.0.0.1:{control}\n{certificates}"
         );
         let account = format!(
             "<sip:{name}@127.0.0.1:{first}>;regint=0;audio_codecs=pcmu;answermode={}\n",
@@ -88,12 +100,8 @@ impl Baresip {
         }
     }
 
-    /// Calls this name at this address.
-    pub(crate) fn dial(&mut self, name: &str, address: SocketAddr, over: Over) {
-        let transport = match over {
-            Over::Tcp | Over::TcpEach => "tcp",
-            Over::Udp => "udp",
-        };
+    /// Calls this name at this address over `udp`, `tcp` or `tls`.
+    pub(crate) fn dial(&mut self, name: &str, address: SocketAddr, transport: &str) {
         self.order(
             "dial",
             &format!("sip:{name}@{address};transport={transport}"),

@@ -16,6 +16,7 @@
 pub(crate) mod baresip;
 pub(crate) mod bench;
 pub(crate) mod capture;
+pub(crate) mod certificates;
 pub(crate) mod kamailio;
 pub(crate) mod nameserver;
 pub(crate) mod namespace;

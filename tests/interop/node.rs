@@ -24,6 +24,19 @@ pub(crate) struct Node {
     pub(crate) udp: SocketAddr,
     /// Where it listens over TCP.
     pub(crate) tcp: SocketAddr,
+    /// Where it listens over TLS, if it does.
+    pub(crate) tls: Option<SocketAddr>,
+}
+
+/// Peers at these ports of 127.0.0.1, over the transport of the caller, as a configuration has them.
+pub(crate) fn peers(ports: &[u16]) -> String {
+    let peer = |port: &u16| {
+        format!(
+            "[[peer]]\nname = \"peer-{port}\"\nat = \"same:127.0.0.1:{port}\"\n\
+             sessions_max = 1_000_000\n"
+        )
+    };
+    ports.iter().map(peer).collect()
 }
 
 impl Node {
@@ -40,36 +53,31 @@ impl Node {
         workers: u8,
     ) -> Self {
         // sipp takes an OPTIONS for a call that begins wrongly.
-        let more = "[health]\nprobe = false\n";
-        Self::start_with(stage, name, peer_ports, workers, more)
+        let rest = format!("[health]\nprobe = false\n{}", peers(peer_ports));
+        Self::start_with(stage, name, workers, "", &rest)
     }
 
-    /// The same, with more of the configuration.
+    /// Starts one that also listens here, with the rest of its configuration: peers and what differs
+    /// from the defaults.
     pub(crate) fn start_with(
         stage: &Stage,
         name: &str,
-        peer_ports: &[u16],
         workers: u8,
-        more: &str,
+        also_listen: &str,
+        rest: &str,
     ) -> Self {
         let t1_ms = stage.t1().as_millis();
         let (t2_ms, t4_ms) = (t1_ms * 8, t1_ms * 10);
         // A machine that is busy with other things is not a node with too many calls.
-        let mut config = format!(
+        let config = format!(
             "[node]\nname = \"{name}\"\nshutdown_seconds_max = {SHUTDOWN_SECONDS_MAX}\n\
              workers = {workers}\n\
-             [sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n\
+             [sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"{also_listen}]\n\
              [timers]\nt1_ms = {t1_ms}\nt2_ms = {t2_ms}\nt4_ms = {t4_ms}\n\
              [limits]\nconnections_per_source = 4096\n\
              [overload]\nwait_target_ms = 400\nwait_interval_ms = 10_000\n\
-             [admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"\"\n{more}"
+             [admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"\"\n{rest}"
         );
-        for port in peer_ports {
-            config += &format!(
-                "[[peer]]\nname = \"peer-{port}\"\nat = \"same:127.0.0.1:{port}\"\n\
-                 sessions_max = 1_000_000\n"
-            );
-        }
         Self::run(stage, name, &config)
     }
 
@@ -96,6 +104,8 @@ impl Node {
         };
         let admin = address("figures and health on http://");
         let (udp, tcp) = (address("listening on udp:"), address("listening on tcp:"));
+        let is_secure = config.contains("\"tls:127.0.0.1:0\"");
+        let tls = is_secure.then(|| address("listening on tls:"));
         Self {
             process,
             name: name.to_owned(),
@@ -103,6 +113,7 @@ impl Node {
             admin,
             udp,
             tcp,
+            tls,
         }
     }
 
