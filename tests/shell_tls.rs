@@ -408,3 +408,49 @@ fn openssl_is_answered() {
     assert_eq!((shell.tls_1_2.value(), shell.tls_1_3.value()), (1, 1));
     assert_eq!(shell.tls_certified.value(), 2);
 }
+
+#[test]
+fn who_proves_a_zones_name_may_call() {
+    let authority = Authority::new("zone");
+    let zone = "[[zone]]\nname = \"vcs\"\ntls_names = [\"caller.example.com\"]\n";
+    let listen = "client_certificate = \"optional\"";
+    let (listener, node) = node(&authority, listen, "", zone);
+    let mut stranger = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    let mut call = Call::new("stranger", &stranger);
+    let invite = call.invite();
+    stranger.send(&invite);
+    stranger.expect("403 ");
+    let config = client(&authority, Some(&authority));
+    let mut caller = Tls::to(node.tls(), config, "127.0.0.1");
+    let mut call = Call::new("vcs", &caller);
+    offer(&mut call, &mut caller);
+    let mut peer = Tls::accept(&listener, server(&authority, &["127.0.0.1"]));
+    establish(&mut call, &mut caller, &mut peer);
+    hang_up(&mut call, &mut caller, &mut peer);
+}
+
+#[test]
+fn a_peer_that_is_not_verified_proves_nothing() {
+    let authority = Authority::new("unverified");
+    let stranger = Authority::new("unverified-stranger");
+    let zones = "[[zone]]\nname = \"near\"\nfrom = [\"127.0.0.1\"]\n\
+                 [[zone]]\nname = \"vcs\"\ntls_names = [\"caller.example.com\"]\n";
+    for (verify, authority_of_peer, status) in
+        [("none", &stranger, "403 "), ("chain", &authority, "100 ")]
+    {
+        let listener = TcpListener::bind("127.0.0.2:0").expect("all of 127 is here");
+        let remote = listener.local_addr().expect("bound");
+        let verify = format!("tls_verify = \"{verify}\"");
+        let node = node_calling(&authority, remote, ("", &verify, zones));
+        let mut caller = Tcp::to(node.tcp);
+        let mut call = Call::new("to-the-peer", &caller);
+        offer(&mut call, &mut caller);
+        let config = server(authority_of_peer, &["caller.example.com"]);
+        let mut peer = Tls::accept(&listener, config);
+        peer.expect("INVITE ");
+        let mut call = Call::new("from-the-peer", &peer);
+        let invite = call.invite();
+        peer.send(&invite);
+        peer.expect(status);
+    }
+}

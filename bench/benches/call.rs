@@ -72,6 +72,7 @@ impl Table {
             listener: ListenerId(0),
             remote: from.parse().unwrap(),
             connection: None,
+            identity: None,
         };
         let message = self.index.read(bytes, Framing::Datagram);
         self.core.handle_message(self.now, source, &message);

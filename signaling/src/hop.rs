@@ -72,6 +72,11 @@ pub struct ListenerId(pub u8);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub NonZeroU64);
 
+/// Who the other side of a TLS connection proved to be: one of the names that zones are told by
+/// ([`crate::access::Access::identity`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct IdentityId(pub u16);
+
 /// One side of a message's way.
 ///
 /// With a `connection` the bytes go there as long as it lives; without one, or when it is gone,
@@ -87,4 +92,6 @@ pub struct Hop {
     pub remote: SocketAddr,
     /// The connection that the message came on, or that answers are wanted on.
     pub connection: Option<ConnectionId>,
+    /// Who came over that connection, where a certificate proved it.
+    pub identity: Option<IdentityId>,
 }

@@ -22,7 +22,7 @@ pub mod statuses;
 pub mod wheel;
 
 pub use core::{Core, Owner};
-pub use hop::{ConnectionId, Hop, ListenerId, Transport};
+pub use hop::{ConnectionId, Hop, IdentityId, ListenerId, Transport};
 pub use output::{
     Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Ticket, Transmit,
 };

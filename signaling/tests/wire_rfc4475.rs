@@ -77,6 +77,7 @@ impl Wire {
             listener: ListenerId(0),
             remote: sender,
             connection: None,
+            identity: None,
         };
         self.core.handle_message(self.now, source, &message);
         let mut treatment = Treatment::default();

@@ -116,6 +116,7 @@ impl Node {
             }),
             remote: from.address(self.is_v6),
             connection,
+            identity: None,
         };
         let framing = framing(transport);
         let worker = self.workers.get_mut(at).ok_or("no such worker")?;

@@ -14,8 +14,10 @@ use toml::de::DeValue;
 pub struct Zone {
     /// `name`: how the zone is called in logs and rules; no two zones share one.
     pub name: String,
-    /// `from`: the addresses of its sources; never empty, and in no other zone.
+    /// `from`: the addresses of its sources, which are in no other zone; empty only with `tls_names`.
     pub from: Vec<Prefix>,
+    /// `tls_names`: names in certificates, in small letters; whoever proves one is in the zone.
+    pub tls_names: Vec<String>,
     /// `hops_max`: how many hops a call from here may still go.
     pub hops_max: u32,
     /// `realm`: where its callers must prove who they are, by Digest.
@@ -62,6 +64,7 @@ impl fmt::Debug for User {
 pub(super) const KEYS: &[&str] = &[
     "name",
     "from",
+    "tls_names",
     "hops_max",
     "realm",
     "users",
@@ -124,7 +127,12 @@ fn read_entry<'t>(
     let mut section = Section::open("zone", Placed { at, value: table }, KEYS, findings);
     let name = section.text_required("name", "vcs");
     let name = name.filter(|name| section.name("name", name));
-    let texts = section.texts_required("from", EXAMPLE);
+    let tls_names = read_names(&mut section, earlier);
+    let texts = if tls_names.is_empty() {
+        section.texts_required("from", EXAMPLE)
+    } else {
+        Some(section.texts("from", EXAMPLE).unwrap_or_default())
+    };
     let hops_max = section.number("hops_max", 1..=255, HOPS_MAX);
     let identity = [("keep", true), ("remove", false)];
     let trusts_identity = section.choice("asserted_identity", &identity, true);
@@ -151,6 +159,7 @@ fn read_entry<'t>(
     Some(Zone {
         name: name.value.to_owned(),
         from,
+        tls_names,
         hops_max,
         realm,
         users,
@@ -159,6 +168,35 @@ fn read_entry<'t>(
         strip_headers,
         strip_proxy_require,
     })
+}
+
+/// Names in certificates; no two zones share one.
+fn read_names(section: &mut Section<'_, '_, '_>, earlier: &[Zone]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for text in section
+        .texts("tls_names", "vcs.example.com")
+        .unwrap_or_default()
+    {
+        let name = text.value.to_ascii_lowercase();
+        let other = earlier.iter().find(|zone| zone.tls_names.contains(&name));
+        let message = if name.is_empty() || name.contains(char::is_whitespace) {
+            format!(
+                "`tls_names` holds {name:?}, which is no name; write one such as \"vcs.example.com\""
+            )
+        } else if let Some(zone) = other {
+            format!(
+                "zone `{}` has `{name}` already; take one of the two out",
+                zone.name
+            )
+        } else if names.contains(&name) {
+            format!("`{name}` is written twice; take one of the two out")
+        } else {
+            names.push(name);
+            continue;
+        };
+        section.findings().add(text.at, message);
+    }
+    names
 }
 
 /// A list of names as they stand in SIP (RFC 3261 §25.1, token).

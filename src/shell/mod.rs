@@ -157,14 +157,16 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
         .map(|_| Inbox::new(config.limits.ring, config.limits.ring_bytes).map(Arc::new))
         .collect();
     let inboxes = inboxes.context("cannot make the rings between the workers")?;
+    let settings = settings::settings(&config, workers, &listeners)?;
     let plan = Plan {
         control: Arc::new(Control::new(inboxes.clone())),
-        settings: settings::settings(&config, workers, &listeners)?,
         balancer: settings::balancer(&config, Instant::now())?,
         streams: tcp::Common {
             connections: Arc::new(tcp::Shared::new(config.limits.connections)),
             tls: Arc::clone(&tls),
+            access: Arc::clone(&settings.access),
         },
+        settings,
         config,
     };
     let mut handle = Handle {

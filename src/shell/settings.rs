@@ -105,6 +105,7 @@ fn zone(zone: &config::Zone) -> anyhow::Result<Zone> {
     Ok(Zone {
         name: zone.name.clone(),
         from: zone.from.clone(),
+        tls_names: zone.tls_names.clone(),
         hops_max: zone.hops_max,
         realm: zone.realm.as_deref().map(|realm| Realm::new(realm, users)),
         trusts_identity: zone.trusts_identity,

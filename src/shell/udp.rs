@@ -72,6 +72,7 @@ impl Udp {
             listener: self.listener,
             remote,
             connection: None,
+            identity: None,
         }
     }
 

@@ -173,7 +173,11 @@ pub(crate) struct Udp {
 
 impl Udp {
     pub(crate) fn new() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::on("127.0.0.1:0")
+    }
+
+    pub(crate) fn on(local: &str) -> Self {
+        let socket = UdpSocket::bind(local).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self {
             socket,

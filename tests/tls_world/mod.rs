@@ -1,4 +1,5 @@
 //! Authorities, certificates, and the other side of a TLS connection, for the tests of the shell.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -10,7 +10,7 @@ pub mod rates;
 pub use prefix::{Prefix, PrefixFault, Prefixes};
 pub use rates::{Excess, Rate, Rates};
 
-use crate::hop::Hop;
+use crate::hop::{Hop, IdentityId};
 use crate::sip::auth::Realm;
 use crate::sip::message::{HeaderName, Line, Message};
 
@@ -25,6 +25,9 @@ pub struct Zone {
     pub name: String,
     /// The addresses of its sources.
     pub from: Vec<Prefix>,
+    /// The names in certificates of its sources, in small letters: whoever proves one is in the
+    /// zone, wherever it comes from.
+    pub tls_names: Vec<String>,
     /// Most hops that an INVITE from here may still go (FEATURES.md ZON-14).
     pub hops_max: u32,
     /// The realm in which its callers must prove who they are.
@@ -74,6 +77,7 @@ impl Zone {
         Self {
             name: name.to_owned(),
             from,
+            tls_names: Vec::new(),
             hops_max: 15,
             realm: None,
             trusts_identity: true,
@@ -171,6 +175,8 @@ impl Source {
 pub struct Access {
     zones: Vec<Zone>,
     sources: Prefixes<ZoneId>,
+    /// The names of all zones; [`IdentityId`] is an index into them.
+    names: Vec<(String, ZoneId)>,
     peers: Prefixes<()>,
     /// What becomes of who is in no zone, where there are zones.
     pub strangers: Strangers,
@@ -194,7 +200,10 @@ impl Access {
                 .zip(ids())
                 .flat_map(|(zone, id)| zone.from.iter().map(move |prefix| (*prefix, id))),
         );
+        let named = zones.iter().zip(ids());
+        let names = named.flat_map(|(zone, id)| zone.tls_names.iter().map(move |name| (name, id)));
         Self {
+            names: names.map(|(name, id)| (name.clone(), id)).collect(),
             zones,
             sources,
             peers: Prefixes::new(peers.into_iter().map(|prefix| (prefix, ()))),
@@ -215,11 +224,32 @@ impl Access {
         if self.zones.is_empty() {
             return Source::Anybody;
         }
-        match self.sources.find(hop.remote.ip()) {
+        match self.zone_of(hop) {
             Some(zone) => Source::Zone(zone),
             None if self.is_peer(hop) => Source::Peer,
             None => Source::Stranger,
         }
+    }
+
+    /// Who somebody is that proved to have these names: the first of the zones' names that is one of
+    /// them.
+    #[must_use]
+    pub fn identity(&self, names: &[String]) -> Option<IdentityId> {
+        let is_proven = |known: &String| names.iter().any(|name| name.eq_ignore_ascii_case(known));
+        let position = self.names.iter().position(|(known, _)| is_proven(known));
+        position
+            .and_then(|position| u16::try_from(position).ok())
+            .map(IdentityId)
+    }
+
+    /// The zone of the other side of a hop. What it proved counts more than where it is.
+    fn zone_of(&self, hop: &Hop) -> Option<ZoneId> {
+        let proven = hop
+            .identity
+            .and_then(|id| self.names.get(usize::from(id.0)));
+        proven
+            .map(|(_, zone)| *zone)
+            .or_else(|| self.sources.find(hop.remote.ip()))
     }
 
     /// Whether the other side of a hop has an address of some peer.
@@ -229,17 +259,18 @@ impl Access {
     }
 
     /// Whether a message that came by `hop` comes from the side that `known` leads to: the same
-    /// address, the same connection, or the same zone.
+    /// address, the same connection, the same proven name, or the same zone.
     #[must_use]
     pub fn is_same_side(&self, known: &Hop, hop: &Hop) -> bool {
         let same_address = known.remote.ip().to_canonical() == hop.remote.ip().to_canonical();
         let same_connection = known.connection.is_some() && known.connection == hop.connection;
+        let same_identity = known.identity.is_some() && known.identity == hop.identity;
         same_address
             || same_connection
+            || same_identity
             || self
-                .sources
-                .find(known.remote.ip())
-                .is_some_and(|zone| self.sources.find(hop.remote.ip()) == Some(zone))
+                .zone_of(known)
+                .is_some_and(|zone| self.zone_of(hop) == Some(zone))
     }
 }
 
@@ -256,6 +287,7 @@ mod tests {
             listener: ListenerId(0),
             remote: remote.parse().unwrap(),
             connection: NonZeroU64::new(connection).map(ConnectionId),
+            identity: None,
         }
     }
 
@@ -354,5 +386,39 @@ mod tests {
         assert_eq!(kept(&zone, &both).len(), 2);
         zone.realm = Some(Realm::new("ours", []));
         assert_eq!(kept(&zone, &both).len(), 1);
+    }
+
+    #[test]
+    fn a_proven_name_is_a_zone_wherever_it_comes_from() {
+        let named = |name: &str, names: &[&str]| Zone {
+            tls_names: names.iter().map(|name| (*name).to_owned()).collect(),
+            ..Zone::new(name, Vec::new())
+        };
+        let mut zones = vec![Zone::new("near", vec!["192.0.2.0/24".parse().unwrap()])];
+        zones.push(named("vcs", &["a.example.com", "b.example.com"]));
+        zones.push(named("cms", &["sip:example.com"]));
+        let access = Access::new(zones, [], Strangers::Refuse, Rates::default());
+        let names = |names: &[&str]| -> Vec<String> {
+            names.iter().map(|name| (*name).to_owned()).collect()
+        };
+        let identity = access.identity(&names(&["x.example.com", "B.example.com"]));
+        assert_eq!(identity, Some(IdentityId(1)));
+        assert_eq!(access.identity(&names(&["x.example.com"])), None);
+        let with = |remote: &str, identity| Hop {
+            identity,
+            ..hop(remote, 0)
+        };
+        let (near, far) = ("192.0.2.1:1", "198.51.100.1:1");
+        assert_eq!(access.source(&with(far, None)), Source::Stranger);
+        for remote in [near, far] {
+            let zone = access.source(&with(remote, identity));
+            assert_eq!(zone, Source::Zone(ZoneId(1)), "what is proven counts more");
+        }
+        let other = access.identity(&names(&["sip:example.com"]));
+        let first = with(far, identity);
+        assert!(access.is_same_side(&first, &with("203.0.113.9:1", identity)));
+        assert!(access.is_same_side(&first, &with("203.0.113.9:1", Some(IdentityId(0)))));
+        assert!(!access.is_same_side(&first, &with("203.0.113.9:1", other)));
+        assert!(!access.is_same_side(&first, &with("203.0.113.9:1", None)));
     }
 }

@@ -402,6 +402,7 @@ impl Stage {
             listener: ListenerId(0),
             remote: from.parse().unwrap(),
             connection: None,
+            identity: None,
         };
         self.core.handle_message(self.now, source, &message);
         self.drain_outputs();

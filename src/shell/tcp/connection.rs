@@ -7,7 +7,7 @@ use crate::shell::kernel::epoll::Interest;
 use crate::shell::kernel::option;
 use crate::shell::tls::{Progress, Session};
 use signaling::sip::message::{Framer, Limits};
-use signaling::{ConnectionId, Hop, ListenerId, Transport};
+use signaling::{ConnectionId, Hop, IdentityId, ListenerId, Transport};
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::num::NonZeroU64;
@@ -65,6 +65,8 @@ pub(super) struct Connection {
     stream: TcpStream,
     /// Boxed: most connections have none, and it is large.
     session: Option<Box<Session>>,
+    /// Who the other side proved to be.
+    identity: Option<IdentityId>,
     unsent: Unsent,
     /// Whether one whole message has come.
     proven: bool,
@@ -143,6 +145,7 @@ impl Connection {
             opened: now,
             stream,
             session: session.map(Box::new),
+            identity: None,
             unsent: Unsent::default(),
             proven: false,
             owed: 0,
@@ -162,6 +165,7 @@ impl Connection {
             listener: self.ends.listener,
             remote: self.ends.remote,
             connection: Some(self.id),
+            identity: self.identity,
         }
     }
 
@@ -176,6 +180,11 @@ impl Connection {
     /// The session, if this is a TLS connection.
     pub(super) fn session(&self) -> Option<&Session> {
         self.session.as_deref()
+    }
+
+    /// The other side proved to be somebody.
+    pub(super) fn identify(&mut self, identity: Option<IdentityId>) {
+        self.identity = identity;
     }
 
     /// It is connected: what comes next.

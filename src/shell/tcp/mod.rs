@@ -25,6 +25,7 @@ use super::tls::{Session, Tls};
 use crate::config::TlsClientCertificate;
 use connection::{Ends, Purpose, Stage};
 use shared::Source;
+use signaling::access::Access;
 use signaling::hop::{Hop, ListenerId};
 use signaling::sip::message::Limits as MessageLimits;
 use signaling::slots::Key;
@@ -82,6 +83,8 @@ pub(super) struct Limits {
 pub(super) struct Common {
     pub(super) connections: Arc<Shared>,
     pub(super) tls: Arc<Tls>,
+    /// Whose names mean something.
+    pub(super) access: Arc<Access>,
 }
 
 /// A listener, as far as connections care.
@@ -103,6 +106,7 @@ pub(super) struct Tcp {
     /// Connections to read from, the one that has waited longest first.
     unread: VecDeque<Key>,
     tls: Arc<Tls>,
+    access: Arc<Access>,
     /// By [`ListenerId`].
     locals: Vec<Local>,
     /// Connections being made, the oldest first.
@@ -139,6 +143,7 @@ impl Tcp {
             listed: Vec::new(),
             unread: VecDeque::new(),
             tls: common.tls,
+            access: common.access,
             locals,
             connecting: VecDeque::new(),
             securing: VecDeque::new(),

@@ -4,6 +4,7 @@ use super::connection::{Connection, Octets, Purpose, Stage, wants_answer};
 use super::{ANSWERS_PATIENCE, HANDSHAKE_COST, LINGER, SWEEP, Tcp};
 use crate::shell::counters::Counters;
 use crate::shell::intake::Intake;
+use crate::shell::tls::{Session, names};
 use rustls::{CipherSuite, ProtocolVersion};
 use signaling::hop::Hop;
 use signaling::sip::message::{Frame, Framing};
@@ -92,6 +93,9 @@ impl Tcp {
             Ok(progress) => {
                 if progress.secured {
                     count_secured(&self.counters, connection);
+                    let certificate = connection.session().and_then(Session::certificate);
+                    let names = certificate.map(names::of_certificate);
+                    connection.identify(names.and_then(|names| self.access.identity(&names)));
                 }
                 if connection.has_unsent() {
                     self.list(key);
@@ -236,6 +240,7 @@ impl Tcp {
                     listener: connection.ends.listener,
                     remote: lost.remote,
                     connection: None,
+                    identity: None,
                 };
                 self.send_again(now, hop, lost.sender, lost.bytes, true);
             } else {

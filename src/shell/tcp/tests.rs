@@ -57,6 +57,7 @@ impl World {
         let common = Common {
             connections: Arc::new(Shared::new(limits.connections)),
             tls: Arc::new(Tls::new(&config()).unwrap()),
+            access: Arc::default(),
         };
         let tcp = Tcp::new(0, locals, common, limits, Arc::clone(&epoll), counters);
         Self {
@@ -75,6 +76,7 @@ impl World {
             listener: ListenerId(0),
             remote,
             connection: None,
+            identity: None,
         };
         self.tcp.send(Instant::now(), hop, sender, text);
     }
@@ -183,6 +185,7 @@ fn sender() -> Sender {
         listener: ListenerId(0),
         remote: SocketAddr::from(([127, 0, 0, 1], 5190)),
         connection: None,
+        identity: None,
     };
     let (mut worker, now) = (worker(), Instant::now());
     assert_eq!(

@@ -56,7 +56,16 @@ pub(super) fn trunks(config: &Config) -> Vec<Trunk> {
 
 /// One certificate chain and its key.
 type Own = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
-type Way = (Arc<ClientConfig>, Option<ServerName<'static>>);
+
+/// How a connection is made.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) config: Arc<ClientConfig>,
+    /// Whom it is made to, if not to an address.
+    pub(super) name: Option<ServerName<'static>>,
+    /// Whether the other side's certificate is looked into.
+    pub(super) is_verified: bool,
+}
 
 /// Everything that was read at one moment.
 pub(super) struct Credentials {
@@ -66,7 +75,7 @@ pub(super) struct Credentials {
     servers: [Option<Arc<ServerConfig>>; 3],
     clients: HashMap<SocketAddr, Way>,
     /// Towards everybody else: callers who are to be reached over a new connection.
-    client: Option<Arc<ClientConfig>>,
+    client: Option<Way>,
     /// When each file was changed last, as it was read.
     changed: Vec<(PathBuf, Option<SystemTime>)>,
 }
@@ -100,7 +109,11 @@ impl Credentials {
             }
         }
         let client = match &authorities {
-            Some(_) => Some(reader.client(TlsVerify::Full, own.as_ref(), authorities.clone())?),
+            Some(_) => Some(Way {
+                config: reader.client(TlsVerify::Full, own.as_ref(), authorities.clone())?,
+                name: None,
+                is_verified: true,
+            }),
             None => None,
         };
         Ok(Self {
@@ -134,7 +147,7 @@ impl Credentials {
 
     pub(super) fn client(&self, remote: SocketAddr) -> Option<Way> {
         let known = self.clients.get(&remote).cloned();
-        known.or_else(|| Some((self.client.clone()?, None)))
+        known.or_else(|| self.client.clone())
     }
 }
 
@@ -234,8 +247,11 @@ impl Reader {
             ),
             None => None,
         };
-        let config = self.client(trunk.verify, own, authorities)?;
-        Ok(Some((config, name)))
+        Ok(Some(Way {
+            config: self.client(trunk.verify, own, authorities)?,
+            name,
+            is_verified: trunk.verify != TlsVerify::None,
+        }))
     }
 
     fn client(

@@ -5,7 +5,7 @@
 //! they began with. No socket is touched here.
 
 mod credentials;
-mod names;
+pub(super) mod names;
 mod session;
 mod verify;
 
@@ -76,18 +76,21 @@ impl Tls {
             .server(policy)
             .context("no certificate of our own")?;
         let connection = ServerConnection::new(config)?;
-        Ok(Session::new(Connection::Server(connection)))
+        Ok(Session::new(Connection::Server(connection), true))
     }
 
     /// Our side of a connection that we make.
     pub(super) fn connect(&self, remote: SocketAddr) -> anyhow::Result<Session> {
         let credentials = self.current.load();
-        let (config, name) = credentials
+        let way = credentials
             .client(remote)
             .context("no authority is configured that this peer is verified by")?;
-        let name = name.unwrap_or_else(|| ServerName::from(remote.ip()));
-        let connection = ClientConnection::new(config, name)?;
-        Ok(Session::new(Connection::Client(connection)))
+        let name = way.name.unwrap_or_else(|| ServerName::from(remote.ip()));
+        let connection = ClientConnection::new(way.config, name)?;
+        Ok(Session::new(
+            Connection::Client(connection),
+            way.is_verified,
+        ))
     }
 }
 

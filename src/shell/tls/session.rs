@@ -31,6 +31,8 @@ struct Record {
 /// One side of one connection.
 pub(crate) struct Session {
     connection: Connection,
+    /// Whether what the other side shows is verified.
+    is_verified: bool,
     /// Records that wait for the socket, the first part of them written.
     sealed: Vec<u8>,
     written: usize,
@@ -41,11 +43,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(mut connection: Connection) -> Self {
+    pub(crate) fn new(mut connection: Connection, is_verified: bool) -> Self {
         // Whoever seals bounds what waits.
         connection.set_buffer_limit(None);
         let mut session = Self {
             connection,
+            is_verified,
             sealed: Vec::new(),
             written: 0,
             sealed_total: 0,
@@ -66,9 +69,12 @@ impl Session {
         Some((self.connection.protocol_version()?, suite.suite()))
     }
 
-    /// The certificate that the other side proved to have, if it has shown one.
+    /// The certificate that the other side proved to have, if it has shown one and it was verified.
     pub(crate) fn certificate(&self) -> Option<&[u8]> {
-        let certificates = self.connection.peer_certificates()?;
+        let certificates = self
+            .connection
+            .peer_certificates()
+            .filter(|_| self.is_verified)?;
         certificates.first().map(AsRef::as_ref)
     }
 

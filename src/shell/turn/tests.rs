@@ -40,6 +40,7 @@ fn turns() -> (Turns, Arc<Control>) {
         tcp::Common {
             connections: Arc::new(tcp::Shared::new(limits.connections)),
             tls: Arc::new(Tls::new(&config).unwrap()),
+            access: Arc::default(),
         },
         limits,
         doors.epoll(),

@@ -161,6 +161,7 @@ impl Core {
             listener,
             remote: choice.remote,
             connection: None,
+            identity: None,
         };
         let tag = self.context.attempt_token(Kind::PeerLeg, attempt);
         let call_id = self.context.attempt_token(Kind::CallId, attempt);

@@ -63,6 +63,8 @@ pub(crate) fn next_hop(settings: &Settings, target: &[u8], routes: &[u8], known:
             listener,
             remote,
             connection: None,
+            // The dialog is with whom it was, wherever that is.
+            identity: known.identity,
         },
         None => known,
     }

@@ -118,6 +118,7 @@ mod tests {
                 listener: crate::ListenerId(0),
                 remote: "192.0.2.9:4000".parse().unwrap(),
                 connection: None,
+                identity: None,
             };
             let hop = reply_hop(&Via::parse(via.as_bytes()).unwrap(), source);
             assert_eq!(hop.remote, SocketAddr::new(source.remote.ip(), port));

@@ -29,6 +29,7 @@ impl Core {
             listener,
             remote: probe.remote,
             connection: None,
+            identity: None,
         };
         let (call_id, tag) = (self.context.ack_branch(), self.context.ack_branch());
         let advertised = settings
