@@ -73,9 +73,9 @@ pub struct ListenerId(pub u8);
 pub struct ConnectionId(pub NonZeroU64);
 
 /// Who the other side of a TLS connection proved to be: one of the names that zones are told by
-/// ([`crate::access::Access::identity`]).
+/// ([`crate::access::Access::identity`]). It says the same in each configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct IdentityId(pub u16);
+pub struct IdentityId(pub u64);
 
 /// One side of a message's way.
 ///

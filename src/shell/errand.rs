@@ -20,6 +20,7 @@ impl Errand {
         match self {
             Self::Reload { settings, limits } => {
                 tcp.set_limits(*limits);
+                tcp.set_access(Arc::clone(&settings.access));
                 let settings = Arc::clone(settings);
                 intake.worker.handle_settings(now, settings, limits.message);
             }

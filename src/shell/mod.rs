@@ -89,6 +89,7 @@ impl Handle {
             started: SystemTime::now(),
             control: self.control(),
             balancer: Arc::clone(&self.balancer),
+            tls: Arc::clone(&self.tls),
             leave: Arc::default(),
             figures: self.figures.clone(),
         }

@@ -3,6 +3,7 @@
 
 use super::control::{Control, Phase};
 use super::counters::{Counters, Figure};
+use super::tls::Tls;
 use balancer::{Balancer, PeerFigures, PeerState};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -26,6 +27,7 @@ pub(super) struct View {
     pub(super) started: SystemTime,
     pub(super) control: Arc<Control>,
     pub(super) balancer: Arc<Balancer>,
+    pub(super) tls: Arc<Tls>,
     /// Told when an operator wants the program to end.
     pub(super) leave: Arc<Notify>,
     /// By worker.

@@ -13,6 +13,8 @@ pub use rates::{Excess, Rate, Rates};
 use crate::hop::{Hop, IdentityId};
 use crate::sip::auth::Realm;
 use crate::sip::message::{HeaderName, Line, Message};
+use siphasher::sip::SipHasher13;
+use std::hash::{Hash, Hasher};
 
 /// Which zone: an index into the zones of [`Access`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -170,13 +172,34 @@ impl Source {
     }
 }
 
+/// A name in a certificate that means something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Name {
+    text: String,
+    id: IdentityId,
+    zone: ZoneId,
+}
+
+impl Name {
+    fn new(text: &str, zone: ZoneId) -> Self {
+        let mut hasher = SipHasher13::new();
+        text.hash(&mut hasher);
+        Self {
+            text: text.to_owned(),
+            // Only names that an operator wrote are numbered: nobody outside makes two of them equal.
+            id: IdentityId(hasher.finish()),
+            zone,
+        }
+    }
+}
+
 /// The zones of a node, compiled once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     zones: Vec<Zone>,
     sources: Prefixes<ZoneId>,
-    /// The names of all zones; [`IdentityId`] is an index into them.
-    names: Vec<(String, ZoneId)>,
+    /// The names of all zones.
+    names: Vec<Name>,
     peers: Prefixes<()>,
     /// What becomes of who is in no zone, where there are zones.
     pub strangers: Strangers,
@@ -201,9 +224,10 @@ impl Access {
                 .flat_map(|(zone, id)| zone.from.iter().map(move |prefix| (*prefix, id))),
         );
         let named = zones.iter().zip(ids());
-        let names = named.flat_map(|(zone, id)| zone.tls_names.iter().map(move |name| (name, id)));
+        let names =
+            named.flat_map(|(zone, id)| zone.tls_names.iter().map(move |name| Name::new(name, id)));
         Self {
-            names: names.map(|(name, id)| (name.clone(), id)).collect(),
+            names: names.collect(),
             zones,
             sources,
             peers: Prefixes::new(peers.into_iter().map(|prefix| (prefix, ()))),
@@ -236,19 +260,18 @@ impl Access {
     #[must_use]
     pub fn identity(&self, names: &[String]) -> Option<IdentityId> {
         let is_proven = |known: &String| names.iter().any(|name| name.eq_ignore_ascii_case(known));
-        let position = self.names.iter().position(|(known, _)| is_proven(known));
-        position
-            .and_then(|position| u16::try_from(position).ok())
-            .map(IdentityId)
+        let mut known = self.names.iter();
+        known
+            .find(|known| is_proven(&known.text))
+            .map(|known| known.id)
     }
 
     /// The zone of the other side of a hop. What it proved counts more than where it is.
     fn zone_of(&self, hop: &Hop) -> Option<ZoneId> {
-        let proven = hop
-            .identity
-            .and_then(|id| self.names.get(usize::from(id.0)));
-        proven
-            .map(|(_, zone)| *zone)
+        let named = |id: IdentityId| self.names.iter().find(|name| name.id == id);
+        hop.identity
+            .and_then(named)
+            .map(|name| name.zone)
             .or_else(|| self.sources.find(hop.remote.ip()))
     }
 
@@ -402,7 +425,7 @@ mod tests {
             names.iter().map(|name| (*name).to_owned()).collect()
         };
         let identity = access.identity(&names(&["x.example.com", "B.example.com"]));
-        assert_eq!(identity, Some(IdentityId(1)));
+        assert!(identity.is_some());
         assert_eq!(access.identity(&names(&["x.example.com"])), None);
         let with = |remote: &str, identity| Hop {
             identity,
@@ -414,10 +437,12 @@ mod tests {
             let zone = access.source(&with(remote, identity));
             assert_eq!(zone, Source::Zone(ZoneId(1)), "what is proven counts more");
         }
+        let sibling = access.identity(&names(&["a.example.com"]));
+        assert_ne!(sibling, identity);
         let other = access.identity(&names(&["sip:example.com"]));
         let first = with(far, identity);
         assert!(access.is_same_side(&first, &with("203.0.113.9:1", identity)));
-        assert!(access.is_same_side(&first, &with("203.0.113.9:1", Some(IdentityId(0)))));
+        assert!(access.is_same_side(&first, &with("203.0.113.9:1", sibling)));
         assert!(!access.is_same_side(&first, &with("203.0.113.9:1", other)));
         assert!(!access.is_same_side(&first, &with("203.0.113.9:1", None)));
     }

@@ -129,6 +129,7 @@ impl Desk {
             listener: ListenerId(0),
             remote,
             connection: None,
+            identity: None,
         });
         let zone = source.zone().and_then(|zone| settings.access.zone(zone));
         Ok(zone.map_or_else(String::new, |zone| zone.name.clone()))

@@ -12,6 +12,7 @@ use crate::observe::log;
 use crate::shell::errand::Errand;
 use crate::shell::inbox::Parcel;
 use crate::shell::settings;
+use crate::shell::tls::Tls;
 use crate::shell::view::View;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -139,10 +140,12 @@ impl Reloads {
         }
         let settings = settings::reloaded(&self.settings(), &config)
             .map_err(|mistake| format!("{mistake:#}"))?;
+        let certificates = Tls::prepare(&config).map_err(|mistake| format!("{mistake:#}"))?;
         let board = settings::balancer_settings(&config);
         view.balancer
             .reload(&board, Instant::now())
             .map_err(|mistake| mistake.to_string())?;
+        view.tls.take_over(certificates);
         log::set_level(config.log);
         let limits = settings::tcp_limits(&config);
         for worker in 0..settings.workers {

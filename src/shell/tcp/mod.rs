@@ -161,6 +161,11 @@ impl Tcp {
         self.limits = limits;
     }
 
+    /// Other names from now on; who is connected keeps the one that it had.
+    pub(super) fn set_access(&mut self, access: Arc<Access>) {
+        self.access = access;
+    }
+
     /// Takes the connections that wait at a listener. `false` when the process has no descriptors left: the listener is
     /// not to be asked again before [`Tcp::may_accept_again`].
     pub(super) fn accept(

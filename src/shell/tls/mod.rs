@@ -20,6 +20,9 @@ use rustls::{ClientConnection, Connection, ServerConnection};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+/// What a configuration names, read and checked.
+pub(super) struct Prepared(Arc<Credentials>);
+
 /// The TLS of a node.
 pub struct Tls {
     current: ArcSwap<Credentials>,
@@ -31,9 +34,9 @@ impl Tls {
     /// # Errors
     /// A file that cannot be read or does not hold what it should, by its name.
     pub(super) fn new(config: &Config) -> anyhow::Result<Self> {
-        let credentials = Credentials::read(config.tls.clone(), credentials::trunks(config))?;
+        let Prepared(credentials) = Self::prepare(config)?;
         Ok(Self {
-            current: ArcSwap::from_pointee(credentials),
+            current: ArcSwap::new(credentials),
         })
     }
 
@@ -59,14 +62,18 @@ impl Tls {
         self.reload().map(|()| true)
     }
 
-    /// Takes over the files and peers of another configuration.
+    /// Reads what another configuration names, without using it yet.
     ///
     /// # Errors
-    /// As when the node starts; then everything stays as it was.
-    pub fn reconfigure(&self, config: &Config) -> anyhow::Result<()> {
-        let fresh = Credentials::read(config.tls.clone(), credentials::trunks(config))?;
-        self.current.store(Arc::new(fresh));
-        Ok(())
+    /// As when the node starts.
+    pub(super) fn prepare(config: &Config) -> anyhow::Result<Prepared> {
+        let credentials = Credentials::read(config.tls.clone(), credentials::trunks(config))?;
+        Ok(Prepared(Arc::new(credentials)))
+    }
+
+    /// Uses it for connections that are made from now on.
+    pub(super) fn take_over(&self, prepared: Prepared) {
+        self.current.store(prepared.0);
     }
 
     /// Our side of a connection that somebody made to us.
