@@ -51,6 +51,7 @@ impl Table {
                 local: "127.0.0.1:5060".parse().unwrap(),
                 advertised: "127.0.0.1:5060".into(),
             }],
+            kept_octets_max: usize::MAX,
             access: Arc::default(),
             overload: signaling::overload::OverloadSettings::default(),
         };

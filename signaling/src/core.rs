@@ -257,6 +257,11 @@ impl Core {
             self.servers.is_consistent(),
             "each server transaction has one key"
         );
+        debug_assert!(
+            calls + clients + servers + exchanges > 0 || self.context.pool.held() == 0,
+            "nobody keeps {} octets",
+            self.context.pool.held()
+        );
     }
 
     fn handle_response(&mut self, now: Instant, message: &Message<'_>) {

@@ -106,6 +106,8 @@ counters! {
     /// Answers not sent because they would be much larger than the request of an unknown UDP
     /// source.
     dropped_amplification,
+    /// INVITEs refused because the messages that are kept take too much room.
+    refused_kept_octets,
     /// A table was full.
     dropped_limit,
     /// A message grew past what the transport carries.

@@ -18,6 +18,8 @@ pub struct OverloadSettings {
     pub wait_interval: Duration,
     /// New INVITEs that this worker takes; 0 is no limit but its own load.
     pub invites: Rate,
+    /// New INVITEs that it refuses; those beyond it are dropped. 0 is no limit.
+    pub refusals: Rate,
     /// The shortest Retry-After, in seconds.
     pub retry_after_min: u32,
     /// The longest.
@@ -30,6 +32,10 @@ impl Default for OverloadSettings {
             wait_target: Duration::from_millis(20),
             wait_interval: Duration::from_millis(100),
             invites: Rate::UNLIMITED,
+            refusals: Rate {
+                per_second: 20_000,
+                burst: 2_000,
+            },
             retry_after_min: 5,
             retry_after_max: 14,
         }
@@ -48,11 +54,9 @@ impl OverloadSettings {
 /// What a worker's load looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Messages do not wait.
+    /// Messages do not wait, or only began to.
     Calm,
-    /// They wait too long since then, which may be a burst.
-    Rising(Instant),
-    /// They waited too long at that time, for the last time so far.
+    /// New INVITEs are refused; there was need of it at that time, for the last time so far.
     Shedding(Instant),
 }
 
@@ -63,14 +67,14 @@ pub(crate) enum Room {
     Free,
     /// It is refused.
     Refuse,
-    /// The worker cannot even refuse all of them: it is dropped.
+    /// More are refused than is worth the time: it is dropped.
     Drop,
 }
 
-/// How many intervals without a long wait end the overload.
+/// How many intervals without need end the overload.
 const CALM_INTERVALS: u32 = 10;
-/// How many times the target a wait must be for refusals to cost too much.
-const SEVERE: u32 = 3;
+/// Which part of the interval a long wait must last to be overload while there is overload anyway.
+const AGAIN: u32 = 4;
 /// Refused INVITEs that are remembered; a power of two.
 const REFUSED: usize = 8192;
 /// How long a refused INVITE may be repeated: 64*T1 with the usual T1.
@@ -79,9 +83,11 @@ const REPEATS: Duration = Duration::from_secs(32);
 pub(crate) struct Overload {
     settings: OverloadSettings,
     state: State,
-    /// The wait that was told last.
-    waited: Duration,
-    bucket: Bucket,
+    /// Since when messages wait too long; none when the last one did not.
+    long_since: Option<Instant>,
+    is_needed: bool,
+    taken: Bucket,
+    refusals: Bucket,
     base: Instant,
     /// Keys of the INVITEs that were refused, each with the millisecond after `base`.
     refused: Vec<(u64, u32)>,
@@ -92,8 +98,10 @@ impl Overload {
         Self {
             settings,
             state: State::Calm,
-            waited: Duration::ZERO,
-            bucket: Bucket::full(settings.invites, 0),
+            long_since: None,
+            is_needed: false,
+            taken: Bucket::full(settings.invites, 0),
+            refusals: Bucket::full(settings.refusals, 0),
             base: now,
             refused: Vec::new(),
         }
@@ -102,56 +110,50 @@ impl Overload {
     /// The oldest message taken in now had waited so long; `has_lost`: others before it found no
     /// room to wait.
     pub(crate) fn observe(&mut self, now: Instant, waited: Duration, has_lost: bool) {
-        self.waited = waited;
-        let is_long = waited > self.settings.wait_target;
+        let OverloadSettings {
+            wait_target,
+            wait_interval,
+            ..
+        } = self.settings;
+        self.long_since = (waited > wait_target).then(|| self.long_since.unwrap_or(now));
+        let patience = match self.state {
+            State::Calm => wait_interval,
+            // A short stall of the machine is not the overload come back.
+            State::Shedding(_) => wait_interval / AGAIN,
+        };
+        let lasted = self
+            .long_since
+            .map(|since| now.saturating_duration_since(since));
+        self.is_needed = has_lost || lasted.is_some_and(|lasted| lasted >= patience);
+        let calm = wait_interval * CALM_INTERVALS;
         self.state = match self.state {
-            State::Calm | State::Rising(_) if has_lost => State::Shedding(now),
-            State::Calm if is_long => State::Rising(now),
-            State::Calm => State::Calm,
-            State::Rising(since) if is_long => {
-                if now.saturating_duration_since(since) >= self.settings.wait_interval {
-                    State::Shedding(now)
-                } else {
-                    State::Rising(since)
-                }
+            State::Calm | State::Shedding(_) if self.is_needed => State::Shedding(now),
+            State::Shedding(last) if now.saturating_duration_since(last) < calm => {
+                State::Shedding(last)
             }
-            State::Rising(_) => State::Calm,
-            State::Shedding(_) if is_long || has_lost => State::Shedding(now),
-            State::Shedding(last) => {
-                let calm = self.settings.wait_interval * CALM_INTERVALS;
-                if now.saturating_duration_since(last) >= calm {
-                    State::Calm
-                } else {
-                    State::Shedding(last)
-                }
-            }
+            State::Calm | State::Shedding(_) => State::Calm,
         };
     }
 
     /// Whether messages wait longer than they should, for longer than a burst.
     pub(crate) fn is_shedding(&self) -> bool {
-        match self.state {
-            State::Calm | State::Rising(_) => false,
-            State::Shedding(_) => self.waited > self.settings.wait_target,
-        }
+        self.is_needed
     }
 
     /// Whether a new INVITE with this key is taken. A repeat of one that was refused is refused too.
     pub(crate) fn room(&mut self, now: Instant, key: u64) -> Room {
-        if self.is_shedding() && self.waited > self.settings.wait_target * SEVERE {
+        let at = self.milliseconds(now);
+        let (invites, refusals) = (self.settings.invites, self.settings.refusals);
+        let is_refused =
+            self.is_shedding() || self.was_refused(key, at) || !takes(&mut self.taken, invites, at);
+        if !is_refused {
+            return Room::Free;
+        }
+        if !takes(&mut self.refusals, refusals, at) {
             return Room::Drop;
         }
-        let at = self.milliseconds(now);
-        if self.is_shedding() || self.was_refused(key, at) || !self.take(at) {
-            self.remember(key, at);
-            return Room::Refuse;
-        }
-        Room::Free
-    }
-
-    fn take(&mut self, at: u32) -> bool {
-        let rate = self.settings.invites;
-        rate.per_second == 0 || self.bucket.take(rate, at)
+        self.remember(key, at);
+        Room::Refuse
     }
 
     fn was_refused(&self, key: u64, at: u32) -> bool {
@@ -176,6 +178,10 @@ impl Overload {
         let elapsed = now.saturating_duration_since(self.base).as_millis();
         u32::try_from(elapsed & u128::from(u32::MAX)).unwrap_or(0)
     }
+}
+
+fn takes(bucket: &mut Bucket, rate: Rate, at: u32) -> bool {
+    rate.per_second == 0 || bucket.take(rate, at)
 }
 
 fn place(key: u64) -> usize {
@@ -234,32 +240,40 @@ mod tests {
         assert_eq!(stage.room(1), Room::Refuse);
         stage.waits(TARGET, 1);
         assert_eq!(stage.room(2), Room::Free, "while the wait is short");
-        stage.waits(TARGET + 1, 1);
-        assert_eq!(
-            stage.room(3),
-            Room::Refuse,
-            "and at once again when it is not"
-        );
+        stage.waits(TARGET + 1, 20);
+        assert_eq!(stage.room(3), Room::Free, "a short stall");
+        stage.waits(TARGET + 1, 10);
+        assert_eq!(stage.room(4), Room::Refuse, "it is back, and sooner seen");
         stage.waits(0, 1100);
         stage.waits(TARGET + 1, 50);
-        assert_eq!(stage.room(4), Room::Free, "after a second it is forgotten");
+        assert_eq!(stage.room(5), Room::Free, "after a second it is forgotten");
     }
 
     #[test]
     fn what_the_kernel_dropped_is_overload_at_once() {
         let mut stage = Stage::new(OverloadSettings::default());
-        let waited = Duration::from_millis(TARGET + 1);
-        stage.overload.observe(stage.now, waited, true);
+        stage.overload.observe(stage.now, Duration::ZERO, true);
         assert_eq!(stage.room(1), Room::Refuse);
+        stage.waits(0, 1);
+        assert_eq!(stage.room(2), Room::Free);
     }
 
     #[test]
-    fn a_wait_far_beyond_the_target_leaves_no_time_for_refusals() {
-        let mut stage = Stage::new(OverloadSettings::default());
-        stage.waits(TARGET * 3 + 1, 102);
-        assert_eq!(stage.room(1), Room::Drop);
-        stage.waits(TARGET * 3, 1);
-        assert_eq!(stage.room(1), Room::Refuse);
+    fn too_many_refusals_cost_too_much() {
+        let settings = OverloadSettings {
+            refusals: Rate {
+                per_second: 1000,
+                burst: 3,
+            },
+            ..OverloadSettings::default()
+        };
+        let mut stage = Stage::new(settings);
+        stage.waits(TARGET + 1, 102);
+        let rooms: Vec<Room> = (1..=5).map(|key| stage.room(key)).collect();
+        assert_eq!(rooms[..3], [Room::Refuse; 3]);
+        assert_eq!(rooms[3..], [Room::Drop; 2]);
+        stage.waits(TARGET + 1, 2);
+        assert_eq!(stage.room(6), Room::Refuse);
     }
 
     #[test]

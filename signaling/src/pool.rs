@@ -46,6 +46,8 @@ impl Buffer {
 pub(crate) struct Pool {
     small: Vec<Vec<u8>>,
     medium: Vec<Vec<u8>>,
+    /// Octets of the buffers that are out.
+    held: usize,
 }
 
 impl Pool {
@@ -58,6 +60,7 @@ impl Pool {
         } else {
             vec![0; room]
         };
+        self.held += bytes.len();
         Buffer { bytes, length: 0 }
     }
 
@@ -71,8 +74,18 @@ impl Pool {
         buffer
     }
 
+    /// Octets that are kept for transactions and calls: what the buffers take, whatever is in them.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
     /// Gives a buffer back. An empty one (`Buffer::default()`) is welcome too.
     pub(crate) fn put(&mut self, buffer: Buffer) {
+        debug_assert!(
+            buffer.bytes.len() <= self.held,
+            "what comes back was given out"
+        );
+        self.held = self.held.saturating_sub(buffer.bytes.len());
         let idle = match buffer.bytes.len() {
             SMALL => &mut self.small,
             MEDIUM => &mut self.medium,
@@ -94,7 +107,10 @@ mod tests {
         let first = pool.copy(b"hello");
         assert_eq!(first.as_slice(), b"hello");
         let place = first.bytes.as_ptr();
+        assert_eq!(pool.held(), SMALL);
         pool.put(first);
+        assert_eq!(pool.held(), 0);
+        pool.put(Buffer::default());
         let second = pool.take(100);
         assert_eq!(second.bytes.as_ptr(), place);
         assert!(second.is_empty(), "nothing of the last tenant shows");

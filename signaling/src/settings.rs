@@ -91,6 +91,9 @@ pub struct Settings {
     pub exchanges_per_call_max: usize,
     /// Session timers.
     pub session: SessionTimes,
+    /// Octets of messages that transactions and calls of this worker may keep before new calls are
+    /// refused. An INVITE is kept up to three times while it rings.
+    pub kept_octets_max: usize,
     /// All listeners of the node; [`ListenerId`] is an index into them.
     pub listeners: Vec<Listener>,
     /// Who may call.

@@ -54,6 +54,7 @@ impl Wire {
                 local: "192.0.2.5:5060".parse().unwrap(),
                 advertised: "192.0.2.5:5060".into(),
             }],
+            kept_octets_max: usize::MAX,
             access: Arc::default(),
             overload: signaling::overload::OverloadSettings::default(),
         };

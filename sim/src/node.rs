@@ -6,6 +6,7 @@ use crate::seen::framing;
 use balancer::{Balancer, PeerSettings, Target};
 use baton::node::Worker;
 use loadtest::agent::Random;
+use signaling::access::{Access, Prefix, Rates, Strangers, Zone};
 use signaling::counters::Counters;
 use signaling::sip::message::Limits;
 use signaling::{ConnectionId, Hop, Listener, ListenerId, Settings, Ticket, Transport};
@@ -28,6 +29,27 @@ pub(crate) struct Holdings {
     pub(crate) occupancy: [usize; 7],
     /// Sessions in use and at most, by peer.
     pub(crate) sessions: Vec<[u32; 2]>,
+}
+
+/// Who may call: everybody, or the callers' network alone.
+fn access(scenario: &Scenario) -> Access {
+    let callers = if scenario.is_v6 {
+        "2001:db8:1::/48"
+    } else {
+        "10.1.0.0/16"
+    };
+    let zones = callers.parse().ok().filter(|_| scenario.has_zones);
+    let zones = zones.map(|callers| Zone::new("callers", vec![callers]));
+    let peers = (0..scenario.peers.len()).zip(0u8..).map(|(_, number)| {
+        let peer = Place::Peer(number).address(scenario.is_v6);
+        Prefix::of(peer.ip())
+    });
+    Access::new(
+        zones.into_iter().collect(),
+        peers,
+        Strangers::Refuse,
+        Rates::default(),
+    )
 }
 
 /// All workers of one node.
@@ -59,6 +81,7 @@ impl Node {
             local,
             advertised: local.to_string(),
         });
+        let access = Arc::new(access(scenario));
         let secret = [random.bits(), random.bits()];
         let workers = (0..scenario.workers)
             .map(|worker| {
@@ -73,7 +96,8 @@ impl Node {
                     exchanges_per_call_max: 8,
                     session: signaling::SessionTimes::default(),
                     listeners: listeners.to_vec(),
-                    access: Arc::default(),
+                    kept_octets_max: usize::MAX,
+                    access: Arc::clone(&access),
                     overload: signaling::overload::OverloadSettings::default(),
                 };
                 Worker::new(

@@ -14,6 +14,8 @@ pub(crate) enum Place {
     Node,
     /// The peer of this number.
     Peer(u8),
+    /// Who has no part in any call.
+    Stranger,
 }
 
 /// A side of the node.
@@ -52,6 +54,7 @@ impl Place {
             (PORT, 1) => Some(Self::Caller(number)),
             (PORT, 2) => Some(Self::Peer(number)),
             (PORT, 3) if number == 0 => Some(Self::Node),
+            (PORT, 4) if number == 0 => Some(Self::Stranger),
             _ => None,
         }
     }
@@ -62,6 +65,7 @@ impl Place {
             Self::Caller(number) => (1, number + 1),
             Self::Peer(number) => (2, number + 1),
             Self::Node => (3, 1),
+            Self::Stranger => (4, 1),
         };
         let ip: IpAddr = if is_v6 {
             Ipv6Addr::new(
@@ -81,11 +85,11 @@ impl Place {
         SocketAddr::new(ip, PORT)
     }
 
-    /// On which side of the node it is; the node itself is on neither.
+    /// On which side of the node it is; the node itself and strangers are on neither.
     pub(crate) fn side(self) -> Option<Side> {
         match self {
             Self::Caller(_) => Some(Side::Caller),
-            Self::Node => None,
+            Self::Node | Self::Stranger => None,
             Self::Peer(_) => Some(Side::Peer),
         }
     }
@@ -97,6 +101,7 @@ impl fmt::Display for Place {
             Self::Caller(number) => write!(f, "caller-{}", number + 1),
             Self::Node => f.write_str("node"),
             Self::Peer(number) => write!(f, "peer-{}", number + 1),
+            Self::Stranger => f.write_str("stranger"),
         }
     }
 }
@@ -112,6 +117,7 @@ mod tests {
             Place::Caller(7),
             Place::Node,
             Place::Peer(3),
+            Place::Stranger,
         ] {
             for is_v6 in [false, true] {
                 assert_eq!(Place::of(place.address(is_v6)), Some(place));

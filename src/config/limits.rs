@@ -15,6 +15,8 @@ pub struct Limits {
     pub exchanges: usize,
     /// `exchanges_per_call`: how many of them one call may have.
     pub exchanges_per_call: usize,
+    /// `kept_bytes`: octets of messages that transactions and calls keep; beyond it no call begins.
+    pub kept_bytes: usize,
     /// `message_bytes`: one SIP message, header and body together.
     pub message_bytes: usize,
     /// `headers`: header lines of one message.
@@ -39,6 +41,7 @@ pub struct Limits {
 pub(super) const KEYS: &[&str] = &[
     "calls",
     "transactions",
+    "kept_bytes",
     "exchanges",
     "exchanges_per_call",
     "message_bytes",
@@ -57,6 +60,7 @@ impl Default for Limits {
         Self {
             calls: 200_000,
             transactions: 1_000_000,
+            kept_bytes: 1_073_741_824,
             exchanges: 100_000,
             exchanges_per_call: 8,
             message_bytes: 65_535,
@@ -84,6 +88,7 @@ impl Limits {
                 1..=256,
                 default.exchanges_per_call,
             ),
+            kept_bytes: section.number("kept_bytes", 1_048_576..=1 << 40, default.kept_bytes),
             // A VCS sends bodies of up to 32,768 bytes; a UDP datagram holds at most 65,535.
             message_bytes: section.number("message_bytes", 4_096..=65_535, default.message_bytes),
             headers: section.number("headers", 32..=1_024, default.headers),

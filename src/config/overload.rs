@@ -14,6 +14,10 @@ pub struct Overload {
     pub invites_per_second: u32,
     /// `invites_burst`: and at once.
     pub invites_burst: u32,
+    /// `refusals_per_second`: new calls that are refused in a second; others are dropped.
+    pub refusals_per_second: u32,
+    /// `refusals_burst`: and at once.
+    pub refusals_burst: u32,
     /// `retry_after_seconds_min`: the shortest Retry-After of a 503.
     pub retry_after_seconds_min: u32,
     /// `retry_after_seconds_max`: the longest.
@@ -25,6 +29,8 @@ pub(super) const KEYS: &[&str] = &[
     "wait_interval_ms",
     "invites_per_second",
     "invites_burst",
+    "refusals_per_second",
+    "refusals_burst",
     "retry_after_seconds_min",
     "retry_after_seconds_max",
 ];
@@ -36,6 +42,8 @@ impl Default for Overload {
             wait_interval: Duration::from_millis(100),
             invites_per_second: 0,
             invites_burst: 1_000,
+            refusals_per_second: 20_000,
+            refusals_burst: 2_000,
             retry_after_seconds_min: 5,
             retry_after_seconds_max: 14,
         }
@@ -58,6 +66,12 @@ impl Overload {
                 default.invites_per_second,
             ),
             invites_burst: section.number("invites_burst", 1..=1_000_000, default.invites_burst),
+            refusals_per_second: section.number(
+                "refusals_per_second",
+                0..=1_000_000,
+                default.refusals_per_second,
+            ),
+            refusals_burst: section.number("refusals_burst", 1..=1_000_000, default.refusals_burst),
             retry_after_seconds_min: section.number(
                 "retry_after_seconds_min",
                 1..=3_600,

@@ -14,6 +14,7 @@ mod intake;
 mod kernel;
 mod life;
 mod listeners;
+mod load;
 pub mod names;
 mod settings;
 mod tcp;

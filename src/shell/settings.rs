@@ -71,6 +71,7 @@ pub(super) fn reloaded(running: &Settings, config: &Config) -> anyhow::Result<Se
         },
         calls_max: share(config.limits.calls),
         transactions_max: share(config.limits.transactions),
+        kept_octets_max: share(config.limits.kept_bytes),
         exchanges_max: share(config.limits.exchanges),
         exchanges_per_call_max: config.limits.exchanges_per_call,
         session: config.sip.session,
@@ -128,6 +129,10 @@ fn overload(config: &Config, share: impl Fn(usize) -> usize) -> OverloadSettings
         invites: Rate {
             per_second: share(overload.invites_per_second),
             burst: share(overload.invites_burst),
+        },
+        refusals: Rate {
+            per_second: share(overload.refusals_per_second),
+            burst: share(overload.refusals_burst),
         },
         retry_after_min: overload.retry_after_seconds_min,
         retry_after_max: overload.retry_after_seconds_max,

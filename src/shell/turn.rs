@@ -10,6 +10,7 @@ use super::inbox::{Inbox, Parcel};
 use super::intake::{Intake, Sender};
 use super::kernel::batch::{Inbound, Outbound};
 use super::kernel::epoll::{Epoll, Events, Interest};
+use super::load::Load;
 use super::tcp::{self, Tcp};
 use super::udp::Udp;
 use signaling::sip::message::{Framing, is_new_invite};
@@ -28,9 +29,6 @@ const SENDINGS_MAX: usize = 8;
 
 /// How long a worker that has to wait for another's ring leaves it alone.
 const STALL: Duration = Duration::from_micros(500);
-
-/// A pause between two turns in which the worker had nothing to do.
-const IDLE_MIN: Duration = Duration::from_millis(1);
 
 /// Words under which epoll watches what is no connection.
 const BELL: u64 = u64::MAX;
@@ -89,8 +87,7 @@ pub(super) struct Turns {
     gather: Gather,
     control: Arc<Control>,
     phase: Phase,
-    /// When the last turn began and ended.
-    last_turn: Option<(Instant, Instant)>,
+    load: Load,
     /// Whether this worker said that it has nothing left to do.
     finished: bool,
     /// Whether the last turn left something to say.
@@ -116,7 +113,7 @@ impl Turns {
             gather,
             control,
             phase: Phase::Running,
-            last_turn: None,
+            load: Load::default(),
             finished: false,
             unsaid: false,
             failures: Vec::new(),
@@ -135,8 +132,8 @@ impl Turns {
     /// One turn, in the order of urgency.
     fn turn(&mut self, now: Instant) -> io::Result<()> {
         self.intake.counters.turns.add(1);
-        let lag = self.lag(now);
-        self.intake.worker.handle_load(now, lag, false);
+        let (waited, has_lost) = self.load.turn_begins(now);
+        self.intake.worker.handle_load(now, waited, has_lost);
         // 1. The way out: it must not wait for a lull.
         self.follow_phase();
         // 2. What other workers have already read, and what they had no room for.
@@ -152,19 +149,8 @@ impl Turns {
         let messages = self.intake.finish();
         self.gather.count(now, messages);
         self.settle();
-        self.last_turn = Some((now, Instant::now()));
+        self.load.turn_ended(now, Instant::now());
         Ok(())
-    }
-
-    /// How long what is ready now may have waited for the turn before: all of it, if nothing lies between the two. For
-    /// streams there is no better measure.
-    fn lag(&self, now: Instant) -> Duration {
-        match self.last_turn {
-            Some((start, end)) if now.saturating_duration_since(end) < IDLE_MIN => {
-                end.saturating_duration_since(start)
-            }
-            Some(_) | None => Duration::ZERO,
-        }
     }
 
     /// Sleeps until there is something to do.
@@ -293,11 +279,8 @@ impl Turns {
                     udp.send_backlog(&mut self.outbound, &counters, &mut self.failures);
                 }
                 let received = udp.receive(now, &mut self.inbound, &counters);
-                let worker = &mut self.intake.worker;
-                if received.has_lost || !received.waited.is_zero() {
-                    worker.handle_load(now, received.waited, received.has_lost);
-                }
-                if worker.is_shedding() {
+                self.load.batch(received.waited, received.has_lost);
+                if self.intake.worker.is_shedding() {
                     // What runs goes first.
                     self.take_datagrams(now, index, received.count, |bytes| !is_new_invite(bytes));
                     self.take_datagrams(now, index, received.count, is_new_invite);

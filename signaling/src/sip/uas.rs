@@ -257,6 +257,12 @@ impl Core {
         if !has_room {
             return Err(Cause::Overloaded);
         }
+        // As its offer, to be repeated to the peer, and as the head of the answers.
+        let kept = 3 * message.bytes().len();
+        if self.context.pool.held() + kept > self.context.settings.kept_octets_max {
+            self.context.counters.refused_kept_octets.add_one();
+            return Err(Cause::Overloaded);
+        }
         let server = self
             .servers
             .open(&mut self.context, message, (source, reply), index)

@@ -43,6 +43,11 @@ pub(crate) fn play(name: &str, text: &str) -> String {
         text.contains("over TCP"),
         transactions_max,
         (access(text), overload(text)),
+        if text.contains("room for one INVITE") {
+            2_500
+        } else {
+            usize::MAX
+        },
     );
     stage.shows_sessions = text.contains("ession timer");
     let mut out = String::new();
@@ -107,6 +112,12 @@ fn access(text: &str) -> Access {
 /// How much is too much, as the text of a ladder says it.
 fn overload(text: &str) -> OverloadSettings {
     let mut overload = OverloadSettings::default();
+    if text.contains("two refusals at once") {
+        overload.refusals = Rate {
+            per_second: 1,
+            burst: 2,
+        };
+    }
     if text.contains("one call at once") {
         overload.invites = Rate {
             per_second: 1,
@@ -183,6 +194,7 @@ impl Stage {
         tcp: bool,
         transactions_max: usize,
         (access, overload): (Access, OverloadSettings),
+        kept_octets_max: usize,
     ) -> Self {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
         let settings = Settings {
@@ -200,6 +212,7 @@ impl Stage {
                 local: "192.0.2.5:5060".parse().unwrap(),
                 advertised: "192.0.2.5:5060".into(),
             }],
+            kept_octets_max,
             access: Arc::new(access),
             overload,
         };

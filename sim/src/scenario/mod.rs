@@ -61,6 +61,10 @@ pub struct Scenario {
     pub freezes: Vec<(Duration, Duration)>,
     /// When somebody asks something out of place.
     pub probes: Vec<Duration>,
+    /// Whether only the callers' network may call.
+    pub has_zones: bool,
+    /// When a stranger does something.
+    pub intrusions: Vec<Duration>,
 }
 
 impl Scenario {
@@ -114,6 +118,8 @@ impl Scenario {
             outages: Vec::new(),
             freezes: Vec::new(),
             probes: Vec::new(),
+            has_zones: false,
+            intrusions: Vec::new(),
         };
         scenario.outages = weather::outages(random, &scenario, end);
         scenario.freezes = weather::freezes(random, end);
@@ -131,6 +137,8 @@ impl Scenario {
             probes.sort();
             scenario.probes = probes;
         }
+        scenario.has_zones = random.permille(500);
+        scenario.intrusions = intrusions(random, end);
         scenario
     }
 
@@ -163,6 +171,8 @@ impl Scenario {
             outages: Vec::new(),
             freezes: Vec::new(),
             probes: Vec::new(),
+            has_zones: false,
+            intrusions: Vec::new(),
         }
     }
 
@@ -216,6 +226,20 @@ pub fn thawed(freezes: &[(Duration, Duration)], at: Duration) -> Duration {
         .iter()
         .find(|(from, until)| (*from..*until).contains(&at));
     freeze.map_or(at, |(_, until)| *until)
+}
+
+/// When strangers do something.
+fn intrusions(random: &mut Random, end: Duration) -> Vec<Duration> {
+    let count = if random.permille(600) {
+        random.below(30)
+    } else {
+        0
+    };
+    let mut intrusions: Vec<Duration> = (0..count)
+        .map(|_| random.up_to(end + MS * 60_000))
+        .collect();
+    intrusions.sort();
+    intrusions
 }
 
 /// Callers and peers; on three of four seeds all speak UDP.

@@ -170,7 +170,7 @@ impl Witness {
         let found = match agent {
             Place::Caller(number) => self.callers.get(usize::from(number)),
             Place::Peer(number) => self.peers.get(usize::from(number)),
-            Place::Node => None,
+            Place::Node | Place::Stranger => None,
         };
         found.copied().unwrap_or(Transport::Udp)
     }

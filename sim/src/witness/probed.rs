@@ -15,6 +15,8 @@ pub(crate) struct Target {
     pub(crate) node_tag: String,
     /// The agent's tag.
     pub(crate) agent_tag: String,
+    /// Of the INVITE that came to the node.
+    pub(crate) branch: String,
     /// Of the INVITE.
     pub(crate) cseq: u32,
     /// Whether there was a 2xx.
@@ -62,6 +64,7 @@ impl Call {
             call_id: text(&leg.call_id),
             node_tag: text(leg.own_tags.first()?),
             agent_tag: text(tag),
+            branch: text(&leg.invite.0),
             cseq: match side {
                 Side::Caller => leg.invite_came()?.cseq,
                 Side::Peer => leg.invite_went()?.cseq,

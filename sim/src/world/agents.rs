@@ -85,7 +85,7 @@ impl Agents {
                 let peer = self.peers.get_mut(usize::from(number))?;
                 Some(peer)
             }
-            Place::Node => None,
+            Place::Node | Place::Stranger => None,
         }
     }
 

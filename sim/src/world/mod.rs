@@ -4,6 +4,7 @@
 
 mod agents;
 mod probes;
+mod strangers;
 mod traffic;
 
 use crate::finding::{Fault, Finding};
@@ -79,6 +80,9 @@ pub struct World {
     placed: usize,
     outages: usize,
     probes: usize,
+    intrusions: usize,
+    /// What strangers do, which must not change anything else that happens.
+    strangers: Random,
     is_draining: bool,
     /// When each worker wakes, for which deadline.
     wakes: Vec<Option<(Instant, Duration)>>,
@@ -105,6 +109,7 @@ enum Event {
     Call,
     Drain,
     Failure,
+    Intrusion,
     Outage,
     Probe,
     Wake(usize),
@@ -139,6 +144,8 @@ impl World {
             placed: 0,
             outages: 0,
             probes: 0,
+            intrusions: 0,
+            strangers: Random::new(scenario.seed ^ 0x57a9_6e45),
             is_draining: false,
             failures: BTreeMap::new(),
             failed: 0,
@@ -254,6 +261,8 @@ impl World {
         let outage = self.scenario.outages.get(self.outages);
         add(outage.map(|outage| outage.from), Event::Outage);
         add(self.scenario.probes.get(self.probes).copied(), Event::Probe);
+        let intrusion = self.scenario.intrusions.get(self.intrusions);
+        add(intrusion.copied(), Event::Intrusion);
         let drain_at = self.scenario.drain_at.filter(|_| !self.is_draining);
         add(drain_at, Event::Drain);
         let failure = self.failures.first_key_value();
@@ -319,6 +328,7 @@ impl World {
                 Ok(())
             }
             Event::Failure => self.fail(now),
+            Event::Intrusion => self.intrude(),
             Event::Outage => {
                 self.break_connection();
                 Ok(())

@@ -367,7 +367,7 @@ impl World {
                 let peer = self.scenario.peers.get(usize::from(number));
                 peer.map(|peer| peer.transport)
             }
-            Place::Node => None,
+            Place::Node | Place::Stranger => None,
         };
         found.unwrap_or(Transport::Udp)
     }

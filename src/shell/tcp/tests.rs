@@ -157,6 +157,7 @@ fn worker_of(workers: u8) -> Worker {
         exchanges_per_call_max: 8,
         session: signaling::SessionTimes::default(),
         listeners: vec![listener],
+        kept_octets_max: usize::MAX,
         access: Arc::default(),
         overload: signaling::overload::OverloadSettings::default(),
     };

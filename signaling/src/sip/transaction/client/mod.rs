@@ -334,7 +334,13 @@ impl Clients {
         now: Instant,
         key: Key,
     ) -> Option<(Purpose, Event)> {
-        match self.slots.get(key)?.machine {
+        let client = self.slots.get(key)?;
+        // The first copy of it got through, or its failure would have been told before: that a repeat
+        // is refused says nothing about that one, and the transaction's own time decides.
+        if client.clocks.interval > context.settings.timers.t1 {
+            return None;
+        }
+        match client.machine {
             Machine::Abandoned => None,
             Machine::Invite(_) => self.step_invite(
                 context,
