@@ -209,6 +209,12 @@ impl Core {
         })
     }
 
+    /// What it was told, last.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Settings> {
+        &self.context.settings
+    }
+
     /// From now on new INVITEs and OPTIONS get 503; what runs goes on.
     pub fn drain(&mut self) {
         self.is_draining = true;

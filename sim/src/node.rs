@@ -39,7 +39,11 @@ fn access(scenario: &Scenario) -> Access {
         "10.1.0.0/16"
     };
     let zones = callers.parse().ok().filter(|_| scenario.has_zones);
-    let zones = zones.map(|callers| Zone::new("callers", vec![callers]));
+    let zones = zones.map(|callers| Zone {
+        // The peers of this world count the hops.
+        hops_max: 255,
+        ..Zone::new("callers", vec![callers])
+    });
     let peers = (0..scenario.peers.len()).zip(0u8..).map(|(_, number)| {
         let peer = Place::Peer(number).address(scenario.is_v6);
         Prefix::of(peer.ip())

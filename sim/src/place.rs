@@ -54,7 +54,7 @@ impl Place {
             (PORT, 1) => Some(Self::Caller(number)),
             (PORT, 2) => Some(Self::Peer(number)),
             (PORT, 3) if number == 0 => Some(Self::Node),
-            (PORT, 4) if number == 0 => Some(Self::Stranger),
+            (PORT, 9) if number == 0 => Some(Self::Stranger),
             _ => None,
         }
     }
@@ -65,7 +65,7 @@ impl Place {
             Self::Caller(number) => (1, number + 1),
             Self::Peer(number) => (2, number + 1),
             Self::Node => (3, 1),
-            Self::Stranger => (4, 1),
+            Self::Stranger => (9, 1),
         };
         let ip: IpAddr = if is_v6 {
             Ipv6Addr::new(

@@ -3,6 +3,7 @@
 
 use super::alias;
 use balancer::{Balancer, NoPlace, Permit};
+use signaling::access::ZoneId;
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
@@ -197,20 +198,27 @@ impl Worker {
         let Some(question) = self.core.question(attempt.call) else {
             return;
         };
-        let source = question.source;
+        let (source, zone) = (question.source, question.zone);
         let choice = if question.tried.is_empty() {
             alias::write(question.request_uri, &mut self.alias);
-            self.place(now, source, attempt)
+            self.place(now, (source, zone), attempt)
         } else {
             Err(Refusal::NoCapacity)
         };
         self.core.handle_choice(now, attempt, choice);
     }
 
-    fn place(&mut self, now: Instant, source: Hop, attempt: Attempt) -> Result<Choice, Refusal> {
+    fn place(
+        &mut self,
+        now: Instant,
+        (source, zone): (Hop, Option<ZoneId>),
+        attempt: Attempt,
+    ) -> Result<Choice, Refusal> {
+        let settings = Arc::clone(self.core.settings());
+        let zone = zone.and_then(|zone| settings.access.zone(zone));
         let request = balancer::Request {
             alias: &self.alias,
-            zone: "",
+            zone: zone.map_or("", |zone| zone.name.as_str()),
             tried: &[],
             sessions: 1,
             now,

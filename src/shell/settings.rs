@@ -53,6 +53,7 @@ pub(super) fn settings(
         exchanges_per_call_max: 0,
         session: signaling::SessionTimes::default(),
         listeners: listeners.collect(),
+        kept_octets_max: 0,
         access: Arc::default(),
         overload: OverloadSettings::default(),
     };

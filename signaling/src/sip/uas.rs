@@ -51,10 +51,7 @@ impl Core {
             | Method::Update => {
                 let index = key::of_request(&self.context.mint, message);
                 match self.servers.find(index) {
-                    Some(server) => {
-                        self.servers
-                            .handle_request_again(&mut self.context, now, server);
-                    }
+                    Some(server) => self.handle_request_again(now, source, server),
                     None => self.handle_new_request(now, (source, reply), message, index),
                 }
             }
@@ -68,6 +65,14 @@ impl Core {
             let mint = &self.context.mint;
             numbers.find_map(|number| mint.read_nth(Kind::PeerLeg, tag, number))
         })
+    }
+
+    /// A request once more: its answer is repeated, unless somebody else plays it back.
+    fn handle_request_again(&mut self, now: Instant, source: Hop, server: Key) {
+        if self.is_from_side_of(source, server) {
+            self.servers
+                .handle_request_again(&mut self.context, now, server);
+        }
     }
 
     fn refuse_malformed(&mut self, now: Instant, source: Hop, message: &Message<'_>, fault: Fault) {
@@ -124,9 +129,7 @@ impl Core {
     fn handle_cancel(&mut self, now: Instant, source: Hop, reply: Hop, message: &Message<'_>) {
         let own = key::of_request(&self.context.mint, message);
         if let Some(server) = self.servers.find(own) {
-            self.servers
-                .handle_request_again(&mut self.context, now, server);
-            return;
+            return self.handle_request_again(now, source, server);
         }
         let invite = self
             .servers
@@ -373,12 +376,13 @@ impl Core {
         .then_some((token.kind, token.key))
     }
 
-    /// Whether a CANCEL comes from the side that its INVITE came from.
-    fn is_from_side_of(&self, source: Hop, invite: Key) -> bool {
+    /// Whether a CANCEL comes from the side that its INVITE came from, or a repeat from that of the
+    /// first copy.
+    fn is_from_side_of(&self, source: Hop, request: Key) -> bool {
         let access = &self.context.settings.access;
         let is_own = self
             .servers
-            .hop(invite)
+            .hop(request)
             .is_some_and(|known| access.is_same_side(&known, &source));
         if !is_own {
             self.context.counters.refused_foreign_source.add_one();

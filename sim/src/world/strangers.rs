@@ -15,8 +15,10 @@ use signaling::Transport;
 
 /// Stands in the branch of every message of a stranger but a CANCEL's.
 const MARK: &str = "z9hG4bKstranger-";
-/// Requests of one flood: more than a stranger is told in one go.
-const FLOOD: u64 = 150;
+/// Requests of one flood: more than all workers tell a stranger in one go.
+const FLOOD: u64 = 400;
+/// How many refusals one worker gives a source in one go.
+const REFUSALS_MAX: u64 = 100;
 
 /// What a stranger does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +122,7 @@ impl World {
         let is_right = match deed {
             Deed::Ack => heard == 0,
             Deed::Bye | Deed::Cancel | Deed::Info => heard <= 1,
-            Deed::Flood => heard < FLOOD,
+            Deed::Flood => heard <= REFUSALS_MAX * self.node.workers() as u64,
         };
         if is_right {
             Ok(())
