@@ -148,3 +148,40 @@ fn an_idle_node_does_not_wake_up() {
     let turns = node.turns() - before;
     assert!(turns <= 2, "{turns} turns without an event");
 }
+
+#[test]
+fn large_messages_go_over_udp_whole_and_are_counted() {
+    let (mut peer, node) = node(1);
+    let mut caller = Udp::to(node.udp);
+    let mut call = Call::new("large", &caller);
+    let invite = call.invite();
+    let body = "x".repeat(20_000);
+    let (head, sdp) = invite.split_once("\r\n\r\n").expect("a body");
+    let old = format!("Content-Length: {}", sdp.len());
+    let head = head.replace(&old, &format!("Content-Length: {}", body.len()));
+    caller.send(&format!("{head}\r\n\r\n{body}"));
+    caller.expect("100 ");
+    let invite = peer.expect("INVITE ");
+    assert!(invite.0.ends_with(&body), "octet for octet");
+    node.wait_for(
+        "datagrams_large_requests",
+        |figures| figures.shell.datagrams_large_requests.value(),
+        1,
+    );
+    // The answer brings its offer back: it may be as large.
+    let answer = invite.answer("200 OK", peer.local(), peer.transport());
+    let answer = answer.replace("Content-Length: 0\r\n\r\n", "Content-Length: 20000\r\n\r\n");
+    peer.send(&format!("{answer}{body}"));
+    let answer = caller.expect("200 ");
+    assert!(answer.0.ends_with(&body), "octet for octet");
+    call.answered(&answer);
+    let ack = call.request("ACK");
+    caller.send(&ack);
+    peer.expect("ACK ");
+    hang_up(&mut call, &mut caller, &mut peer);
+    let large = node.handle.figures()[0]
+        .shell
+        .datagrams_large_requests
+        .value();
+    assert_eq!(large, 1, "answers and small requests do not count");
+}

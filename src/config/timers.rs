@@ -14,9 +14,12 @@ pub struct Timers {
     pub t4: Duration,
     /// `ring_seconds`: how long a peer may ring (timer C, §16.6 step 11).
     pub ring_seconds_max: Duration,
+    /// `ping_seconds`: how long a connection that we made may be quiet before a ping keeps it alive (RFC
+    /// 5626 §4.4.1); zero for never.
+    pub ping_seconds: Duration,
 }
 
-pub(super) const KEYS: &[&str] = &["t1_ms", "t2_ms", "t4_ms", "ring_seconds"];
+pub(super) const KEYS: &[&str] = &["t1_ms", "t2_ms", "t4_ms", "ring_seconds", "ping_seconds"];
 
 impl Default for Timers {
     fn default() -> Self {
@@ -25,6 +28,7 @@ impl Default for Timers {
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
             ring_seconds_max: Duration::from_secs(181),
+            ping_seconds: Duration::ZERO,
         }
     }
 }
@@ -39,6 +43,7 @@ impl Timers {
             // §16.6 step 11 asks more than three minutes of a proxy. A back-to-back user agent may
             // give up earlier, as any caller may (§9.1), so less is allowed and more the default.
             ring_seconds_max: section.seconds("ring_seconds", 1..=3_600, default.ring_seconds_max),
+            ping_seconds: section.seconds("ping_seconds", 0..=3_600, default.ping_seconds),
         };
         if timers.t1 > timers.t2 {
             let (t1, t2) = (timers.t1.as_millis(), timers.t2.as_millis());

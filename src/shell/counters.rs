@@ -53,6 +53,8 @@ figures! {
     datagrams_dropped_by_kernel,
     /// Datagrams dropped because the kernel would take no more for too long.
     datagrams_dropped_at_sending,
+    /// Requests of more than 1,300 octets given to UDP (RFC 3261 section 18.1.1 wants TCP for them).
+    datagrams_large_requests,
     /// Datagrams that the kernel refused to send: too large, or no way there.
     datagrams_refused,
     /// Reads of a socket that failed.
@@ -79,6 +81,8 @@ figures! {
     connections_reclaimed,
     /// TCP connections closed because a message took too long to arrive.
     connections_too_slow,
+    /// Pings sent over connections that we made.
+    connections_pinged,
     /// TCP connections closed because nothing came for long.
     connections_idle,
     /// TCP connections closed because they carried no SIP, or too much of it.

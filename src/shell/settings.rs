@@ -146,6 +146,7 @@ pub(super) fn tcp_limits(config: &Config) -> tcp::Limits {
         connections: config.limits.connections,
         connections_per_source: config.limits.connections_per_source,
         idle: config.limits.idle_connection_seconds,
+        ping: config.timers.ping_seconds,
         slow_sender: config.limits.slow_sender_seconds,
         handshake: config.tls.handshake_seconds,
         message: message_limits(config),

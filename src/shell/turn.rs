@@ -348,7 +348,10 @@ impl Turns {
             let hop = transmit.hop;
             match hop.transport {
                 Transport::Udp => match self.doors.doors.get_mut(usize::from(hop.listener.0)) {
-                    Some(Door::Udp(udp)) => udp.push(transmit),
+                    Some(Door::Udp(udp)) => {
+                        let length = self.intake.worker.bytes(transmit.span).len();
+                        udp.push(transmit, length, &self.intake.counters);
+                    }
                     Some(Door::Tcp(_)) | None => {
                         debug_assert!(false, "no UDP listener for {hop:?}");
                     }

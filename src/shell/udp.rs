@@ -17,6 +17,9 @@ const BACKLOG_MAX: usize = 4096;
 /// How long datagrams are stamped after the last full batch.
 const STAMPING_MIN: Duration = Duration::from_secs(1);
 
+/// RFC 3261 §18.1.1: a request longer than this should not go over UDP where the path's MTU is unknown.
+const LARGE_FROM: usize = 1300;
+
 /// A datagram that waits.
 struct Waiting {
     remote: SocketAddr,
@@ -124,11 +127,15 @@ impl Udp {
     }
 
     /// Adds a message to what this turn sends.
-    pub(super) fn push(&mut self, transmit: Transmit) {
+    pub(super) fn push(&mut self, transmit: Transmit, length: usize, counters: &Counters) {
         debug_assert!(
             transmit.hop.transport == Transport::Udp,
             "a stream's message does not come here"
         );
+        // Who waits for a failure has sent a request.
+        if transmit.ticket.is_some() && length > LARGE_FROM {
+            counters.datagrams_large_requests.add(1);
+        }
         self.pending.push(transmit);
     }
 

@@ -354,6 +354,11 @@ impl Connection {
         now.saturating_duration_since(self.used) >= patience
     }
 
+    /// Whether it is to be kept alive: we made it, and nothing went either way for so long.
+    pub(super) fn wants_ping(&self, now: Instant, patience: Duration) -> bool {
+        self.ends.purpose == Purpose::Requests && !patience.is_zero() && self.is_idle(now, patience)
+    }
+
     /// How little it has earned its place, and since when; `None` if it has.
     pub(super) fn merit(&self, now: Instant) -> Option<(Merit, Instant)> {
         let is_of_others = self.ends.counted_against().is_some();

@@ -71,6 +71,8 @@ pub(super) struct Limits {
     pub(super) connections_per_source: usize,
     /// How long nothing may go either way.
     pub(super) idle: Duration,
+    /// How long nothing may go either way before a connection that we made is kept alive by a ping; zero for never.
+    pub(super) ping: Duration,
     /// How long a message may take to arrive whole.
     pub(super) slow_sender: Duration,
     /// How long a TLS handshake may take.

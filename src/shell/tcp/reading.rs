@@ -12,7 +12,8 @@ use signaling::slots::Key;
 use std::time::Instant;
 use tracing::debug;
 
-/// The answer to a ping (RFC 5626 §4.4.1).
+/// A ping and the answer to one (RFC 5626 §4.4.1).
+const PING: &[u8] = b"\r\n\r\n";
 const PONG: &[u8] = b"\r\n";
 
 /// The cipher suites that are spoken, but for those with ChaCha20.
@@ -262,6 +263,19 @@ impl Tcp {
             .extend(connection.lost().filter_map(|lost| lost.sender));
     }
 
+    /// Keeps a connection alive. If nobody is there, the octets stay unacknowledged, and it is broken.
+    fn ping(&mut self, now: Instant, key: Key) {
+        let Some(connection) = self.table.get_mut(key) else {
+            return;
+        };
+        let remote = connection.ends.remote;
+        // It says that this connection lives: over another one it would say nothing.
+        if connection.push(now, PING, remote, None, true) {
+            self.counters.connections_pinged.add(1);
+            self.list(key);
+        }
+    }
+
     /// Looks at all connections for what took too long.
     pub(super) fn sweep(&mut self, now: Instant) {
         let mut keys = std::mem::take(&mut self.swept);
@@ -280,6 +294,7 @@ impl Tcp {
                     self.counters.connections_idle.add(1);
                     self.linger(now, key);
                 }
+                Stage::Open if connection.wants_ping(now, self.limits.ping) => self.ping(now, key),
                 Stage::Open => connection.tidy(now, SWEEP),
                 Stage::Ended { until } if until <= now => self.lose(now, key),
                 Stage::Ended { .. } if !connection.owes() && connection.is_idle(now, LINGER) => {

@@ -45,6 +45,7 @@ impl World {
             connections,
             connections_per_source,
             idle: Duration::from_secs(60),
+            ping: Duration::from_secs(20),
             slow_sender: Duration::from_secs(5),
             handshake: Duration::from_secs(5),
             message: MessageLimits::default(),
@@ -397,4 +398,32 @@ fn what_takes_too_long_is_closed() {
     );
     world.tcp.handle_timeout(began + idle + SWEEP);
     assert_eq!(world.tcp.poll_timeout(), None);
+}
+
+#[test]
+fn a_quiet_connection_that_we_made_is_kept_alive() {
+    let mut world = World::new();
+    let listener = listener();
+    let remote = listener.local_addr().unwrap();
+    world.send(remote, b"hello", Some(sender()));
+    world.flush();
+    world.turn();
+    let mut peer = accept(&listener);
+    expect(&mut peer, b"hello");
+    let (began, ping) = (Instant::now(), world.tcp.limits.ping);
+    let pinged = |world: &World| world.tcp.counters.connections_pinged.value();
+    world.tcp.handle_timeout(began + ping / 2);
+    assert_eq!(pinged(&world), 0);
+    for round in 1..=4 {
+        // Four times this is longer than a connection may be idle.
+        world.tcp.handle_timeout(began + ping * round);
+        world.flush();
+        expect(&mut peer, b"\r\n\r\n");
+        assert_eq!(pinged(&world), u64::from(round));
+    }
+    assert_eq!(world.tcp.counters.connections_idle.value(), 0);
+    // Its pong is no message, and is not answered.
+    peer.write_all(b"\r\n").unwrap();
+    world.turn();
+    assert!(world.tcp.is_flushed());
 }
