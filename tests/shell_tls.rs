@@ -93,11 +93,36 @@ fn the_peer_asks_for_our_certificate_and_gets_it() {
     let mut caller = Tcp::to(node.tcp);
     let mut call = Call::new("mutual", &caller);
     offer(&mut call, &mut caller);
-    let config = tls_world::asking_server(&authority, &["127.0.0.1"]);
+    let config = tls_world::asking_server(&authority, &["127.0.0.1"], &authority);
     let mut peer = Tls::accept(&listener, config);
     establish(&mut call, &mut caller, &mut peer);
     assert_eq!(peer.certificates(), 1);
     hang_up(&mut call, &mut caller, &mut peer);
+}
+
+#[test]
+fn a_peer_that_refuses_our_certificate_is_told_at_once() {
+    let authority = Authority::new("refused");
+    let stranger = Authority::new("refused-stranger");
+    for version in ["1.2", "1.3"] {
+        let (listener, node) = node(&authority, "", "", "");
+        let mut caller = Tcp::to(node.tcp);
+        let mut call = Call::new("refused", &caller);
+        offer(&mut call, &mut caller);
+        let before = Instant::now();
+        let config = match version {
+            "1.2" => tls_world::old_asking_server(&authority, &["127.0.0.1"], &stranger),
+            _ => tls_world::asking_server(&authority, &["127.0.0.1"], &stranger),
+        };
+        let outcome = Tls::try_accept(&listener, config);
+        assert!(outcome.is_err(), "{version}");
+        let refusal = caller.receive();
+        assert!(refusal.start().contains(" 50"), "{version}: {}", refusal.0);
+        // Timer B is 32 s, and another peer would be asked after 2 s of silence.
+        assert!(before.elapsed() < Duration::from_secs(10), "{version}");
+        let shell = &node.handle.figures()[0].shell;
+        assert_eq!(shell.tls_failed.value(), 1, "{version}");
+    }
 }
 
 #[test]

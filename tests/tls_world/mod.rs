@@ -14,6 +14,7 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
     SupportedProtocolVersion,
@@ -137,35 +138,57 @@ pub(crate) fn versioned_client(
 
 /// A peer with these names.
 pub(crate) fn server(authority: &Authority, names: &[&str]) -> Arc<ServerConfig> {
-    server_with(authority, names, false, false)
+    server_with(authority, names, false, None)
 }
 
 /// A peer whose certificate is not valid any more.
 pub(crate) fn expired_server(authority: &Authority, names: &[&str]) -> Arc<ServerConfig> {
-    server_with(authority, names, true, false)
+    server_with(authority, names, true, None)
 }
 
-/// A peer that asks for a certificate.
-pub(crate) fn asking_server(authority: &Authority, names: &[&str]) -> Arc<ServerConfig> {
-    server_with(authority, names, false, true)
+/// A peer that asks for a certificate of an authority that it believes.
+pub(crate) fn asking_server(
+    authority: &Authority,
+    names: &[&str],
+    believed: &Authority,
+) -> Arc<ServerConfig> {
+    server_with(authority, names, false, Some(believed))
+}
+
+/// The same in TLS 1.2.
+pub(crate) fn old_asking_server(
+    authority: &Authority,
+    names: &[&str],
+    believed: &Authority,
+) -> Arc<ServerConfig> {
+    let own = authority.own(names, false);
+    server_of(&[&TLS12], own, Some(believed))
 }
 
 fn server_with(
     authority: &Authority,
     names: &[&str],
     is_expired: bool,
-    asks: bool,
+    believed: Option<&Authority>,
+) -> Arc<ServerConfig> {
+    let own = authority.own(names, is_expired);
+    server_of(&[&TLS13, &TLS12], own, believed)
+}
+
+fn server_of(
+    versions: &[&'static SupportedProtocolVersion],
+    (chain, key): (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>),
+    believed: Option<&Authority>,
 ) -> Arc<ServerConfig> {
     let builder = ServerConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap();
-    let builder = if asks {
-        let verifier = WebPkiClientVerifier::builder_with_provider(authority.roots(), provider());
+    let builder = if let Some(believed) = believed {
+        let verifier = WebPkiClientVerifier::builder_with_provider(believed.roots(), provider());
         builder.with_client_cert_verifier(verifier.build().unwrap())
     } else {
         builder.with_no_client_auth()
     };
-    let (chain, key) = authority.own(names, is_expired);
     Arc::new(builder.with_single_cert(chain, key).unwrap())
 }
 

@@ -292,6 +292,17 @@ impl Connection {
         self.unsent.lost(self.unacknowledged())
     }
 
+    /// The messages that the other side cannot have read, now that its TLS failed before it said anything: it may have
+    /// refused our certificate after all that we wrote had arrived (RFC 8446 §4.4.2.4).
+    pub(super) fn unread(&self) -> impl Iterator<Item = super::unsent::Lost<'_>> {
+        let count = if self.proven {
+            self.unacknowledged()
+        } else {
+            usize::MAX
+        };
+        self.unsent.lost(count)
+    }
+
     /// The answer to our connecting.
     pub(super) fn connected(&self) -> io::Result<()> {
         self.stream.take_error()?.map_or(Ok(()), Err)

@@ -116,7 +116,7 @@ impl Tcp {
                     Purpose::Accepted => self.linger(now, key),
                     Purpose::Answers | Purpose::Requests => {
                         drop(connection.write());
-                        self.fail(key);
+                        self.refuse(key);
                     }
                 }
             }
@@ -261,6 +261,16 @@ impl Tcp {
         }
         self.failures
             .extend(connection.lost().filter_map(|lost| lost.sender));
+    }
+
+    /// TLS of a connection that we made has failed.
+    fn refuse(&mut self, key: Key) {
+        let Some(connection) = self.table.remove(key) else {
+            return;
+        };
+        self.counters.connections_failed.add(1);
+        self.failures
+            .extend(connection.unread().filter_map(|lost| lost.sender));
     }
 
     /// Keeps a connection alive. If nobody is there, the octets stay unacknowledged, and it is broken.
