@@ -50,3 +50,14 @@ fn a_wrong_ladder_is_noticed() {
     let script = "caller INVITE\n    nothing like this ever passed\n";
     assert_ne!(stage::play("made up", script), script);
 }
+
+/// Retransmissions, crossings, answers to what was never asked: nothing is left in any table, no
+/// request is answered twice, nothing of one leg shows on the other.
+#[test]
+fn whatever_happens_in_a_call_nothing_is_left_of_it() {
+    let seeds = std::env::var("BATON_RIOTS").map_or(256, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
+        let (ladder, wrong) = stage::riot(seed);
+        assert!(wrong.is_empty(), "seed {seed}: {wrong:?}\n{ladder}");
+    }
+}

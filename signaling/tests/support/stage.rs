@@ -65,6 +65,96 @@ pub(crate) fn play(name: &str, text: &str) -> String {
     out
 }
 
+/// Plays a call in which everybody does anything at any time; what was played, and what was wrong.
+pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
+    let mut stage = Stage::new(seed.is_multiple_of(4), 100, (access(""), overload("")));
+    let mut state = seed;
+    let mut below = |limit: usize| {
+        // splitmix64
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
+    };
+    let openings = [
+        "caller INVITE",
+        "caller INVITE Supported:~timer,100rel Session-Expires:~600;refresher=uas",
+        "caller INVITE delayed Supported:~100rel Allow:~UPDATE,INVITE",
+    ];
+    let mut script = vec![openings[below(openings.len())].to_owned()];
+    if below(3) > 0 {
+        let answer = ["", " Session-Expires:~600;refresher=uac", " Allow:~UPDATE"][below(3)];
+        script.extend([format!("peer 200{answer}"), "caller ACK".into()]);
+    }
+    for _ in 0..10 + below(40) {
+        script.push(DEEDS[below(DEEDS.len())].into());
+    }
+    script.extend(["caller BYE", "peer BYE", "wait 2000s", "quiet"].map(Into::into));
+    let mut out = String::new();
+    let mut wrong = Vec::new();
+    for line in script {
+        out.push_str(&line);
+        out.push('\n');
+        let words: Vec<&str> = line.split_whitespace().collect();
+        // Who has nothing to answer, or to repeat, does nothing.
+        let failed = stage.command(&words).err();
+        wrong.extend(failed.filter(|_| line == "quiet"));
+        out.push_str(&std::mem::take(&mut stage.ladder));
+    }
+    wrong.append(&mut stage.leaks);
+    (out, wrong)
+}
+
+/// What happens in a riot.
+const DEEDS: [&str; 46] = [
+    "caller ACK",
+    "caller ACK re-INVITE",
+    "caller ACK re-INVITE answer",
+    "caller ACK re-INVITE of-refusal",
+    "caller BYE",
+    "caller CANCEL",
+    "caller CANCEL re-INVITE",
+    "caller INFO",
+    "caller INVITE re-INVITE",
+    "caller INVITE re-INVITE delayed Supported:~timer,100rel",
+    "caller INVITE re-INVITE Supported:~timer Session-Expires:~900;refresher=uas",
+    "caller PRACK RAck:~1~1~INVITE",
+    "caller UPDATE",
+    "caller UPDATE offer",
+    "caller UPDATE Supported:~timer Session-Expires:~700",
+    "caller again",
+    "caller again",
+    "caller 180",
+    "caller 200",
+    "caller 200 Session-Expires:~600;refresher=uac",
+    "caller 488",
+    "caller 491",
+    "caller 200 to BYE",
+    "caller 200 to INFO",
+    "caller 200 to UPDATE answer",
+    "peer ACK",
+    "peer ACK of-refusal",
+    "peer ACK answer",
+    "peer CANCEL",
+    "peer INFO",
+    "peer INVITE",
+    "peer INVITE offer",
+    "peer UPDATE offer",
+    "peer again",
+    "peer again",
+    "peer 100",
+    "peer 183 answer Require:~100rel RSeq:~1",
+    "peer 200",
+    "peer 200",
+    "peer 481",
+    "peer 500",
+    "peer 200 to BYE",
+    "peer 200 to INFO",
+    "peer 200 to UPDATE",
+    "wait 400ms",
+    "wait 20s",
+];
+
 /// Who may call, as the text of a ladder says it.
 fn access(text: &str) -> Access {
     let has = |words: &str| text.contains(words);
