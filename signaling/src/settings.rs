@@ -89,6 +89,8 @@ pub struct Settings {
     pub exchanges_max: usize,
     /// Most of them in one call.
     pub exchanges_per_call_max: usize,
+    /// Whether a REFER gets 603 instead of going to the other leg.
+    pub refuses_refer: bool,
     /// Session timers.
     pub session: SessionTimes,
     /// Octets of messages that transactions and calls of this worker may keep before new calls are

@@ -99,6 +99,7 @@ impl Node {
                     exchanges_max: 10_000,
                     exchanges_per_call_max: 8,
                     session: signaling::SessionTimes::default(),
+                    refuses_refer: false,
                     listeners: listeners.to_vec(),
                     kept_octets_max: usize::MAX,
                     access: Arc::clone(&access),

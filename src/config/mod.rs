@@ -41,7 +41,7 @@ pub use node::{Gather, Node};
 pub use overload::Overload;
 pub use peer::Peer;
 pub use rates::Rates;
-pub use sip::{Listen, Sip};
+pub use sip::{Listen, Refer, Sip};
 pub use timers::Timers;
 pub use tls::{PeerTls, Tls, TlsClientCertificate, TlsVerify, TlsVersion};
 pub use transport::{ListenTransport, PeerTransport};
@@ -137,6 +137,7 @@ impl Config {
         let listens = sip::read(&mut section);
         let unknown_sources = sip::read_unknown_sources(&mut section);
         let session = sip::read_session(&mut section);
+        let refer = sip::read_refer(&mut section);
         let timers = Timers::read(&mut root.table("timers", timers::KEYS, &mut findings));
         let limits = Limits::read(&mut root.table("limits", limits::KEYS, &mut findings));
         let overload = Overload::read(&mut root.table("overload", overload::KEYS, &mut findings));
@@ -175,6 +176,7 @@ impl Config {
                 listen,
                 unknown_sources,
                 session,
+                refer,
             },
             timers,
             limits,

@@ -21,6 +21,18 @@ pub struct Sip {
     pub unknown_sources: Strangers,
     /// `session_expires_seconds` and `min_se_seconds`: the session timers.
     pub session: SessionTimes,
+    /// `refer`: what becomes of a REFER inside a dialog.
+    pub refer: Refer,
+}
+
+/// What becomes of a REFER inside a dialog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refer {
+    /// It goes to the other leg, as do its NOTIFYs.
+    #[default]
+    Forward,
+    /// It gets 603.
+    Refuse,
 }
 
 /// One listener: `"udp:127.0.0.1:5060"`, or a table with `at` and `advertise`.
@@ -41,6 +53,7 @@ pub(super) const KEYS: &[&str] = &[
     "unknown_sources",
     "session_expires_seconds",
     "min_se_seconds",
+    "refer",
 ];
 pub(super) const LISTEN_KEYS: &[&str] = &["at", "advertise", "client_certificate"];
 
@@ -79,6 +92,12 @@ pub(super) fn read_unknown_sources(section: &mut Section<'_, '_, '_>) -> Strange
         ("allow", Strangers::Allow),
     ];
     section.choice("unknown_sources", &choices, Strangers::default())
+}
+
+/// What becomes of a REFER.
+pub(super) fn read_refer(section: &mut Section<'_, '_, '_>) -> Refer {
+    let choices = [("forward", Refer::Forward), ("refuse", Refer::Refuse)];
+    section.choice("refer", &choices, Refer::default())
 }
 
 /// The session timers. What is offered must be what is accepted.

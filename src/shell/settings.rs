@@ -2,7 +2,7 @@
 
 use super::listeners::Listener;
 use super::{tcp, users};
-use crate::config::{self, Config, ListenTransport, PeerTransport};
+use crate::config::{self, Config, ListenTransport, PeerTransport, Refer};
 use anyhow::Context;
 use balancer::{Balancer, PeerSettings, Target};
 use signaling::access::{Access, FieldName, Prefix, Rate, Zone};
@@ -52,6 +52,7 @@ pub(super) fn settings(
         exchanges_max: 0,
         exchanges_per_call_max: 0,
         session: signaling::SessionTimes::default(),
+        refuses_refer: false,
         listeners: listeners.collect(),
         kept_octets_max: 0,
         access: Arc::default(),
@@ -76,6 +77,7 @@ pub(super) fn reloaded(running: &Settings, config: &Config) -> anyhow::Result<Se
         exchanges_max: share(config.limits.exchanges),
         exchanges_per_call_max: config.limits.exchanges_per_call,
         session: config.sip.session,
+        refuses_refer: config.sip.refer == Refer::Refuse,
         access: Arc::new(access(config)?),
         overload: overload(config, share),
         ..running.clone()

@@ -24,6 +24,8 @@ pub enum Cause {
     Cancelled,
     /// The conference has as many participants as it may.
     ConferenceFull,
+    /// A REFER, where they are refused.
+    Declined,
     /// This node begins no more calls.
     Draining,
     /// The source may not call.
@@ -88,6 +90,7 @@ impl Cause {
             Self::ConferenceFull => (486, "Busy Here"),
             Self::Draining | Self::Overloaded | Self::TooOften => (503, "Service Unavailable"),
             Self::Forbidden => (403, "Forbidden"),
+            Self::Declined => (603, "Decline"),
             Self::Glare => (491, "Request Pending"),
             // Never 503 for "full": RFC 3263 §4.3 would send the caller to every sibling in turn.
             Self::NoCapacity | Self::NoRoute | Self::NotStarted | Self::PeerUnavailable => {
@@ -127,6 +130,7 @@ impl Cause {
             | Self::MethodNotAllowed
             | Self::MethodUnknown
             | Self::OutOfOrder
+            | Self::Declined
             | Self::SessionTooShort
             | Self::TooManyHops
             | Self::TooOften
@@ -158,6 +162,7 @@ impl Cause {
             | Self::OutOfOrder
             | Self::Overloaded
             | Self::RangTooLong
+            | Self::Declined
             | Self::SessionTooShort
             | Self::TooManyHops
             | Self::TooOften
@@ -192,6 +197,7 @@ impl Cause {
             | Self::OutOfOrder
             | Self::PeerUnavailable
             | Self::RangTooLong
+            | Self::Declined
             | Self::SessionTooShort
             | Self::TooManyHops
             | Self::UnsupportedExtension

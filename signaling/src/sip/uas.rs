@@ -266,13 +266,16 @@ impl Core {
             self.context.counters.refused_kept_octets.add_one();
             return Err(Cause::Overloaded);
         }
+        let replaces = self.translated_replaces(message)?;
         let server = self
             .servers
             .open(&mut self.context, message, (source, reply), index)
             .ok_or(Cause::Overloaded)?;
+        let (replaced, line) = replaces.unzip();
         let settings = Arc::clone(&self.context.settings);
         let policy = zone.and_then(|zone| settings.access.zone(zone));
-        let offer = Offer::of(message, policy, &mut self.context.pool);
+        let line = line.unwrap_or_default();
+        let offer = Offer::of(message, policy, &line, &mut self.context.pool);
         let mint = self.context.mint;
         let worker = settings.worker;
         let call = self
@@ -290,6 +293,7 @@ impl Core {
             .ok_or(Cause::Overloaded)?;
         if let Some(call) = self.calls.get_mut(call) {
             call.sessions.hear_invite(message);
+            call.replaced = replaced;
         }
         self.servers.set_call(server, call);
         self.context.counters.calls_begun.add_one();

@@ -42,7 +42,11 @@ pub(crate) fn play(name: &str, text: &str) -> String {
     let mut stage = Stage::new(
         text.contains("over TCP"),
         transactions_max,
-        (access(text), overload(text)),
+        (
+            access(text),
+            overload(text),
+            text.contains("REFER is refused"),
+        ),
         if text.contains("room for one INVITE") {
             2_500
         } else {
@@ -55,6 +59,8 @@ pub(crate) fn play(name: &str, text: &str) -> String {
         out.push_str(line);
         out.push('\n');
         if !line.is_empty() && !line.starts_with('#') {
+            // Baton's tag in the caller's dialog, for those who name it.
+            let line = line.replace("{tag}", stage.dialog_tag(false).trim_start_matches(";tag="));
             let words: Vec<&str> = line.split_whitespace().collect();
             stage
                 .command(&words)
@@ -67,7 +73,12 @@ pub(crate) fn play(name: &str, text: &str) -> String {
 
 /// Plays a call in which everybody does anything at any time; what was played, and what was wrong.
 pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
-    let mut stage = Stage::new(seed.is_multiple_of(4), 100, (access(""), overload("")));
+    let mut stage = Stage::new(
+        seed.is_multiple_of(4),
+        100,
+        (access(""), overload(""), false),
+        usize::MAX,
+    );
     let mut state = seed;
     let mut below = |limit: usize| {
         // splitmix64
@@ -81,13 +92,14 @@ pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
         "caller INVITE Supported:~timer,100rel Session-Expires:~600;refresher=uas",
         "caller INVITE delayed Supported:~100rel Allow:~UPDATE,INVITE",
     ];
-    let mut script = vec![openings[below(openings.len())].to_owned()];
+    let mut script = vec![pick(&openings, below(3))];
     if below(3) > 0 {
-        let answer = ["", " Session-Expires:~600;refresher=uac", " Allow:~UPDATE"][below(3)];
+        let answers = ["", " Session-Expires:~600;refresher=uac", " Allow:~UPDATE"];
+        let answer = pick(&answers, below(3));
         script.extend([format!("peer 200{answer}"), "caller ACK".into()]);
     }
     for _ in 0..10 + below(40) {
-        script.push(DEEDS[below(DEEDS.len())].into());
+        script.push(pick(&DEEDS, below(DEEDS.len())));
     }
     script.extend(["caller BYE", "peer BYE", "wait 2000s", "quiet"].map(Into::into));
     let mut out = String::new();
@@ -103,6 +115,10 @@ pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
     }
     wrong.append(&mut stage.leaks);
     (out, wrong)
+}
+
+fn pick(words: &[&str], turn: usize) -> String {
+    words.get(turn).copied().unwrap_or_default().to_owned()
 }
 
 /// What happens in a riot.
@@ -283,7 +299,7 @@ impl Stage {
     fn new(
         tcp: bool,
         transactions_max: usize,
-        (access, overload): (Access, OverloadSettings),
+        (access, overload, refuses_refer): (Access, OverloadSettings, bool),
         kept_octets_max: usize,
     ) -> Self {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
@@ -297,6 +313,7 @@ impl Stage {
             exchanges_max: 10,
             exchanges_per_call_max: 3,
             session: signaling::SessionTimes::default(),
+            refuses_refer,
             listeners: vec![Listener {
                 transport,
                 local: "192.0.2.5:5060".parse().unwrap(),
@@ -368,7 +385,8 @@ impl Stage {
                 self.unreachable(Side::of(side).ok_or("no such side")?)?;
             }
             ["quiet"] => self.check_quiet()?,
-            ["lines", side, name] => self.lines(side, name)?,
+            ["lines", side, name] => self.lines(side, None, name)?,
+            ["lines", side, kind, name] => self.lines(side, Some(kind), name)?,
             ["counted", name] => self.counted(name)?,
             ["stranger", what, details @ ..] => {
                 let bytes = match details {
@@ -445,11 +463,12 @@ impl Stage {
     }
 
     /// Which lines of a name came to a side with the last INVITE, or what made its dialog.
-    fn lines(&mut self, side: &str, name: &str) -> Result<(), String> {
-        let (side, kind) = match side {
+    fn lines(&mut self, side: &str, kind: Option<&str>, name: &str) -> Result<(), String> {
+        let (side, usual) = match side {
             "caller" => (Side::Caller, "dialog"),
             _ => (Side::Peer, "INVITE"),
         };
+        let kind = kind.unwrap_or(usual);
         let bytes = self.got.get(&(side as u8, kind.into()));
         let all = text(bytes.ok_or("no such message came")?);
         let lines: Vec<&str> = all.lines().filter(|line| line.starts_with(name)).collect();

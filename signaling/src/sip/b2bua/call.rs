@@ -3,6 +3,7 @@
 use super::answer::{self, Answering};
 use super::attempt::{Progress, Search};
 use super::offer::Offer;
+use super::replaces::Refer;
 use super::session_timer::Sessions;
 use super::side::Side;
 use super::{caller_leg, peer_leg, request};
@@ -33,6 +34,10 @@ pub(crate) struct Call {
     /// The first of the requests that are being carried across.
     pub(crate) exchanges: Option<Key>,
     pub(crate) sessions: Sessions,
+    /// REFERs that went across.
+    pub(crate) refers: Vec<Refer>,
+    /// The call whose peer this one is for: its INVITE replaces a dialog there.
+    pub(crate) replaced: Option<Key>,
     /// The zone of the source, when the call began.
     pub(crate) zone: Option<ZoneId>,
     /// From the first choice on; released with the offer.
@@ -114,6 +119,8 @@ impl Call {
             source,
             exchanges: None,
             sessions: Sessions::default(),
+            refers: Vec::new(),
+            replaced: None,
             zone,
             search: None,
             cause: Cause::NoPeerAnswered,

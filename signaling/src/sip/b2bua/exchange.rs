@@ -172,6 +172,9 @@ impl Core {
         if !headers::is_carried(method) {
             return Err(Cause::MethodNotAllowed);
         }
+        if method == Method::Refer && self.context.settings.refuses_refer {
+            return Err(Cause::Declined);
+        }
         if message.max_forwards() == Some(0) {
             return Err(Cause::TooManyHops);
         }
@@ -343,6 +346,7 @@ impl Core {
             Purpose::Exchange(key)
         };
         let session = refreshes_target(message.method()).then(|| self.wish_for(call, to));
+        let translated = self.translated_lines(call, to.other(), message);
         let contact = headers::has_contact(message.method()).then(|| self.leg_token(call, to));
         let calls = self.calls.get_mut(call)?;
         let zone = calls.zone.filter(|_| to == Side::Peer);
@@ -356,6 +360,7 @@ impl Core {
             request::Carried {
                 message,
                 contact,
+                translated: &translated,
                 rack,
                 zone,
                 session,
@@ -364,6 +369,10 @@ impl Core {
         if is_invite {
             let reinvite = Reinvite::new(client, message.cseq(), dialog.cseq_local);
             self.exchanges.get_mut(key)?.reinvite = Some(reinvite);
+        }
+        if message.method() == Method::Refer {
+            let cseq_out = dialog.cseq_local;
+            self.keep_refer(call, to.other(), message.cseq(), cseq_out);
         }
         self.keep_sdp(call, to, message);
         Some(())

@@ -14,7 +14,9 @@ const CARRIED: &[&[u8]] = &[
     b"histinfo",
     b"norefersub",
     b"precondition",
+    b"replaces",
     b"resource-priority",
+    b"tdialog",
 ];
 
 /// The option tags in Require and Proxy-Require that we do not know. We are no proxy: whatever is

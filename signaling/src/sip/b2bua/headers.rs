@@ -93,7 +93,7 @@ fn rule(name: HeaderName) -> Rule {
 
 /// What we can carry across, as an Allow line: [`is_carried`], and what is answered here.
 pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, \
-    NOTIFY, PRACK, SUBSCRIBE, UPDATE\r\n";
+    NOTIFY, PRACK, REFER, SUBSCRIBE, UPDATE\r\n";
 
 /// Writes what the other side allows, as far as it is carried across (TRUNK.md section 6). A side
 /// that does not say is taken to allow all of it.
@@ -123,6 +123,7 @@ pub(crate) fn is_carried(method: Method) -> bool {
         | Method::Message
         | Method::Notify
         | Method::Prack
+        | Method::Refer
         | Method::Subscribe
         | Method::Update => true,
         Method::Ack
@@ -131,7 +132,6 @@ pub(crate) fn is_carried(method: Method) -> bool {
         | Method::Options
         | Method::Other
         | Method::Publish
-        | Method::Refer
         | Method::Register => false,
     }
 }
@@ -141,6 +141,6 @@ pub(crate) fn is_carried(method: Method) -> bool {
 pub(crate) fn has_contact(method: Method) -> bool {
     matches!(
         method,
-        Method::Invite | Method::Notify | Method::Subscribe | Method::Update
+        Method::Invite | Method::Notify | Method::Refer | Method::Subscribe | Method::Update
     )
 }

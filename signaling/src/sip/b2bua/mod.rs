@@ -18,6 +18,7 @@ pub(crate) mod offer;
 pub mod peer_leg;
 pub(crate) mod refresh;
 pub mod reinvite;
+pub(crate) mod replaces;
 pub(crate) mod request;
 pub(crate) mod session_change;
 pub(crate) mod session_timer;

@@ -50,8 +50,16 @@ const MAX_FORWARDS_DEFAULT: u32 = 70;
 
 impl Offer {
     /// Keeps what an INVITE says, as far as its zone lets it pass.
-    pub(crate) fn of(message: &Message<'_>, zone: Option<&Zone>, pool: &mut Pool) -> Self {
-        let mut buffer = pool.take(message.bytes().len() + headers::ALLOW.len());
+    ///
+    /// `translated` are lines that were written for the peer.
+    pub(crate) fn of(
+        message: &Message<'_>,
+        zone: Option<&Zone>,
+        translated: &[u8],
+        pool: &mut Pool,
+    ) -> Self {
+        let room = message.bytes().len() + headers::ALLOW.len() + translated.len();
+        let mut buffer = pool.take(room);
         let from = message.from();
         let (front, back) = split_at_tag(from, message.from_tag());
         let mut ends = [0; 6];
@@ -66,6 +74,7 @@ impl Offer {
                     writer.pass(message, |line| {
                         headers::passes_in_invite(line) && zone.is_none_or(|zone| zone.passes(line))
                     });
+                    writer.put(translated);
                     extensions::write(&mut writer, message);
                     headers::write_allow(&mut writer, message);
                 }

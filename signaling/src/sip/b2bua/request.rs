@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::outbox::Span;
 use crate::output::Outcome;
 use crate::sip::dialog::{Dialog, write_contact};
-use crate::sip::message::{Message, Refresher};
+use crate::sip::message::{HeaderName, Message, Refresher};
 use crate::sip::token::Text;
 use crate::sip::transaction::client::{Clients, Late, Purpose};
 use crate::slots::Key;
@@ -75,6 +75,8 @@ pub(crate) struct Carried<'a> {
     pub(crate) message: &'a Message<'a>,
     /// Our Contact's user part, for a request that has one.
     pub(crate) contact: Option<Text>,
+    /// Lines that were written for the leg that is asked.
+    pub(crate) translated: &'a [u8],
     /// Of a PRACK: RSeq, and the number of the INVITE on the leg that is asked.
     pub(crate) rack: Option<(u32, u32)>,
     /// The zone of the caller, if it is the caller that asks.
@@ -95,6 +97,7 @@ pub(crate) fn carry(
     let Carried {
         message,
         contact,
+        translated,
         rack,
         zone,
         session,
@@ -103,7 +106,7 @@ pub(crate) fn carry(
     let dialog = &*dialog;
     let settings = Arc::clone(&context.settings);
     let zone = zone.and_then(|zone| settings.access.zone(zone));
-    let room = dialog.room() + message.bytes().len() + ADDED_MAX;
+    let room = dialog.room() + message.bytes().len() + translated.len() + ADDED_MAX;
     let hops = message.max_forwards().unwrap_or(MAX_FORWARDS + 1);
     clients.send(
         context,
@@ -128,8 +131,12 @@ pub(crate) fn carry(
                 session_timer::write_wish(writer, settings.session, wish);
             }
             extensions::write(writer, message);
+            writer.put(translated);
+            let has_event = translated.windows(7).any(|text| text == b"Event: ");
             writer.pass(message, |line| {
-                headers::passes_in_dialog(line) && zone.is_none_or(|zone| zone.passes(line))
+                headers::passes_in_dialog(line)
+                    && !(has_event && line.name == HeaderName::Event)
+                    && zone.is_none_or(|zone| zone.passes(line))
             });
             writer.body(message.body());
         },

@@ -109,6 +109,28 @@ impl Dialog {
                 .eq_ignore_ascii_case(message.from_tag().unwrap_or(&[]))
     }
 
+    pub(crate) fn call_id(&self) -> &[u8] {
+        self.part(Part::CallId)
+    }
+
+    /// The other side's tag.
+    pub(crate) fn remote_tag(&self) -> &[u8] {
+        self.part(Part::RemoteTag)
+    }
+
+    /// Our tag.
+    pub(crate) fn local_tag(&self) -> &[u8] {
+        NameAddr::parse(self.part(Part::Local))
+            .ok()
+            .and_then(|local| local.tag())
+            .unwrap_or(&[])
+    }
+
+    /// Where the other side is.
+    pub(crate) fn target(&self) -> &[u8] {
+        self.part(Part::Target)
+    }
+
     /// Whether the other side has this tag.
     pub(crate) fn is_with(&self, tag: Option<&[u8]>) -> bool {
         self.part(Part::RemoteTag)
