@@ -264,7 +264,8 @@ impl Core {
             "each server transaction has one key"
         );
         debug_assert!(
-            calls + clients + servers + exchanges > 0 || self.context.pool.held() == 0,
+            calls + clients + servers + exchanges + self.lookups.len() > 0
+                || self.context.pool.held() == 0,
             "nobody keeps {} octets",
             self.context.pool.held()
         );

@@ -48,6 +48,9 @@ impl Core {
         source: Hop,
         zone: Option<ZoneId>,
     ) -> Result<(), Cause> {
+        if !self.lookups.has_room() {
+            return Err(Cause::Overloaded);
+        }
         let request_uri = message.request_uri();
         let answer = Stateless::of(&mut self.context, message, source);
         if Uri::parse(request_uri).is_ok_and(|uri| uri.user.is_none()) {
