@@ -238,7 +238,8 @@ fn configuration(name: &str, listen: &str, peer: &str, shutdown_seconds_max: u32
     let file = format!("{}/shell-signals-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
     let text = format!(
         "[node]\nshutdown_seconds_max = {shutdown_seconds_max}\n[sip]\nlisten = [\"{listen}\"]\n\
-         [[peer]]\nname = \"peer\"\nat = \"{peer}\"\nsessions_max = 10\n"
+         [[peer]]\nname = \"peer\"\nat = \"{peer}\"\nsessions_max = 10\n\
+         [health]\nprobe = false\n"
     );
     std::fs::write(&file, text).expect("a writable folder");
     file

@@ -31,7 +31,7 @@ fn node_calling(
         "[sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\", \
          {{ at = \"tls:127.0.0.1:0\", {listen} }}]\n\
          [[peer]]\nname = \"peer\"\nat = \"tls:{remote}\"\nsessions_max = 1000\n{peer}\n\
-         [tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\nca = \"{ca}\"\n{more}"
+         [health]\nprobe = false\n[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\nca = \"{ca}\"\n{more}"
     ))
 }
 

@@ -18,6 +18,20 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerId(pub(crate) u32);
 
+impl PeerId {
+    /// The number, for whoever must know a peer without knowing this type.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The peer of a number that [`PeerId::number`] gave.
+    #[must_use]
+    pub fn of_number(number: u32) -> Self {
+        Self(number)
+    }
+}
+
 /// A peer on the board.
 #[derive(Clone, Debug)]
 pub struct Peer {

@@ -192,6 +192,12 @@ impl Default for Failover {
 pub struct Statuses([u64; 7]);
 
 impl Statuses {
+    /// A bit for each code, 300 the lowest bit of the first word.
+    #[must_use]
+    pub fn words(&self) -> [u64; 7] {
+        self.0
+    }
+
     /// These; what is no code from 300 to 699 is left out.
     #[must_use]
     pub fn of(codes: &[u16]) -> Self {

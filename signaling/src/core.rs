@@ -127,6 +127,11 @@ impl Core {
         self.choose(now, attempt, choice);
     }
 
+    /// Ends a call that its owner wants ended: BYE to both sides.
+    pub fn hang_up_call(&mut self, now: Instant, call: Key) {
+        self.hang_up(now, call);
+    }
+
     /// A message with this ticket could not be sent.
     pub fn handle_transport_error(&mut self, now: Instant, ticket: Ticket) {
         self.context.counters.transport_errors.add_one();

@@ -194,7 +194,15 @@ impl Node {
             });
         }
         worker.sent();
+        while worker.poll_change().is_some() {}
         sent
+    }
+
+    /// No peer is probed from now on, so that all can become quiet.
+    pub(crate) fn stop_probing(&mut self) {
+        for worker in &mut self.workers {
+            worker.stop_probing();
+        }
     }
 
     pub(crate) fn drain(&mut self) {

@@ -2,6 +2,8 @@
 //! drives it with sockets and clocks, `sim/` with a virtual world.
 
 mod alias;
+mod health;
+mod permits;
 mod worker;
 
-pub use worker::Worker;
+pub use worker::{PeerChange, Worker};

@@ -1,32 +1,51 @@
 //! One worker: its SIP core asks for peers, the balancer answers, and only messages to send come
 //! out.
 
-use super::alias;
-use balancer::{Balancer, NoPlace, Permit};
+use super::permits::Permits;
+use super::{alias, health};
+use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId, Placement};
 use signaling::access::ZoneId;
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
 use signaling::slots::Key;
 use signaling::{
-    Attempt, Choice, Core, Hop, Outcome, Output, Owner, Refusal, Settings, Statuses, Ticket,
+    Attempt, Choice, Core, Hop, Outcome, Output, Owner, Probe, Refusal, Settings, Statuses, Ticket,
     Transmit, Transport,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How often a worker looks whether a probe has become due earlier through what others reported.
+const PROBE_LOOK: Duration = Duration::from_millis(500);
+
+/// A peer's state changed through what this worker reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerChange {
+    /// The name of the peer.
+    pub peer: String,
+    /// From what to what.
+    pub change: Change,
+}
 
 /// What one thread owns.
 pub struct Worker {
     core: Core,
     index: Index,
     balancer: Arc<Balancer>,
-    /// The session that the last attempt of each call holds, by the call's slot.
-    permits: Vec<Option<(Attempt, Permit)>>,
-    /// Those of attempts that were given up and are not over.
-    late: BTreeMap<Attempt, Permit>,
-    /// What was dialled, for the question under way.
+    permits: Permits,
+    /// What was dialled, and the peers that were tried, for the question under way.
     alias: Vec<u8>,
+    tried: Vec<PeerId>,
+    /// Whether this worker is the one that probes.
+    probes: bool,
+    /// When the next peer is to be probed.
+    probe_at: Option<Instant>,
+    /// How peers are probed that are reached as their callers came.
+    ways: BTreeMap<PeerId, Transport>,
+    changes: VecDeque<PeerChange>,
 }
 
 impl Worker {
@@ -39,14 +58,21 @@ impl Worker {
         counters: Arc<Counters>,
         now: Instant,
     ) -> Self {
-        Self {
+        let probes = settings.worker == 0;
+        let mut worker = Self {
             core: Core::new(settings, counters, now),
             index: Index::new(limits),
             balancer,
-            permits: Vec::new(),
+            permits: Permits::default(),
             alias: Vec::new(),
-            late: BTreeMap::new(),
-        }
+            tried: Vec::new(),
+            probes,
+            probe_at: None,
+            ways: BTreeMap::new(),
+            changes: VecDeque::new(),
+        };
+        worker.schedule_probe(now);
+        worker
     }
 
     /// A message came. `Some(worker)`: it belongs to that one, and nothing was done with it.
@@ -89,6 +115,9 @@ impl Worker {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.core.handle_timeout(now);
+        if self.probe_at.is_some_and(|at| at <= now) {
+            self.probe(now);
+        }
     }
 
     /// The oldest message that is taken in now has waited so long; `has_lost`: others were dropped before they could be.
@@ -105,7 +134,21 @@ impl Worker {
     /// When [`Worker::handle_timeout`] is wanted.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.core.poll_timeout()
+        [self.core.poll_timeout(), self.probe_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The next change of a peer's state that this worker's reports brought about.
+    pub fn poll_change(&mut self) -> Option<PeerChange> {
+        self.changes.pop_front()
+    }
+
+    /// No probe is sent from now on.
+    pub fn stop_probing(&mut self) {
+        self.probes = false;
+        self.probe_at = None;
     }
 
     /// The next message to send; questions of the core are answered on the way.
@@ -113,18 +156,11 @@ impl Worker {
         loop {
             match self.core.poll_output()? {
                 Output::Send(transmit) => return Some(transmit),
-                Output::Attempted(attempt, Outcome::Over) => self.release(attempt),
+                Output::Attempted(attempt, outcome) => self.attempted(now, attempt, outcome),
                 Output::Choose(attempt) => self.choose(now, attempt),
                 Output::Lookup(key) => self.look_up(key),
-                Output::Attempted(
-                    _,
-                    Outcome::Accepted
-                    | Outcome::Answered { .. }
-                    | Outcome::Silent
-                    | Outcome::Unreachable,
-                )
-                | Output::Ended(_)
-                | Output::Probed(..) => {}
+                Output::Probed(peer, outcome) => self.probed(now, PeerId::of_number(peer), outcome),
+                Output::Ended(_) => {}
             }
         }
     }
@@ -143,17 +179,21 @@ impl Worker {
     /// No new calls from now on.
     pub fn drain(&mut self) {
         self.core.drain();
+        self.stop_probing();
     }
 
     /// New calls are welcome again.
-    pub fn resume(&mut self) {
+    pub fn resume(&mut self, now: Instant) {
         self.core.resume();
+        self.probes = self.core.settings().worker == 0;
+        self.probe_at = self.probes.then_some(now);
     }
 
     /// Takes a new configuration over: calls that live go on.
     pub fn handle_settings(&mut self, now: Instant, settings: Arc<Settings>, limits: Limits) {
         self.index = Index::new(limits);
         self.core.handle_settings(now, settings);
+        self.schedule_probe(now);
     }
 
     /// Whether nothing is owed to anybody: no call lives, and no message is repeated any more.
@@ -180,17 +220,19 @@ impl Worker {
             timers,
             exchanges,
             self.core.attempts(),
-            self.permits.iter().flatten().count() + self.late.len(),
+            self.permits.count(),
         ]
     }
 
     /// Whether the dial plan serves what an OPTIONS asks for.
     fn look_up(&mut self, key: Key) {
-        let Some((request_uri, _)) = self.core.lookup(key) else {
+        let Some((request_uri, zone)) = self.core.lookup(key) else {
             return;
         };
         alias::write(request_uri, &mut self.alias);
-        let served = self.balancer.serves(&self.alias, "");
+        let served = self
+            .balancer
+            .serves(&self.alias, zone_name(self.core.settings(), zone));
         self.core.handle_lookup(key, served.map_err(refusal));
     }
 
@@ -198,76 +240,162 @@ impl Worker {
         let Some(question) = self.core.question(attempt.call) else {
             return;
         };
-        let (source, zone) = (question.source, question.zone);
-        let choice = if question.tried.is_empty() {
-            alias::write(question.request_uri, &mut self.alias);
-            self.place(now, (source, zone), attempt)
-        } else {
-            Err(Refusal::NoCapacity)
+        let source = question.source;
+        alias::write(question.request_uri, &mut self.alias);
+        self.tried.clear();
+        let tried = question.tried.iter().copied().map(PeerId::of_number);
+        self.tried.extend(tried);
+        let request = balancer::Request {
+            alias: &self.alias,
+            zone: zone_name(self.core.settings(), question.zone),
+            tried: &self.tried,
+            sessions: 1,
+            now,
+        };
+        let choice = match self.balancer.place(&request) {
+            Ok(placement) => Ok(self.take(attempt, placement, source.transport)),
+            Err(why) => Err(refusal(why)),
         };
         self.core.handle_choice(now, attempt, choice);
     }
 
-    fn place(
-        &mut self,
-        now: Instant,
-        (source, zone): (Hop, Option<ZoneId>),
-        attempt: Attempt,
-    ) -> Result<Choice, Refusal> {
-        let settings = Arc::clone(self.core.settings());
-        let zone = zone.and_then(|zone| settings.access.zone(zone));
-        let request = balancer::Request {
-            alias: &self.alias,
-            zone: zone.map_or("", |zone| zone.name.as_str()),
-            tried: &[],
-            sessions: 1,
-            now,
-        };
-        let placement = self.balancer.place(&request);
-        let placement = placement.map_err(refusal)?;
-        let target = placement.targets.first().ok_or(Refusal::NoCapacity)?;
-        let transport = match target.transport {
-            balancer::Transport::Same => source.transport,
-            balancer::Transport::Tcp => Transport::Tcp,
-            balancer::Transport::Tls => Transport::Tls,
-            balancer::Transport::Udp => Transport::Udp,
-        };
-        let remote = target.remote;
-        self.hold(attempt, placement.permit);
-        Ok(Choice {
-            peer: 0,
-            transport,
-            remote,
-            patience: placement.failover.first_response_timeout,
-            attempts_max: 1,
-            next_on: Statuses::default(),
-        })
-    }
-
-    fn hold(&mut self, attempt: Attempt, permit: Permit) {
-        let slot = attempt.call.slot as usize;
-        if self.permits.len() <= slot {
-            self.permits.resize_with(slot + 1, || None);
+    /// Keeps the permit of a placement; what is left of it is the choice.
+    fn take(&mut self, attempt: Attempt, placement: Placement, same: Transport) -> Choice {
+        let (peer, failover) = (placement.peer, placement.failover);
+        let target = placement.targets.first().copied();
+        let target = target.expect("a peer without an address is not chosen");
+        if target.transport == balancer::Transport::Same && self.ways.get(&peer) != Some(&same) {
+            self.ways.insert(peer, same);
         }
-        if let Some(place) = self.permits.get_mut(slot) {
-            // What was there is an attempt that was given up, of this call or of one that is over.
-            if let Some((earlier, held)) = place.replace((attempt, permit)) {
-                debug_assert!(earlier != attempt, "an attempt has one permit");
-                self.late.insert(earlier, held);
-            }
+        self.permits.hold(attempt, placement.permit);
+        Choice {
+            peer: peer.number(),
+            transport: transport(target.transport).unwrap_or(same),
+            remote: target.remote,
+            patience: failover.first_response_timeout,
+            attempts_max: failover.tries_max,
+            next_on: Statuses::of_words(failover.next_on.words()),
         }
     }
 
-    fn release(&mut self, attempt: Attempt) {
-        let slot = self.permits.get_mut(attempt.call.slot as usize);
-        if let Some(place) = slot
-            && place.as_ref().is_some_and(|(holder, _)| *holder == attempt)
+    /// What came of an attempt: the balancer hears of the peer, and gets back what is over.
+    fn attempted(&mut self, now: Instant, attempt: Attempt, outcome: Outcome) {
+        let Some(permit) = self.permits.of(attempt) else {
+            debug_assert!(false, "an attempt that is not over has a permit");
+            return;
+        };
+        let peer = permit.peer();
+        if outcome == Outcome::Accepted
+            && let Confirmation::Elsewhere(_) = permit.confirm()
         {
-            *place = None;
-        } else {
-            self.late.remove(&attempt);
+            // Two that dial one conference must meet: who is answered second, by another peer than
+            // the first, is sent away to dial again.
+            self.core.hang_up_call(now, attempt.call);
+        }
+        if outcome == Outcome::Over {
+            self.permits.release(attempt);
+        }
+        if let Some(report) = health::of_attempt(outcome) {
+            self.report(now, peer, report);
         }
     }
+
+    fn report(&mut self, now: Instant, peer: PeerId, report: balancer::Outcome) {
+        if let Some(change) = self.balancer.report(now, peer, report) {
+            if let Some(peer) = self.balancer.board().peer(peer) {
+                let peer = peer.settings.name.clone();
+                self.changes.push_back(PeerChange { peer, change });
+            }
+            self.schedule_probe(now);
+        }
+    }
+
+    /// Probes the peers whose time has come.
+    fn probe(&mut self, now: Instant) {
+        while let Some(probe) = self.balancer.poll_probe(now) {
+            let Some(target) = probe.targets.first() else {
+                continue;
+            };
+            let way = || self.ways.get(&probe.peer).copied();
+            let transport = transport(target.transport)
+                .or_else(way)
+                .unwrap_or_else(|| self.next_way(None, &target.remote));
+            if target.transport == balancer::Transport::Same {
+                self.ways.insert(probe.peer, transport);
+            }
+            let probe = Probe {
+                peer: probe.peer.number(),
+                transport,
+                remote: target.remote,
+                patience: probe.timeout,
+            };
+            self.core.handle_probe(now, probe);
+        }
+        self.schedule_probe(now);
+    }
+
+    fn probed(&mut self, now: Instant, peer: PeerId, outcome: Outcome) {
+        for report in health::of_probe(outcome).into_iter().flatten() {
+            self.report(now, peer, report);
+        }
+        // Nobody said which transport it is; the next probe tries another.
+        if matches!(outcome, Outcome::Silent | Outcome::Unreachable)
+            && let Some(way) = self.ways.get(&peer).copied()
+            && let Some(known) = self.balancer.board().peer(peer)
+            && let Some(target) = known.targets.first()
+        {
+            let next = self.next_way(Some(way), &target.remote);
+            self.ways.insert(peer, next);
+        }
+    }
+
+    /// The transport to try after this one, of those that we have a listener for.
+    fn next_way(&self, last: Option<Transport>, remote: &SocketAddr) -> Transport {
+        const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
+        let start = ALL.iter().position(|transport| Some(*transport) == last);
+        let from_next = ALL.into_iter().cycle().skip(start.map_or(0, |at| at + 1));
+        let reaches = |transport: &Transport| {
+            self.core
+                .settings()
+                .listener_for(*transport, remote)
+                .is_some()
+        };
+        from_next
+            .take(ALL.len())
+            .find(reaches)
+            .unwrap_or(Transport::Udp)
+    }
+
+    fn schedule_probe(&mut self, now: Instant) {
+        if !self.probes {
+            return;
+        }
+        let due = self.balancer.poll_probe_timeout();
+        let is_alone = self.core.settings().workers <= 1;
+        self.probe_at = due.map(|at| {
+            if is_alone {
+                at
+            } else {
+                at.min(now + PROBE_LOOK)
+            }
+        });
+    }
+}
+
+/// How a peer is reached; `None`: as its caller came.
+fn transport(transport: balancer::Transport) -> Option<Transport> {
+    match transport {
+        balancer::Transport::Same => None,
+        balancer::Transport::Tcp => Some(Transport::Tcp),
+        balancer::Transport::Tls => Some(Transport::Tls),
+        balancer::Transport::Udp => Some(Transport::Udp),
+    }
+}
+
+/// What the dial plan calls a zone; a caller of none has the empty name.
+fn zone_name(settings: &Settings, zone: Option<ZoneId>) -> &str {
+    zone.and_then(|zone| settings.access.zone(zone))
+        .map_or("", |zone| zone.name.as_str())
 }
 
 /// Why there is no peer, as the door says it.

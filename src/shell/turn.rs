@@ -13,6 +13,7 @@ use super::kernel::epoll::{Epoll, Events, Interest};
 use super::load::Load;
 use super::tcp::{self, Tcp};
 use super::udp::Udp;
+use crate::node::PeerChange;
 use signaling::sip::message::{Framing, is_new_invite};
 use signaling::{ListenerId, Transport};
 use std::io;
@@ -21,6 +22,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+use tracing::info;
 
 /// Parcels taken in one turn, so that they do not hold up the sockets.
 const PARCELS_MAX: usize = 256;
@@ -135,7 +137,7 @@ impl Turns {
         let (waited, has_lost) = self.load.turn_begins(now);
         self.intake.worker.handle_load(now, waited, has_lost);
         // 1. The way out: it must not wait for a lull.
-        self.follow_phase();
+        self.follow_phase(now);
         // 2. What other workers have already read, and what they had no room for.
         self.take_parcels(now);
         self.intake.hand_over_waiting();
@@ -202,13 +204,13 @@ impl Turns {
         Some(deadline.saturating_duration_since(Instant::now()))
     }
 
-    fn follow_phase(&mut self) {
+    fn follow_phase(&mut self, now: Instant) {
         let phase = self.control.phase();
         match (self.phase, phase) {
             (Phase::Running, Phase::Maintenance | Phase::Draining | Phase::Stopping) => {
                 self.intake.worker.drain();
             }
-            (Phase::Maintenance, Phase::Running) => self.intake.worker.resume(),
+            (Phase::Maintenance, Phase::Running) => self.intake.worker.resume(now),
             // The same phase, or one that is further on the way out.
             (Phase::Running, Phase::Running)
             | (Phase::Maintenance, Phase::Maintenance | Phase::Draining | Phase::Stopping)
@@ -386,6 +388,10 @@ impl Turns {
     /// Ends a turn: publishes how many calls live, and says once when a draining worker owes nobody
     /// anything: no call, no answer that is repeated until its ACK, nothing to write.
     fn settle(&mut self) {
+        while let Some(PeerChange { peer, change }) = self.intake.worker.poll_change() {
+            let (from, to) = (change.from.as_str(), change.to.as_str());
+            info!(peer, from, to, "a peer's state changed");
+        }
         let worker = &self.intake.worker;
         self.intake.counters.calls.set(worker.calls() as u64);
         let is_done = self.phase == Phase::Draining && !self.finished;

@@ -223,7 +223,9 @@ fn file(name: &str, kind: &str) -> PathBuf {
 }
 
 fn text(name: &str, admin: &str) -> String {
-    format!("[node]\nname = \"{name}\"\n[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[admin]\n{admin}")
+    format!(
+        "[node]\nname = \"{name}\"\n[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[health]\nprobe = false\n[admin]\n{admin}"
+    )
 }
 
 fn doors(socket: &std::path::Path) -> String {

@@ -37,7 +37,7 @@ impl Node {
     pub(crate) fn start_with(workers: u8, peer: &str, more: &str) -> Self {
         let text = format!(
             "[node]\nworkers = {workers}\n[sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"]\n\
-             [[peer]]\nname = \"peer\"\nat = \"{peer}\"\nsessions_max = 1000\n{more}"
+             [health]\nprobe = false\n[[peer]]\nname = \"peer\"\nat = \"{peer}\"\nsessions_max = 1000\n{more}"
         );
         Self::of(&text)
     }

@@ -176,6 +176,13 @@ impl Scenario {
         }
     }
 
+    /// Whether every message arrives, and before anybody becomes impatient.
+    #[must_use]
+    pub fn has_calm_network(&self) -> bool {
+        let is_calm = |link: &Link| link.loss == 0 && link.refused == 0 && !link.is_slow();
+        self.links.iter().all(is_calm) && self.outages.is_empty() && self.freezes.is_empty()
+    }
+
     /// The call of this number.
     #[must_use]
     pub fn script(&self, number: u64) -> Option<&Script> {

@@ -52,6 +52,11 @@ impl Link {
         }
     }
 
+    /// Whether an answer may come when it is not waited for any more.
+    pub(super) fn is_slow(&self) -> bool {
+        self.delay + self.jitter + self.hold_up > MS * 700
+    }
+
     /// Whether every message comes once, and its answer before a timer goes off.
     pub(super) fn makes_no_copies(&self) -> bool {
         let is_quick = self.delay + self.jitter < MS * 100;

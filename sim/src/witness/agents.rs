@@ -66,13 +66,16 @@ impl Witness {
         let Some(number) = self.call_of(to, message) else {
             return;
         };
+        let focus = self.focus(to, message);
         let leg = (self.calls.get_mut(&number)).and_then(|call| call.leg_mut(to.side()?));
         if let Some(went) = leg.and_then(|leg| leg.went.get_mut(&message.transaction())) {
             // News of a repeat, when the peer has answered meanwhile, is no news.
             if !went.rings && !went.is_answered() {
                 went.failed_at.get_or_insert(now);
+                self.troubled.insert(to);
             }
         }
+        self.unfocus(focus);
     }
 
     /// A caller says what became of a call.
@@ -107,8 +110,8 @@ impl Witness {
             return fault(format!("nothing was lost, and the caller says: {error}"));
         }
         let status = outcome.status.unwrap_or(0);
-        let is_due =
-            is_due(&call.script, status) || (call.peer.is_none() && [480, 503].contains(&status));
+        let is_due = is_due(&call.script, status)
+            || (call.peer.is_none() && [480, 503, 504].contains(&status));
         let is_late = status == 408 && rings_until(&call.script, self.timers.ring);
         if !is_due && !is_late {
             return fault(format!(
@@ -176,7 +179,7 @@ fn is_due(script: &Script, status: u16) -> bool {
 
 fn is_excused(call: &Call, what: &str) -> bool {
     let plan = call.script.plan;
-    let is_acked_alone = call.peer.as_ref().is_some_and(|leg| {
+    let is_acked_alone = call.past.iter().chain(&call.peer).any(|leg| {
         let mut dialogs = leg.dialogs.values();
         dialogs.any(|dialog| dialog.is_acked_alone)
     });

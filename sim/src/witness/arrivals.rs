@@ -11,6 +11,12 @@ use std::time::Duration;
 impl Witness {
     /// A message reached the node.
     pub(crate) fn delivered(&mut self, now: Duration, from: Place, message: &Seen) {
+        let focus = self.focus(from, message);
+        self.delivered_in_call(now, from, message);
+        self.unfocus(focus);
+    }
+
+    fn delivered_in_call(&mut self, now: Duration, from: Place, message: &Seen) {
         let (Some(number), Some(side)) = (self.call_of(from, message), from.side()) else {
             return;
         };
@@ -24,7 +30,7 @@ impl Witness {
             call.caller = Some(Leg::new(from, is_reliable, message));
             self.due.push(Due::Placed(number));
         }
-        let is_open = call.is_open();
+        let is_open = call.is_open() && !call.is_past(side);
         let Some(leg) = call.leg_mut(side) else {
             return;
         };
@@ -74,7 +80,8 @@ impl Witness {
         } else if response.is_final() {
             self.due.push(Due::Acknowledged(number, Side::Peer, tag));
         } else if !invite.is_answered() {
-            self.due.push(Due::Cancelled(number));
+            let call_id = response.call_id.clone();
+            self.due.push(Due::Cancelled(number, call_id));
         }
     }
 }
@@ -140,7 +147,8 @@ fn response_came(
     (number, side): (u64, Side),
     response: &Seen,
 ) {
-    let is_open = call.is_open();
+    let is_open = call.is_open() && !call.is_past(side);
+    let legs = call.past.len();
     let Some(leg) = call.leg_mut(side) else {
         return;
     };
@@ -149,6 +157,7 @@ fn response_came(
         return;
     };
     let is_first = !went.is_answered();
+    went.first_at.get_or_insert(now);
     if !response.is_final() {
         went.provisionals.insert(response.status);
         if response.status > 100 || went.provisional_at.is_none() {
@@ -188,6 +197,10 @@ fn response_came(
     }
     // A 100 is for one hop alone (RFC 3261 §16.7 step 5).
     if side == Side::Peer && is_first && is_open && response.status > 100 {
-        dues.push(Due::Relayed(number, heard_as(response.status)));
+        dues.push(if leg.goes_on_after(response.status) {
+            Due::Next(number, legs)
+        } else {
+            Due::Relayed(number, heard_as(response.status))
+        });
     }
 }

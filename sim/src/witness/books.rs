@@ -30,7 +30,9 @@ impl Witness {
         let (number, what) = match due {
             Due::Acknowledged(number, ..) => (number, "a final response got no ACK".into()),
             Due::Answer(number, _, id) => (number, format!("a {} got no answer", id.1)),
-            Due::Cancelled(number) => (number, "a peer that rings too late got no CANCEL".into()),
+            Due::Cancelled(number, _) => {
+                (number, "a peer that rings too late got no CANCEL".into())
+            }
             Due::Ended(number, _) => (number, "a 2xx that came too late got no BYE".into()),
             Due::Final(number) => (number, "a cancelled INVITE got no final answer".into()),
             Due::Full(number) => {
@@ -45,6 +47,10 @@ impl Witness {
             }
             Due::Placed(number) => {
                 let what = "an INVITE went to no peer and was not refused";
+                (number, what.into())
+            }
+            Due::Next(number, _) => {
+                let what = "after a refusal no other peer was asked, and the caller heard nothing";
                 (number, what.into())
             }
             Due::Relayed(number, status) => {
@@ -65,17 +71,26 @@ impl Witness {
                 let mut sent = self.answered.iter();
                 sent.any(|(call, on, of, _)| call == number && on == side && of == id)
             }
-            Due::Cancelled(number) => {
-                let leg = self.calls.get(number).and_then(|call| call.peer.as_ref());
-                leg.is_some_and(Leg::has_cancel)
+            Due::Cancelled(number, call_id) => {
+                let mut legs = self.peer_legs_of(*number);
+                legs.any(|leg| leg.call_id == *call_id && leg.has_cancel())
             }
             Due::Ended(number, tag) => {
-                let leg = self.calls.get(number).and_then(|call| call.peer.as_ref());
-                leg.and_then(|leg| leg.dialogs.get(tag))
-                    .is_some_and(Dialog::is_over)
+                let mut legs = self.peer_legs_of(*number);
+                legs.any(|leg| leg.dialogs.get(tag).is_some_and(Dialog::is_over))
+            }
+            Due::Next(number, legs) => {
+                let call = self.calls.get(number);
+                call.is_some_and(|call| call.past.len() > *legs)
+                    || self.final_status(*number).is_some()
             }
             Due::Final(number) => self.final_status(*number).is_some(),
-            Due::Full(_) => holdings.sessions.iter().all(|[used, most]| used >= most),
+            Due::Full(_) => {
+                let mut sessions = (0u8..).zip(&holdings.sessions);
+                sessions.all(|(number, [used, most])| {
+                    used >= most || self.troubled.contains(&Place::Peer(number))
+                })
+            }
             Due::Overloaded(_) => {
                 let [calls, ..] = holdings.occupancy;
                 calls >= self.calls_max
@@ -97,7 +112,8 @@ impl Witness {
     fn check_sessions(&self, holdings: &Holdings) -> Result<(), Fault> {
         let [calls, _, _, _, _, attempts, permits] = holdings.occupancy;
         let in_use: u32 = holdings.sessions.iter().map(|[used, _]| used).sum();
-        if permits != attempts || attempts > calls || in_use as usize != permits {
+        let legs: usize = (self.calls.values()).map(|call| call.past.len()).sum();
+        if permits != attempts || attempts > calls + legs || in_use as usize != permits {
             return Err(Fault::of_world(format!(
                 "{calls} calls with {attempts} attempts hold {permits} permits, {in_use} sessions \
                  are in use"

@@ -42,11 +42,12 @@ impl Witness {
         };
         let invite = caller.invite_came().ok_or("a leg without an INVITE")?;
         self.check_answered(call, caller, invite)?;
-        if let Some(peer) = &call.peer {
+        for peer in call.past.iter().chain(&call.peer) {
             let invite = peer.invite_went().ok_or("a leg without an INVITE")?;
             check_invite_over(peer, invite, (self.timers.t1_64(), self.is_punctual))?;
         }
-        for leg in [Some(caller), call.peer.as_ref()].into_iter().flatten() {
+        let legs = [Some(caller), call.peer.as_ref()].into_iter().flatten();
+        for leg in legs.chain(&call.past) {
             if !call.is_unheard() {
                 check_dialogs(leg, call.is_cancelled)?;
             }
@@ -117,7 +118,7 @@ fn check_invite_over(
     invite: &Went,
     (patience, is_punctual): (Duration, bool),
 ) -> Result<(), String> {
-    if invite.failed_at.is_some() {
+    if invite.failed_at.is_some() || leg.superseded_at.is_some() {
         return Ok(());
     }
     let is_refused = invite

@@ -19,6 +19,10 @@ pub(super) struct Leg {
     pub(super) dialogs: BTreeMap<Vec<u8>, Dialog>,
     /// The tags that the node calls itself.
     pub(super) own_tags: BTreeSet<Vec<u8>>,
+    /// When another peer took its place, while nothing had come.
+    pub(super) superseded_at: Option<Duration>,
+    /// The call goes on, or went on, with another leg.
+    pub(super) is_past: bool,
     /// All bodies that came.
     pub(super) bodies: BTreeSet<Vec<u8>>,
 }
@@ -63,6 +67,8 @@ pub(super) struct Went {
     pub(super) finals: Vec<(u16, Vec<u8>)>,
     /// When the first of them came.
     pub(super) final_at: Option<Duration>,
+    /// When the first response of any kind came, waited for or not.
+    pub(super) first_at: Option<Duration>,
     /// Of an INVITE: its refusal was acknowledged.
     pub(super) is_acknowledged: bool,
     /// When the node was told that it could not be sent.
@@ -95,6 +101,8 @@ impl Leg {
             went: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             own_tags: BTreeSet::new(),
+            superseded_at: None,
+            is_past: false,
             bodies: BTreeSet::new(),
         }
     }
@@ -119,7 +127,8 @@ impl Leg {
             invite.final_at,
         ];
         let until = waits.into_iter().flatten().map(|since| since + patience);
-        until.chain(invite.failed_at).min()
+        let until = until.chain(invite.failed_at);
+        until.chain(self.superseded_at).min()
     }
 
     pub(super) fn has_cancel(&self) -> bool {
@@ -174,6 +183,7 @@ impl Went {
             rings: false,
             finals: Vec::new(),
             final_at: None,
+            first_at: None,
             is_acknowledged: false,
             failed_at: None,
         }

@@ -9,8 +9,10 @@ mod agents;
 mod arrivals;
 mod books;
 mod endings;
+mod failover;
 mod leg;
 mod probed;
+mod probing;
 mod requests;
 mod responses;
 
@@ -30,7 +32,10 @@ struct Call {
     /// Something of it was lost, or somebody died: then agents may complain of silence.
     is_disturbed: bool,
     caller: Option<Leg>,
+    /// The leg of the last attempt.
     peer: Option<Leg>,
+    /// Those of earlier attempts.
+    past: Vec<Leg>,
     /// The caller cancelled or hung up before the final answer was sent.
     is_cancelled: bool,
     /// A final answer arrived at the caller.
@@ -47,8 +52,8 @@ enum Due {
     Acknowledged(u64, Side, Vec<u8>),
     /// This request gets an answer.
     Answer(u64, Side, TransactionId),
-    /// The peer is told to stop ringing: nobody waits for it any more.
-    Cancelled(u64),
+    /// The peer of the leg with this Call-ID is told to stop ringing: nobody waits for it any more.
+    Cancelled(u64, Vec<u8>),
     /// The dialog with this tag is ended: its 2xx came too late.
     Ended(u64, Vec<u8>),
     /// The caller's INVITE gets its final answer.
@@ -59,6 +64,9 @@ enum Due {
     Overloaded(u64),
     /// The call goes to a peer, or is refused.
     Placed(u64),
+    /// After a refusal the call goes to another peer, or the caller hears its final answer: so many
+    /// legs there were.
+    Next(u64, usize),
     /// The caller hears this status.
     Relayed(u64, u16),
 }
@@ -82,6 +90,10 @@ pub(crate) struct Witness {
     /// What the node's branches were used for: Call-ID and number in CSeq.
     branches: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
     due: Vec<Due>,
+    /// Peers that the node has a reason to pass over, or had.
+    troubled: BTreeSet<Place>,
+    /// The probes of each peer, the first one first.
+    probes: BTreeMap<Place, Vec<probing::Probed>>,
     /// Responses that the node sent in this step.
     answered: Vec<(u64, Side, TransactionId, u16)>,
     /// ACKs that the node sent in this step, by To tag.
@@ -99,6 +111,7 @@ impl Witness {
                 is_disturbed: !scenario.freezes.is_empty(),
                 caller: None,
                 peer: None,
+                past: Vec::new(),
                 is_cancelled: false,
                 final_reached: false,
                 byes_reached: BTreeSet::new(),
@@ -120,6 +133,8 @@ impl Witness {
             peer_legs: BTreeMap::new(),
             branches: BTreeMap::new(),
             due: Vec::new(),
+            troubled: troubled(scenario),
+            probes: BTreeMap::new(),
             answered: Vec::new(),
             acknowledged: Vec::new(),
             touched: BTreeSet::new(),
@@ -174,6 +189,13 @@ impl Witness {
         };
         found.copied().unwrap_or(Transport::Udp)
     }
+}
+
+/// Where messages are lost any probe may be, and any peer may be taken for dead.
+fn troubled(scenario: &Scenario) -> BTreeSet<Place> {
+    let is_calm = scenario.has_calm_network();
+    let peers = (0u8..).take(scenario.peers.len());
+    peers.map(Place::Peer).filter(|_| !is_calm).collect()
 }
 
 impl Call {

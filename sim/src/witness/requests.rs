@@ -24,6 +24,24 @@ impl Witness {
         message: &Seen,
         bytes: &[u8],
     ) -> Result<(), Fault> {
+        if message.is_request && message.method == Method::Options {
+            let fault = |what| Fault::of_world(format!("OPTIONS sent to {to}: {what}"));
+            return self.probe_went(now, to, message, bytes).map_err(fault);
+        }
+        self.note_failures(now);
+        let focus = self.focus(to, message);
+        let result = self.sent_in_call(now, to, message, bytes);
+        self.unfocus(focus);
+        result
+    }
+
+    fn sent_in_call(
+        &mut self,
+        now: Duration,
+        to: Place,
+        message: &Seen,
+        bytes: &[u8],
+    ) -> Result<(), Fault> {
         let Some(number) = self.call_of(to, message) else {
             return Err(Fault::of_world(format!(
                 "{} sent to {to} belongs to no call there",
@@ -36,10 +54,6 @@ impl Witness {
             Fault::of_call(number, format!("{} sent to {to}: {what}", message.title()))
         };
         let is_reliable = self.transport(to).is_reliable();
-        let call = self
-            .calls
-            .get_mut(&number)
-            .ok_or_else(|| fault("no such call was placed".into()))?;
         let opens = side == Side::Peer
             && message.is_request
             && !self.peer_legs.contains_key(&message.call_id);
@@ -47,9 +61,10 @@ impl Witness {
             if message.method != Method::Invite {
                 return Err(fault("a peer leg begins with INVITE".into()));
             }
-            if call.peer.is_some() {
-                return Err(fault("a second peer leg".into()));
-            }
+            self.check_peer(now, to).map_err(fault)?;
+            let call = (self.calls.get_mut(&number))
+                .ok_or_else(|| fault("no such call was placed".into()))?;
+            call.make_past(now, to, self.timers.t1 * 4).map_err(fault)?;
             let invite = call.caller.as_ref().and_then(Leg::invite_came);
             let begun_at = invite.map_or(now, |invite| invite.at);
             if self.draining_since.is_some_and(|since| begun_at > since) {
@@ -58,6 +73,7 @@ impl Witness {
             call.peer = Some(Leg::new(to, is_reliable, message));
             self.peer_legs.insert(message.call_id.clone(), number);
         }
+        let call = (self.calls.get_mut(&number)).ok_or_else(|| fault("no such call".into()))?;
         check_names(call, side, message, self.is_v6).map_err(fault)?;
         let leg = call
             .leg(side)

@@ -105,7 +105,7 @@ impl Witness {
     fn check_reason(&mut self, now: Duration, number: u64, status: u16) -> Result<(), String> {
         let call = self.calls.get(&number).ok_or("no such call")?;
         let peer = call.peer.as_ref().and_then(Leg::invite_went);
-        let first = peer.and_then(|invite| invite.finals.first());
+        let first = call.answer_due();
         if call.is_cancelled {
             return if status == 487 {
                 Ok(())
@@ -113,7 +113,7 @@ impl Witness {
                 Err("the caller had cancelled: that is a 487 (§9.2)".into())
             };
         }
-        if first.is_some_and(|(came, _)| heard_as(*came) == status) {
+        if first.is_some_and(|came| heard_as(came) == status) {
             return Ok(());
         }
         let Some(invite) = peer else {
@@ -122,6 +122,8 @@ impl Witness {
                     self.due.push(Due::Full(number));
                     Ok(())
                 }
+                // Every peer is known to fail.
+                504 if self.troubled.len() == self.peers.len() => Ok(()),
                 503 if self.draining_since.is_some() => Ok(()),
                 503 => {
                     self.due.push(Due::Overloaded(number));

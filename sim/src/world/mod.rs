@@ -27,6 +27,8 @@ use std::time::{Duration, Instant};
 
 /// Longer than any call of a scenario and all timers behind it.
 const QUIET_AFTER: Duration = Duration::from_secs(900);
+/// Peers are probed so long after the last call was placed.
+const PROBING: Duration = Duration::from_secs(60);
 /// So many things may happen at one instant.
 const STEPS_PER_INSTANT_MAX: u64 = 20_000;
 /// Lines of a ladder shown with a finding.
@@ -84,6 +86,9 @@ pub struct World {
     /// What strangers do, which must not change anything else that happens.
     strangers: Random,
     is_draining: bool,
+    /// When the last call is placed.
+    last: Duration,
+    probes_stopped: bool,
     /// When each worker wakes, for which deadline.
     wakes: Vec<Option<(Instant, Duration)>>,
     /// What could not be sent: by when the worker hears of it.
@@ -112,6 +117,7 @@ enum Event {
     Intrusion,
     Outage,
     Probe,
+    StopProbing,
     Wake(usize),
 }
 
@@ -147,6 +153,11 @@ impl World {
             intrusions: 0,
             strangers: Random::new(scenario.seed ^ 0x57a9_6e45),
             is_draining: false,
+            last: scenario
+                .calls
+                .last()
+                .map_or(Duration::ZERO, |script| script.at),
+            probes_stopped: false,
             failures: BTreeMap::new(),
             failed: 0,
             gone: BTreeMap::new(),
@@ -215,11 +226,7 @@ impl World {
         if let Some(saboteur) = &mut self.saboteur {
             saboteur.steal(self.base, self.node.balancer());
         }
-        let last = self
-            .scenario
-            .calls
-            .last()
-            .map_or(Duration::ZERO, |script| script.at);
+        let last = self.last;
         while let Some((at, event)) = self.next() {
             if at > last + QUIET_AFTER {
                 let left = self.node.holdings();
@@ -265,6 +272,8 @@ impl World {
         add(intrusion.copied(), Event::Intrusion);
         let drain_at = self.scenario.drain_at.filter(|_| !self.is_draining);
         add(drain_at, Event::Drain);
+        let stop = (!self.probes_stopped).then_some(self.last + PROBING);
+        add(stop, Event::StopProbing);
         let failure = self.failures.first_key_value();
         add(failure.map(|((at, _), _)| *at), Event::Failure);
         for worker in 0..self.wakes.len() {
@@ -334,6 +343,11 @@ impl World {
                 Ok(())
             }
             Event::Probe => self.probe(),
+            Event::StopProbing => {
+                self.probes_stopped = true;
+                self.node.stop_probing();
+                Ok(())
+            }
             Event::Wake(worker) => {
                 if let Some(wake) = self.wakes.get_mut(worker) {
                     *wake = None;

@@ -8,7 +8,7 @@ use crate::place::Place;
 use crate::scenario::{Fate, thawed};
 use crate::seen::Seen;
 use signaling::sip::message::Method;
-use signaling::{ConnectionId, Transport};
+use signaling::{ConnectionId, Ticket, Transport};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -168,6 +168,14 @@ impl World {
                 })?,
         };
         let listener_fits = sent.hop.listener.0 == u8::from(transport.is_reliable());
+        // A probe that guessed the transport wrong: nobody listens there.
+        let is_probe = message.is_request && message.method == Method::Options;
+        if is_probe && listener_fits && transport != self.transport_of(to) {
+            if let (true, Some(ticket)) = (transport.is_reliable(), sent.ticket) {
+                self.refuse(worker, ticket, to, message);
+            }
+            return Ok(());
+        }
         if !listener_fits || transport != self.transport_of(to) {
             let what = format!(
                 "{} sent to {to} over {transport} from listener {}",
@@ -190,17 +198,22 @@ impl World {
         );
         let is_refused = self.send(packet, is_cut);
         if let (true, Some(ticket)) = (is_refused, sent.ticket) {
-            let failure = Failure {
-                worker,
-                ticket,
-                to,
-                message,
-            };
-            let at = thawed(&self.scenario.freezes, self.now + REFUSED_AFTER);
-            self.failed += 1;
-            self.failures.insert((at, self.failed), failure);
+            self.refuse(worker, ticket, to, message);
         }
         Ok(())
+    }
+
+    /// A worker is to hear that a message could not be sent.
+    fn refuse(&mut self, worker: usize, ticket: Ticket, to: Place, message: Rc<Seen>) {
+        let failure = Failure {
+            worker,
+            ticket,
+            to,
+            message,
+        };
+        let at = thawed(&self.scenario.freezes, self.now + REFUSED_AFTER);
+        self.failed += 1;
+        self.failures.insert((at, self.failed), failure);
     }
 
     /// A worker hears that a message could not be sent.

@@ -284,6 +284,13 @@ impl Clients {
             return None;
         };
         match client.machine {
+            // The peer's session goes back after 64*T1; whatever it says in the next 64*T1 is still
+            // cancelled or ended.
+            Machine::Abandoned if client.owes_end => {
+                client.end_attempt(context);
+                self.abandon(context, now, key);
+                None
+            }
             Machine::Abandoned => {
                 self.terminate(context, key);
                 None
