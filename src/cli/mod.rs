@@ -122,10 +122,14 @@ fn dispatch() -> io::Result<u8> {
         Command::Check { file } => {
             check::check(&file, &mut io::stdout().lock(), &mut io::stderr().lock())
         }
-        Command::Run { config } => match load(&config, &mut io::stderr().lock())? {
-            Ok(first) => report(crate::shell::run(first, source(config))),
-            Err(code) => Ok(code),
-        },
+        Command::Run { config } => {
+            // The lock must not outlive the reading: whoever logs later would wait for it for ever.
+            let loaded = load(&config, &mut io::stderr().lock())?;
+            match loaded {
+                Ok(first) => report(crate::shell::run(first, source(config))),
+                Err(code) => Ok(code),
+            }
+        }
         Command::Dns {
             command:
                 DnsCommand::Check {
