@@ -2,10 +2,12 @@
 
 mod operator_world;
 mod shell_world;
+mod tls_world;
 
 use operator_world::{Program, Said, command};
 use shell_world::{Call, Udp, Wire, establish, hang_up, offer};
 use std::path::Path;
+use tls_world::Authority;
 
 const NONE: &str = "";
 
@@ -273,6 +275,27 @@ fn what_the_operator_wants_survives_a_reload() {
     assert_eq!(program.command(&["peer", "drain", "peer"]).code, 0);
     assert_eq!(program.command(&["reload"]).code, 0);
     assert!(program.command(&["peers"]).out.contains(" drain "));
+}
+
+#[test]
+fn a_reload_reads_certificates_anew_or_changes_nothing() {
+    let authority = Authority::new("operate");
+    let (certificate, key) = authority.issue("node", &["127.0.0.1"]);
+    let end = format!(
+        "[[peer]]\nname = \"peer\"\nat = \"udp:{}\"\nsessions_max = 10\n\
+         [tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n",
+        Udp::new().local()
+    );
+    let program = Program::start_with("reload-tls", &end);
+    authority.issue("node", &["127.0.0.1"]);
+    assert_eq!(program.command(&["reload"]).code, 0);
+    std::fs::write(&certificate, "no certificate").expect("a writable folder");
+    program.rewrite(|text| text.replace("sessions_max = 10", "sessions_max = 7"));
+    let said = program.command(&["reload"]);
+    assert_ne!(said.code, 0, "{said:?}");
+    assert!(said.err.contains("no certificate in "), "{said:?}");
+    let peers = program.command(&["peers"]).out;
+    assert!(peers.contains("10"), "all or nothing: {peers}");
 }
 
 #[test]
