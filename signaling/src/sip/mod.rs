@@ -8,6 +8,7 @@ pub mod auth;
 pub mod b2bua;
 pub(crate) mod dialog;
 pub mod locate;
+pub(crate) mod loops;
 pub mod message;
 pub(crate) mod options;
 pub mod reject;

@@ -60,6 +60,8 @@ pub enum Cause {
     TooOften,
     /// Session-Expires is below what is accepted.
     SessionTooShort,
+    /// The request came by two ways, or the call came back.
+    LoopDetected,
     /// Max-Forwards is used up.
     TooManyHops,
     /// Require or Proxy-Require names what we do not support.
@@ -103,6 +105,7 @@ impl Cause {
             Self::MethodUnknown => (501, "Not Implemented"),
             Self::RangTooLong => (408, "Request Timeout"),
             Self::SessionTooShort => (422, "Session Interval Too Small"),
+            Self::LoopDetected => (482, "Loop Detected"),
             Self::TooManyHops => (483, "Too Many Hops"),
             Self::UnsupportedExtension => (420, "Bad Extension"),
             Self::UnsupportedScheme => (416, "Unsupported URI Scheme"),
@@ -131,6 +134,7 @@ impl Cause {
             | Self::MethodUnknown
             | Self::OutOfOrder
             | Self::Declined
+            | Self::LoopDetected
             | Self::SessionTooShort
             | Self::TooManyHops
             | Self::TooOften
@@ -163,6 +167,7 @@ impl Cause {
             | Self::Overloaded
             | Self::RangTooLong
             | Self::Declined
+            | Self::LoopDetected
             | Self::SessionTooShort
             | Self::TooManyHops
             | Self::TooOften
@@ -198,6 +203,7 @@ impl Cause {
             | Self::PeerUnavailable
             | Self::RangTooLong
             | Self::Declined
+            | Self::LoopDetected
             | Self::SessionTooShort
             | Self::TooManyHops
             | Self::UnsupportedExtension

@@ -266,6 +266,10 @@ impl Core {
             self.context.counters.refused_kept_octets.add_one();
             return Err(Cause::Overloaded);
         }
+        let origin = self.origin(message);
+        if self.servers.has_origin(origin) || self.is_loop(message) {
+            return Err(Cause::LoopDetected);
+        }
         let replaces = self.translated_replaces(message)?;
         let server = self
             .servers
@@ -295,7 +299,7 @@ impl Core {
             call.sessions.hear_invite(message);
             call.replaced = replaced;
         }
-        self.servers.set_call(server, call);
+        self.servers.set_call(server, call, origin);
         self.context.counters.calls_begun.add_one();
         self.servers.send_trying(&mut self.context, server);
         self.context

@@ -61,6 +61,8 @@ pub(crate) fn play(name: &str, text: &str) -> String {
         if !line.is_empty() && !line.starts_with('#') {
             // Baton's tag in the caller's dialog, for those who name it.
             let line = line.replace("{tag}", stage.dialog_tag(false).trim_start_matches(";tag="));
+            // Baton's Via in the INVITE that a peer got.
+            let line = line.replace("{via}", &stage.via_at_peer().replace(' ', "~"));
             let words: Vec<&str> = line.split_whitespace().collect();
             stage
                 .command(&words)
@@ -772,6 +774,13 @@ impl Stage {
             body.len()
         )
         .into_bytes())
+    }
+
+    fn via_at_peer(&self) -> String {
+        let invite = self.got.get(&(Side::Peer as u8, "INVITE".into()));
+        let text = invite.map(|bytes| text(bytes)).unwrap_or_default();
+        let via = text.lines().find_map(|line| line.strip_prefix("Via: "));
+        via.unwrap_or_default().to_owned()
     }
 
     /// The To parameter of the dialog that Baton's last answer to the caller made.

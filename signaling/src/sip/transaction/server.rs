@@ -33,6 +33,8 @@ pub(crate) struct Server {
     alarm: Option<TimerHandle>,
     /// What an INVITE opened.
     opened: Option<Opened>,
+    /// Of an INVITE that opened a call: what its copies by other ways share with it.
+    origin: Option<u64>,
 }
 
 /// What an INVITE opened, which a CANCEL ends.
@@ -51,6 +53,8 @@ pub(crate) struct Servers {
     slots: Slots<Server>,
     calls_max: usize,
     by_key: HashMap<u64, Key, BuildHasherDefault<Hashed>>,
+    /// Calls, by what a copy of their INVITE would share.
+    by_origin: HashMap<u64, Key, BuildHasherDefault<Hashed>>,
 }
 
 /// The keys are keyed hashes already ([`key`]): hashing them again would gain nothing.
@@ -77,6 +81,7 @@ impl Servers {
             slots: Slots::new(limit, first_generation),
             calls_max: limit - limit / 4,
             by_key: HashMap::default(),
+            by_origin: HashMap::default(),
         }
     }
 
@@ -127,11 +132,28 @@ impl Servers {
         self.slots.get(key)?.opened
     }
 
-    /// Remembers the call that this INVITE opened.
-    pub(crate) fn set_call(&mut self, key: Key, call: Key) {
+    /// Remembers the call that this INVITE opened, and what its copies share with it.
+    pub(crate) fn set_call(&mut self, key: Key, call: Key, origin: u64) {
         if let Some(server) = self.slots.get_mut(key) {
             server.opened = Some(Opened::Call(call));
+            server.origin = Some(origin);
+            self.by_origin.insert(origin, key);
         }
+    }
+
+    /// Whether a call of this origin is being set up or was accepted here (RFC 3261 §8.2.2.2). One
+    /// that was refused may be tried again by another way.
+    pub(crate) fn has_origin(&self, origin: u64) -> bool {
+        let server = self
+            .by_origin
+            .get(&origin)
+            .and_then(|key| self.slots.get(*key));
+        server.is_some_and(|server| {
+            matches!(
+                server.machine,
+                Machine::Invite(invite_server::State::Proceeding | invite_server::State::Accepted)
+            )
+        })
     }
 
     /// Remembers the exchange that this INVITE opened.
@@ -166,6 +188,7 @@ impl Servers {
             clocks: Clocks::default(),
             alarm: None,
             opened: None,
+            origin: None,
         })?;
         self.by_key.insert(index, key);
         Some(key)
@@ -405,6 +428,11 @@ impl Servers {
             return;
         };
         self.by_key.remove(&server.index);
+        if let Some(origin) = server.origin
+            && self.by_origin.get(&origin) == Some(&key)
+        {
+            self.by_origin.remove(&origin);
+        }
         disarm(&mut server, context);
         server.head.release(&mut context.pool);
         context.pool.put(std::mem::take(&mut server.response));

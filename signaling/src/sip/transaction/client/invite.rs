@@ -44,6 +44,22 @@ impl Clients {
         }
     }
 
+    /// The call whose INVITE this is.
+    pub(crate) fn call_of(&self, key: Key) -> Option<Key> {
+        match self.slots.get(key)?.purpose {
+            Purpose::Invite(attempt) => Some(attempt.call),
+            Purpose::ByeToCaller(_)
+            | Purpose::ByeToLate(_)
+            | Purpose::ByeToPeer(_)
+            | Purpose::Exchange(_)
+            | Purpose::Forgotten
+            | Purpose::Probe(_)
+            | Purpose::Refresh(..)
+            | Purpose::RefreshByInvite(..)
+            | Purpose::Reinvite(_) => None,
+        }
+    }
+
     /// Where a request went.
     pub(crate) fn hop(&self, key: Key) -> Option<Hop> {
         Some(self.slots.get(key)?.hop)
