@@ -68,12 +68,14 @@ impl Node {
     ) -> Self {
         let t1_ms = stage.t1().as_millis();
         let (t2_ms, t4_ms) = (t1_ms * 8, t1_ms * 10);
+        let ring_seconds = stage.ring_seconds();
         // A machine that is busy with other things is not a node with too many calls.
         let config = format!(
             "[node]\nname = \"{name}\"\nshutdown_seconds_max = {SHUTDOWN_SECONDS_MAX}\n\
              workers = {workers}\n\
              [sip]\nlisten = [\"udp:127.0.0.1:0\", \"tcp:127.0.0.1:0\"{also_listen}]\n\
              [timers]\nt1_ms = {t1_ms}\nt2_ms = {t2_ms}\nt4_ms = {t4_ms}\n\
+             ring_seconds = {ring_seconds}\n\
              [limits]\nconnections_per_source = 4096\n\
              [overload]\nwait_target_ms = 400\nwait_interval_ms = 10_000\n\
              [admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"\"\n{rest}"

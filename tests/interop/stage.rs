@@ -21,6 +21,8 @@ pub(crate) struct Stage {
     namespace: Option<Namespace>,
     /// T1 of everybody on it.
     t1: Duration,
+    /// How long nodes on it let a peer ring.
+    ring_seconds: u32,
     /// Whether messages are repeated because some may be lost.
     may_lose: bool,
 }
@@ -60,6 +62,7 @@ impl Stage {
             folder,
             namespace,
             t1,
+            ring_seconds: 181,
             may_lose,
         }
     }
@@ -68,6 +71,17 @@ impl Stage {
     pub(crate) fn with_t1(mut self, t1: Duration) -> Self {
         self.t1 = t1;
         self
+    }
+
+    /// With nodes that let a peer ring for so long.
+    pub(crate) fn with_ring_seconds(mut self, ring_seconds: u32) -> Self {
+        self.ring_seconds = ring_seconds;
+        self
+    }
+
+    /// How long nodes on it let a peer ring.
+    pub(crate) fn ring_seconds(&self) -> u32 {
+        self.ring_seconds
     }
 
     /// The network, if it has one of its own.
