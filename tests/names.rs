@@ -29,7 +29,7 @@ cname=www.example.test,a.example.test
 fn a_name_is_followed_to_its_targets() {
     let Some(stage) = stage("chain") else { return };
     let server = NameServer::start(&stage, RECORDS);
-    let answer = check(&stage, &server, "example.test", "text");
+    let answer = check(&stage, &server, "example.test", "table");
     assert_eq!(answer.code, 0, "{answer:?}");
     let server = server.address();
     assert_eq!(
@@ -92,12 +92,12 @@ fn what_does_not_exist_and_who_does_not_answer() {
             "no target: no listener speaks what the name offers",
         ),
     ] {
-        let answer = check(&stage, &server, name, "text");
+        let answer = check(&stage, &server, name, "table");
         assert_eq!(answer.code, 1, "{answer:?}");
         assert!(answer.out.contains(why), "{answer:?}");
     }
     server.stop();
-    let answer = check(&stage, &server, "sip:example.test", "text");
+    let answer = check(&stage, &server, "sip:example.test", "table");
     assert_eq!(answer.code, 1, "{answer:?}");
     let why = "no target: the name service does not answer";
     assert!(answer.out.contains(why), "{answer:?}");
@@ -118,7 +118,7 @@ fn an_answer_that_does_not_fit_a_datagram() {
         writeln!(records, "host-record={name},127.0.1.{host}").unwrap();
     }
     let server = NameServer::start(&stage, &records);
-    let answer = check(&stage, &server, "udp:large.test", "text");
+    let answer = check(&stage, &server, "udp:large.test", "table");
     assert_eq!(answer.code, 0, "{answer:?}");
     let targets = answer.out.matches("  priority ").count();
     assert_eq!(targets, 60, "{answer:?}");
@@ -133,7 +133,7 @@ fn a_wrong_name_is_a_wrong_command_line() {
         ("sip:a..b", "is no host name"),
         ("smtp:example.test", "unknown transport `smtp`"),
     ] {
-        let answer = check(&stage, &server, name, "text");
+        let answer = check(&stage, &server, name, "table");
         assert_eq!(answer.code, 2, "{answer:?}");
         assert!(answer.err.contains(why), "{answer:?}");
     }

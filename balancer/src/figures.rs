@@ -67,7 +67,13 @@ fn figures(peer: &Peer, now: u64) -> PeerFigures {
         name: settings.name.clone(),
         pool: settings.pool.clone(),
         targets: Arc::clone(&peer.targets),
-        state: PeerState::of(health, now),
+        state: if peer.targets.is_empty() {
+            // Its name leads nowhere: it fails whatever its health was, and is as well as before
+            // once it has an address again.
+            PeerState::Failed
+        } else {
+            PeerState::of(health, now)
+        },
         operator: health.operator,
         in_use: seen.taken(),
         reserved: seen.reserved(),

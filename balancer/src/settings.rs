@@ -70,9 +70,15 @@ impl PeerSettings {
     /// A peer at one address with room for so many sessions, and nothing special.
     #[must_use]
     pub fn new(name: impl Into<String>, target: Target, sessions_max: u32) -> Self {
+        Self::at(name, vec![target], sessions_max)
+    }
+
+    /// The same at these addresses, or at none yet.
+    #[must_use]
+    pub fn at(name: impl Into<String>, targets: Vec<Target>, sessions_max: u32) -> Self {
         Self {
             name: name.into(),
-            targets: vec![target],
+            targets,
             pool: POOL_OF_ALL.to_owned(),
             sessions_max,
             new_limit: sessions_max,

@@ -2,27 +2,20 @@
 //!
 //! The same procedure as the node's, with every question, answer and conclusion told.
 
-use super::FAILURE;
+use super::operate::Output;
+use super::{FAILURE, USAGE};
 use crate::config::{Config, Dns, destination};
+use crate::observe::json::Json;
 use crate::shell::names::{self, Lookup};
-use signaling::sip::locate::{Answer, Data, Location, Record, Rules, Service, Step};
+use signaling::sip::locate::{Answer, Data, Location, Record, Rules, Service, Step, Target};
 use std::io::{self, Write};
 use std::time::Duration;
-
-/// How an answer is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Form {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
 
 /// Looks a name up and tells how; the exit code says whether there is a target.
 pub(super) fn check(
     name: &str,
     config: Option<&Config>,
-    form: Form,
+    form: Output,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
@@ -35,7 +28,7 @@ pub(super) fn check(
         Ok(destination) => destination,
         Err(why) => {
             writeln!(err, "baton: {why}")?;
-            return Ok(super::USAGE);
+            return Ok(USAGE);
         }
     };
     let (rules, dns) = match config {
@@ -53,8 +46,8 @@ pub(super) fn check(
         return Ok(FAILURE);
     };
     match form {
-        Form::Text => tell(&text, &rules, &lookup, location, out)?,
-        Form::Json => writeln!(out, "{}", json(&text, &lookup, location))?,
+        Output::Table => tell(&text, &rules, &lookup, location, out)?,
+        Output::Json => writeln!(out, "{}", json(&text, &lookup, location))?,
     }
     Ok(if location.targets.is_empty() {
         FAILURE
@@ -137,78 +130,47 @@ fn left(lookup: &Lookup, location: &Location) -> Option<Duration> {
     Some(expires.saturating_duration_since(lookup.at))
 }
 
-fn json(name: &str, lookup: &Lookup, location: &Location) -> String {
-    let steps = location.steps.iter().map(|step| match step {
-        Step::Asked(question, answer) => format!(
-            "{{\"question\":{},\"answer\":{}}}",
-            quoted(&question.to_string()),
-            list(lines(answer).iter().map(|line| quoted(line)))
-        ),
-        Step::Concluded(section, text) => {
-            format!(
-                "{{\"section\":{},\"text\":{}}}",
-                quoted(section),
-                quoted(text)
-            )
+fn json(name: &str, lookup: &Lookup, location: &Location) -> Json {
+    let step = |step: &Step| match step {
+        Step::Asked(question, answer) => {
+            let answer = lines(answer).into_iter().map(Json::Text).collect();
+            let question = Json::text(question.to_string());
+            Json::Object(vec![("question", question), ("answer", Json::List(answer))])
         }
-    });
-    let targets = location.targets.iter().map(|target| {
+        Step::Concluded(section, text) => Json::Object(vec![
+            ("section", Json::text(*section)),
+            ("text", Json::text(text)),
+        ]),
+    };
+    let target = |target: &Target| {
         let host = target.host.as_ref().map(ToString::to_string);
-        format!(
-            "{{\"transport\":{},\"address\":{},\"host\":{},\"priority\":{}}}",
-            quoted(target.service.as_str()),
-            quoted(&target.address.to_string()),
-            host.map_or_else(|| "null".to_owned(), |host| quoted(&host)),
-            number(target.priority.map(u64::from))
-        )
-    });
-    let why = location.why_none.map(|why| quoted(&why.to_string()));
-    format!(
-        "{{\"name\":{},\"servers\":{},\"steps\":{},\"targets\":{},\"reason\":{},\"seconds_left\":{}}}",
-        quoted(name),
-        list(
-            lookup
-                .servers
-                .iter()
-                .map(|server| quoted(&server.to_string()))
+        Json::Object(vec![
+            ("transport", Json::text(target.service.as_str())),
+            ("address", Json::text(target.address.to_string())),
+            ("host", host.map_or(Json::Null, Json::Text)),
+            ("priority", whole(target.priority.map(u64::from))),
+        ])
+    };
+    let servers = lookup.servers.iter();
+    let servers = servers.map(|server| Json::text(server.to_string()));
+    let why = location.why_none.map(|why| why.to_string());
+    let seconds_left = left(lookup, location).map(|left| left.as_secs());
+    Json::Object(vec![
+        ("name", Json::text(name)),
+        ("servers", Json::List(servers.collect())),
+        (
+            "steps",
+            Json::List(location.steps.iter().map(step).collect()),
         ),
-        list(steps),
-        list(targets),
-        why.unwrap_or_else(|| "null".to_owned()),
-        number(left(lookup, location).map(|left| left.as_secs()))
-    )
+        (
+            "targets",
+            Json::List(location.targets.iter().map(target).collect()),
+        ),
+        ("reason", why.map_or(Json::Null, Json::Text)),
+        ("seconds_left", whole(seconds_left)),
+    ])
 }
 
-fn list(items: impl Iterator<Item = String>) -> String {
-    format!("[{}]", items.collect::<Vec<_>>().join(","))
-}
-
-fn number(number: Option<u64>) -> String {
-    number.map_or_else(|| "null".to_owned(), |number| number.to_string())
-}
-
-/// A JSON string (RFC 8259 §7).
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control < ' ' => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(control)));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strings_of_json() {
-        assert_eq!(quoted("a \"b\" \\ \n é"), "\"a \\\"b\\\" \\\\ \\u000a é\"");
-    }
+fn whole(number: Option<u64>) -> Json {
+    number.map_or(Json::Null, Json::from)
 }

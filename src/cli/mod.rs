@@ -76,9 +76,6 @@ enum DnsCommand {
         /// Ask as the node of this configuration would: its servers, static map and listeners
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
-        /// How the answer is written
-        #[arg(long, value_enum, default_value = "text")]
-        output: dns::Form,
     },
 }
 
@@ -131,13 +128,8 @@ fn dispatch() -> io::Result<u8> {
             }
         }
         Command::Dns {
-            command:
-                DnsCommand::Check {
-                    name,
-                    config,
-                    output,
-                },
-        } => check_name(&name, config.as_deref(), output),
+            command: DnsCommand::Check { name, config },
+        } => check_name(&name, config.as_deref(), to.output),
         Command::Operate(operation) => {
             let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
             operate::operate(operation, &to, &mut out, &mut err)
@@ -146,7 +138,7 @@ fn dispatch() -> io::Result<u8> {
     }
 }
 
-fn check_name(name: &str, file: Option<&Path>, form: dns::Form) -> io::Result<u8> {
+fn check_name(name: &str, file: Option<&Path>, form: operate::Output) -> io::Result<u8> {
     let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
     let config = match file.map(|file| load(file, &mut err)).transpose()? {
         Some(Err(code)) => return Ok(code),

@@ -22,11 +22,12 @@ pub(super) struct To {
     socket: PathBuf,
     /// A table for people or JSON for programs
     #[arg(long, global = true, env = "BATON_OUTPUT", value_enum, default_value_t = Output::Table)]
-    output: Output,
+    pub(super) output: Output,
 }
 
+/// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
+pub(super) enum Output {
     Table,
     Json,
 }

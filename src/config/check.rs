@@ -5,8 +5,10 @@
 
 use super::mistake::Findings;
 use super::section::Root;
-use super::{Listen, ListenTransport, Peer, PeerTransport, Placed, peer};
+use super::{Listen, ListenTransport, Peer, PeerAt, PeerTransport, Placed, peer};
 use balancer::{POOL_OF_ALL, PoolSettings};
+use signaling::sip::locate::{Destination, Service};
+use std::net::SocketAddr;
 
 /// A listener is named by one octet.
 const LISTENERS_MAX: usize = 255;
@@ -71,16 +73,35 @@ pub(super) fn peers(
             );
             findings.add(placed.at, message);
         }
-        if let Some(other) = earlier.iter().find(|other| other.address == peer.address) {
+        if let Some(other) = earlier.iter().find(|other| is_same_place(other, peer)) {
             let message = format!(
                 "peers `{}` and `{}` are both at {}, so its sessions would count twice; take one \
                  of the two out",
-                other.name, peer.name, peer.address
+                other.name, peer.name, peer.at
             );
             findings.add(placed.at, message);
         }
         earlier.push(peer);
-        reachable(placed, listens, findings);
+        match &peer.at {
+            PeerAt::Address { transport, address } => {
+                reachable(placed, (*transport, *address), listens, findings);
+            }
+            PeerAt::Name(destination) | PeerAt::Set { destination, .. } => {
+                spoken(placed, destination, listens, findings);
+            }
+        }
+    }
+}
+
+fn is_same_place(one: &Peer, other: &Peer) -> bool {
+    match (&one.at, &other.at) {
+        (PeerAt::Address { address: one, .. }, PeerAt::Address { address: other, .. }) => {
+            one == other
+        }
+        _ => {
+            let names = (one.at.destination(), other.at.destination());
+            names.0.is_some() && names.0 == names.1
+        }
     }
 }
 
@@ -116,41 +137,68 @@ pub(super) fn pools(
     }
 }
 
+/// A name needs a listener of a transport that it may be reached over; the rest is known only when
+/// it is looked up.
+fn spoken(
+    placed: &Placed<Peer>,
+    destination: &Destination,
+    listens: &[Option<Placed<Listen>>],
+    findings: &mut Findings<'_>,
+) {
+    let wanted = match (destination.service, destination.is_sips) {
+        (_, true) => Some(Service::SipsD2t),
+        (service, false) => service,
+    };
+    let Some(wanted) = wanted else { return };
+    let speaks = |listen: &Listen| listen.transport.service() == wanted;
+    let known = || listens.iter().flatten().map(|listen| &listen.value);
+    if listens.is_empty() || listens.iter().any(Option::is_none) || known().any(speaks) {
+        return;
+    }
+    let message = format!(
+        "peer `{}` is called over {wanted}, and there is no such listener; add \
+         `\"{wanted}:192.0.2.1:{}\"` (with an address of this host) to `listen`",
+        placed.value.name,
+        wanted.default_port(),
+    );
+    findings.add(placed.at, message);
+}
+
 /// A peer needs a listener of its transport and address family, and must not be Baton itself.
 fn reachable(
     placed: &Placed<Peer>,
+    (transport, address): (PeerTransport, SocketAddr),
     listens: &[Option<Placed<Listen>>],
     findings: &mut Findings<'_>,
 ) {
     let peer = &placed.value;
     let known = || listens.iter().flatten().map(|listen| &listen.value);
-    let serves = |listen: &Listen| match peer.transport {
+    let serves = |listen: &Listen| match transport {
         PeerTransport::Same => true,
         PeerTransport::Tcp => listen.transport == ListenTransport::Tcp,
         PeerTransport::Tls => listen.transport == ListenTransport::Tls,
         PeerTransport::Udp => listen.transport == ListenTransport::Udp,
     };
-    if known().any(|listen| serves(listen) && listen.address == peer.address) {
+    if known().any(|listen| serves(listen) && listen.address == address) {
         let message = format!(
             "peer `{}` is at {}, where Baton itself listens: every call would come back; write \
              the peer's own address",
-            peer.name, peer.address
+            peer.name, address
         );
         findings.add(placed.at, message);
     }
     let family = |v6: bool| if v6 { "IPv6" } else { "IPv4" };
-    let fits =
-        |listen: &Listen| serves(listen) && listen.address.is_ipv6() == peer.address.is_ipv6();
+    let fits = |listen: &Listen| serves(listen) && listen.address.is_ipv6() == address.is_ipv6();
     if listens.is_empty() || listens.iter().any(Option::is_none) || known().any(fits) {
         return;
     }
-    let (transport, example) = match peer.transport {
+    let (transport, example) = match transport {
         PeerTransport::Same => ("", "udp"),
         PeerTransport::Tcp => ("tcp ", "tcp"),
         PeerTransport::Tls => ("tls ", "tls"),
         PeerTransport::Udp => ("udp ", "udp"),
     };
-    let own = if peer.address.is_ipv6() {
+    let own = if address.is_ipv6() {
         "[2001:db8::1]"
     } else {
         "192.0.2.1"
@@ -159,7 +207,7 @@ fn reachable(
         "peer `{}` is called over {transport}{}, and there is no such listener; add \
          `\"{example}:{own}:5060\"` (with an address of this host) to `listen`",
         peer.name,
-        family(peer.address.is_ipv6()),
+        family(address.is_ipv6()),
     );
     findings.add(placed.at, message);
 }

@@ -3,6 +3,7 @@
 
 use super::suggest::{either, nearest};
 use signaling::sip::locate::{Destination, Host, Name, Service};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// What may stand before a name: a transport, or a scheme that leaves it to the name service.
@@ -50,6 +51,32 @@ pub fn parse(text: &str) -> Result<Destination, String> {
     })
 }
 
+/// Whether a text is meant as a name, so that [`parse`] has the better words for what is wrong.
+pub(super) fn is_name(text: &str) -> bool {
+    let Some((word, rest)) = text.split_once(':') else {
+        return false;
+    };
+    let host = rest.split(':').next().unwrap_or_default();
+    word != "same" && !is_address(rest) && Name::new(host).is_some()
+}
+
+/// A destination as it is written in a configuration.
+pub(super) struct Written<'a>(pub(super) &'a Destination);
+
+impl fmt::Display for Written<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let meant = |word: &&(&str, Option<Service>, bool)| {
+            word.1 == self.0.service && word.2 == self.0.is_sips
+        };
+        let word = WORDS.iter().find(meant).map_or("sip", |(word, ..)| word);
+        match &self.0.host {
+            Host::Address(address) => write!(f, "{word}:{address}")?,
+            Host::Name(name) => write!(f, "{word}:{name}")?,
+        }
+        self.0.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
 fn is_address(text: &str) -> bool {
     text.parse::<SocketAddr>().is_ok() || text.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
 }
@@ -92,6 +119,8 @@ mod tests {
                 service,
                 is_sips,
             };
+            let written = Written(&expected).to_string();
+            assert_eq!(parse(&written), Ok(expected.clone()), "{written}");
             assert_eq!(parse(text), Ok(expected), "{text}");
         }
     }
@@ -119,6 +148,16 @@ mod tests {
         ] {
             let refusal = parse(text).expect_err(text);
             assert!(refusal.contains(part), "{text}: {refusal}");
+        }
+        assert!(is_name("tls:bridge.example.com:5061") && is_name("tpc:bridge"));
+        for other in [
+            "udp:192.0.2.1:5060",
+            "udp:[::1]:5060",
+            "udp:",
+            "a",
+            "same:a.b:5060",
+        ] {
+            assert!(!is_name(other), "{other}");
         }
     }
 }

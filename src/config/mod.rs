@@ -39,7 +39,7 @@ pub use log::{Level, Log};
 pub use mistake::Mistake;
 pub use node::{Gather, Node};
 pub use overload::Overload;
-pub use peer::Peer;
+pub use peer::{Peer, PeerAt};
 pub use rates::Rates;
 pub use sip::{Listen, Refer, Sip};
 pub use timers::Timers;

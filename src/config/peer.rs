@@ -2,11 +2,14 @@
 
 use super::Placed;
 use super::balancing::Balancing;
+use super::destination;
 use super::mistake::Findings;
 use super::section::{Root, Section, is_written, kind};
 use super::tls::PeerTls;
 use super::transport::{self, PeerTransport};
 use balancer::PoolSettings;
+use signaling::sip::locate::Destination;
+use std::fmt;
 use std::net::SocketAddr;
 use toml::Spanned;
 use toml::de::DeValue;
@@ -16,10 +19,8 @@ use toml::de::DeValue;
 pub struct Peer {
     /// `name`: how the peer is called in logs and figures; no two peers share one.
     pub name: String,
-    /// The transport of `at`.
-    pub transport: PeerTransport,
-    /// The address of `at`.
-    pub address: SocketAddr,
+    /// `at` and `lookup`: where it is.
+    pub at: PeerAt,
     /// `sessions_max`: how many sessions it takes; 0 sends it no call.
     pub sessions_max: u32,
     /// How it takes part in the choice.
@@ -28,9 +29,39 @@ pub struct Peer {
     pub tls: PeerTls,
 }
 
+/// Where a peer is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerAt {
+    /// At an address.
+    Address {
+        /// How it is reached.
+        transport: PeerTransport,
+        /// Where it is.
+        address: SocketAddr,
+    },
+    /// Where its name leads; one peer, whatever that is.
+    Name(Destination),
+    /// At each host that the name leads to stands a peer of its own (`lookup = "srv"`).
+    Set {
+        /// The name.
+        destination: Destination,
+        /// `peers_max`: how many hosts are used.
+        peers_max: usize,
+    },
+}
+
+/// What a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lookup {
+    Host,
+    Srv,
+}
+
 pub(super) const KEYS: &[&str] = &[
     "name",
     "at",
+    "lookup",
+    "peers_max",
     "sessions_max",
     "pool",
     "new_limit",
@@ -42,8 +73,33 @@ pub(super) const KEYS: &[&str] = &[
     "tls_name",
     "tls_verify",
 ];
+/// As a VCS does: 15 peers of a service record, up to 30 (FEATURES.md X-19).
+const PEERS_MAX: usize = 15;
+const PEERS_MOST: usize = 30;
 
 pub(super) const EXAMPLE: &str = "udp:192.0.2.10:5060";
+
+impl PeerAt {
+    /// The name that is looked up, if it is one.
+    #[must_use]
+    pub fn destination(&self) -> Option<&Destination> {
+        match self {
+            Self::Address { .. } => None,
+            Self::Name(destination) | Self::Set { destination, .. } => Some(destination),
+        }
+    }
+}
+
+impl fmt::Display for PeerAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address { address, .. } => write!(f, "{address}"),
+            Self::Name(destination) | Self::Set { destination, .. } => {
+                write!(f, "{}", destination::Written(destination))
+            }
+        }
+    }
+}
 
 /// The peers in the order of the file; `None` for each that could not be read, which is noted.
 pub(super) fn read(
@@ -87,16 +143,31 @@ fn read_entry<'t>(
     let mut section = Section::open("peer", Placed { at, value: table }, KEYS, findings);
     let name = section.text_required("name", "bridge-1");
     let name = name.filter(|name| section.name("name", name));
-    let address = section.text_required("at", EXAMPLE);
+    let text = section.text_required("at", EXAMPLE);
+    let words = [("host", Lookup::Host), ("srv", Lookup::Srv)];
+    let lookup = section.choice("lookup", &words, Lookup::Host);
+    let peers_max = section.number("peers_max", 1..=PEERS_MOST, PEERS_MAX);
     let sessions_max = section.number_required("sessions_max", 0..=1_000_000_000, 100);
     let balancing = Balancing::read(&mut section, pools, sessions_max);
     let tls = PeerTls::read(&mut section);
-    let address = address.and_then(|text| read_address(&text, findings));
-    let (transport, address) = address?;
+    let lookup_at = section.value("lookup").map(|value| value.span().start);
+    let place = text.and_then(|text| read_place(&text, findings));
+    let place = match (place?, lookup) {
+        (PeerAt::Name(destination), Lookup::Srv) => PeerAt::Set {
+            destination,
+            peers_max,
+        },
+        (place @ PeerAt::Address { .. }, Lookup::Srv) => {
+            let message = "`lookup = \"srv\"` is for a name, such as `at = \
+                           \"sip:bridges.example.com\"`: take it out";
+            findings.add(lookup_at.unwrap_or(at), message);
+            place
+        }
+        (place, Lookup::Host | Lookup::Srv) => place,
+    };
     let peer = Peer {
         name: name?.value.to_owned(),
-        transport,
-        address,
+        at: place,
         sessions_max: sessions_max?,
         balancing,
         tls,
@@ -104,10 +175,16 @@ fn read_entry<'t>(
     Some(Placed { at, value: peer })
 }
 
-fn read_address(
-    text: &Placed<&str>,
-    findings: &mut Findings<'_>,
-) -> Option<(PeerTransport, SocketAddr)> {
+fn read_place(text: &Placed<&str>, findings: &mut Findings<'_>) -> Option<PeerAt> {
+    if destination::is_name(text.value) {
+        return match destination::parse(text.value) {
+            Ok(destination) => Some(PeerAt::Name(destination)),
+            Err(why) => {
+                findings.add(text.at, why);
+                None
+            }
+        };
+    }
     let why = match transport::parse(text.value, &transport::PEER) {
         Err(why) => why,
         Ok((_, address)) if address.ip().is_unspecified() || address.ip().is_multicast() => {
@@ -117,7 +194,7 @@ fn read_address(
         Ok((_, address)) if address.port() == 0 => {
             format!("no call can be sent to port 0; write the peer's port, such as `{EXAMPLE}`")
         }
-        Ok(parsed) => return Some(parsed),
+        Ok((transport, address)) => return Some(PeerAt::Address { transport, address }),
     };
     findings.add(text.at, why);
     None

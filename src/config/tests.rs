@@ -94,8 +94,10 @@ fn the_laboratory_trunk() {
         config.peers,
         [Peer {
             name: "lab-bridge".to_owned(),
-            transport: PeerTransport::Same,
-            address: "127.0.0.1:5180".parse().unwrap(),
+            at: PeerAt::Address {
+                transport: PeerTransport::Same,
+                address: "127.0.0.1:5180".parse().unwrap(),
+            },
             sessions_max: 1_000_000,
             balancing: Balancing::default(),
             tls: PeerTls::default(),
@@ -422,6 +424,65 @@ fn checks_of_the_doors_for_operators() {
     let other = parse(&format!("{LEAST}[admin]\nlisten = \"[::1]:0\"\n"));
     let listen = other.admin.listen.expect("given");
     assert!(listen.is_written && listen.place.ip().is_ipv6());
+}
+
+#[test]
+fn checks_of_peers_by_name() {
+    for (text, expected) in [
+        (
+            file(UDP, &[peer("a", "tcp:bridge.example.com")]),
+            "2:1: peer `a` is called over tcp, and there is no such listener; add \
+             `\"tcp:192.0.2.1:5060\"`",
+        ),
+        (
+            file(UDP, &[peer("a", "sips:example.com")]),
+            "2:1: peer `a` is called over tls, and",
+        ),
+        (
+            file(UDP, &[peer("a", "udp:b.test"), peer("b", "udp:B.test.")]),
+            "6:1: peers `a` and `b` are both at udp:b.test",
+        ),
+        (
+            file(UDP, &[peer("a", "same:bridge.example.com:5060")]),
+            "4:6: `bridge.example.com:5060` is no IP address with a port (no name is looked up",
+        ),
+        (
+            file(UDP, &[peer("a", "tcpp:bridge.example.com")]),
+            "4:6: unknown transport `tcpp`; did you mean `tcp`?",
+        ),
+        (
+            file(UDP, &[peer("a", "udp:127.0.0.1:1") + "lookup = \"srv\"\n"]),
+            "6:10: `lookup = \"srv\"` is for a name",
+        ),
+        (
+            file(UDP, &[peer("a", "sip:example.com") + "peers_max = 31\n"]),
+            "6:13: `peers_max` is 31",
+        ),
+    ] {
+        expect(&text, expected);
+    }
+}
+
+#[test]
+fn peers_by_name() {
+    let set = peer("set", "sip:example.com") + "lookup = \"srv\"\n";
+    let large = peer("large", "udp:example.com") + "lookup = \"srv\"\npeers_max = 30\n";
+    let config = parse(&file(UDP, &[peer("one", "udp:a.test:5070"), set, large]));
+    let places: Vec<String> = config
+        .peers
+        .iter()
+        .map(|peer| peer.at.to_string())
+        .collect();
+    assert_eq!(
+        places,
+        ["udp:a.test:5070", "sip:example.com", "udp:example.com"]
+    );
+    let most = |at: &PeerAt| match at {
+        PeerAt::Set { peers_max, .. } => *peers_max,
+        PeerAt::Address { .. } | PeerAt::Name(_) => 0,
+    };
+    let most: Vec<usize> = config.peers.iter().map(|peer| most(&peer.at)).collect();
+    assert_eq!(most, [0, 15, 30]);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::mistake::Findings;
 use super::section::Section;
-use super::{Listen, ListenTransport, Peer, PeerTransport, Placed};
+use super::{Listen, ListenTransport, Peer, PeerAt, PeerTransport, Placed};
+use signaling::sip::locate::Service;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -198,7 +199,12 @@ pub(super) fn check(
     }
     for placed in peers.iter().flatten() {
         let peer = &placed.value;
-        let is_over_tls = peer.transport == PeerTransport::Tls;
+        let is_over_tls = match &peer.at {
+            PeerAt::Address { transport, .. } => *transport == PeerTransport::Tls,
+            PeerAt::Name(destination) | PeerAt::Set { destination, .. } => {
+                destination.is_sips || destination.service == Some(Service::SipsD2t)
+            }
+        };
         let is_lost = tls.ca.is_none() && peer.tls.ca.is_none();
         if is_over_tls && is_lost && peer.tls.verify != TlsVerify::None {
             let message = format!(

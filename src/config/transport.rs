@@ -1,6 +1,7 @@
 //! Transport addresses as people write them: `udp:192.0.2.1:5060`, `tls:[2001:db8::1]:5061`.
 
 use super::suggest::{either, nearest};
+use signaling::sip::locate::Service;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -42,6 +43,18 @@ pub(super) const PEER: [(&str, PeerTransport); 4] = [
     ("tls", PeerTransport::Tls),
     ("same", PeerTransport::Same),
 ];
+
+impl ListenTransport {
+    /// What others can be offered over it.
+    #[must_use]
+    pub fn service(self) -> Service {
+        match self {
+            Self::Tcp => Service::SipD2t,
+            Self::Tls => Service::SipsD2t,
+            Self::Udp => Service::SipD2u,
+        }
+    }
+}
 
 impl fmt::Display for ListenTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,7 +182,7 @@ fn refusal(transport: &str, address: &str) -> String {
              `{transport}:[{inside}]:5060`"
         ),
         Err(_) => format!(
-            "`{address}` is no IP address with a port (names are not looked up); write it like \
+            "`{address}` is no IP address with a port (no name is looked up here); write it like \
              `{transport}:192.0.2.1:5060` or `{transport}:[2001:db8::1]:5060`"
         ),
     }
@@ -218,7 +231,7 @@ mod tests {
             ("udp:127.0.0.1", "has no port; write `udp:127.0.0.1:5060`"),
             ("tcp:::1", "write `tcp:[::1]:5060`"),
             ("tcp:[::1]", "write `tcp:[::1]:5060`"),
-            ("udp:bridge.example.com:5060", "names are not looked up"),
+            ("udp:bridge.example.com:5060", "no name is looked up here"),
             ("udp:127.0.0.1:99999", "is no IP address with a port"),
         ] {
             let refusal = parse(text, &LISTEN).expect_err(text);

@@ -29,7 +29,8 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let doors = admin::Doors::open(&config.admin)?;
     let handle = super::start(config.clone())?;
-    let view = handle.view();
+    let names = handle.watch_names(&config)?;
+    let view = handle.view(names);
     let leave = Arc::clone(&view.leave);
     let reloads = Reloads::new(config, source, handle.settings.clone());
     let desk = Arc::new(Desk::new(view, reloads));

@@ -84,7 +84,7 @@ impl Handle {
     }
 
     /// What those who ask from outside see.
-    fn view(&self) -> View {
+    fn view(&self, names: names::Names) -> View {
         View {
             name: self.name.clone(),
             started: SystemTime::now(),
@@ -93,7 +93,19 @@ impl Handle {
             tls: Arc::clone(&self.tls),
             leave: Arc::default(),
             figures: self.figures.clone(),
+            names,
         }
+    }
+
+    /// Looks after the names of peers from now on, within the runtime that this is called in.
+    fn watch_names(&self, config: &Config) -> anyhow::Result<names::Names> {
+        let balancer = Arc::clone(&self.balancer);
+        let tls = Arc::clone(&self.tls);
+        Ok(names::Names::watch(
+            config,
+            (balancer, tls),
+            settings::seed()?,
+        ))
     }
 
     /// Takes no new calls from now on. The node ends by itself with the last call.

@@ -2,7 +2,7 @@
 
 use super::listeners::Listener;
 use super::{tcp, users};
-use crate::config::{self, Config, ListenTransport, PeerTransport, Refer};
+use crate::config::{self, Config, ListenTransport, Peer, PeerAt, PeerTransport, Refer};
 use anyhow::Context;
 use balancer::{Balancer, PeerSettings, Target};
 use signaling::access::{Access, FieldName, Prefix, Rate, Zone};
@@ -87,10 +87,12 @@ pub(super) fn reloaded(running: &Settings, config: &Config) -> anyhow::Result<Se
 /// Who may call.
 fn access(config: &Config) -> anyhow::Result<Access> {
     let zones: anyhow::Result<Vec<Zone>> = config.zones.iter().map(zone).collect();
-    let peers = config
-        .peers
-        .iter()
-        .map(|peer| Prefix::of(peer.address.ip()));
+    // Where a name leads is not known yet and changes; what a peer may do besides answering, it
+    // may do from a zone.
+    let peers = config.peers.iter().filter_map(|peer| match &peer.at {
+        PeerAt::Address { address, .. } => Some(Prefix::of(address.ip())),
+        PeerAt::Name(_) | PeerAt::Set { .. } => None,
+    });
     Ok(Access::new(
         zones?,
         peers,
@@ -166,33 +168,31 @@ pub(super) fn message_limits(config: &Config) -> message::Limits {
 
 /// Who decides where a call goes.
 pub(super) fn balancer(config: &Config, now: Instant) -> anyhow::Result<Arc<Balancer>> {
-    let [seed, _] = secret()?;
+    let seed = seed()?;
     let balancer = Balancer::new(&balancer_settings(config), seed, now)?;
     Ok(Arc::new(balancer))
 }
 
 /// What the balancer is told; a reload hands it over anew.
 pub(super) fn balancer_settings(config: &Config) -> balancer::Settings {
-    let peers = config.peers.iter().map(|peer| {
-        let target = Target {
-            transport: match peer.transport {
-                PeerTransport::Same => balancer::Transport::Same,
-                PeerTransport::Tcp => balancer::Transport::Tcp,
-                PeerTransport::Tls => balancer::Transport::Tls,
-                PeerTransport::Udp => balancer::Transport::Udp,
-            },
-            remote: peer.address,
+    let peers = config.peers.iter().filter_map(|entry| {
+        let targets = match &entry.at {
+            PeerAt::Address { transport, address } => {
+                let transport = match transport {
+                    PeerTransport::Same => balancer::Transport::Same,
+                    PeerTransport::Tcp => balancer::Transport::Tcp,
+                    PeerTransport::Tls => balancer::Transport::Tls,
+                    PeerTransport::Udp => balancer::Transport::Udp,
+                };
+                let remote = *address;
+                vec![Target { transport, remote }]
+            }
+            // It is chosen when its name was looked up (`names`).
+            PeerAt::Name(_) => Vec::new(),
+            // Its hosts are peers when they are known (`names`).
+            PeerAt::Set { .. } => return None,
         };
-        let balancing = &peer.balancing;
-        PeerSettings {
-            pool: balancing.pool.clone(),
-            new_limit: balancing.new_limit.unwrap_or(peer.sessions_max),
-            existing_limit: balancing.existing_limit.unwrap_or(peer.sessions_max),
-            weight: balancing.weight,
-            tags: balancing.tags.clone(),
-            operator: balancing.operator,
-            ..PeerSettings::new(peer.name.as_str(), target, peer.sessions_max)
-        }
+        Some(peer(entry, entry.name.clone(), targets))
     });
     balancer::Settings {
         peers: peers.collect(),
@@ -200,6 +200,27 @@ pub(super) fn balancer_settings(config: &Config) -> balancer::Settings {
         aliases: config.aliases.clone(),
         health: config.health,
     }
+}
+
+/// A peer of the balancer by what an entry of the configuration says, under this name and at these
+/// addresses.
+pub(super) fn peer(entry: &Peer, name: String, targets: Vec<Target>) -> PeerSettings {
+    let balancing = &entry.balancing;
+    PeerSettings {
+        pool: balancing.pool.clone(),
+        new_limit: balancing.new_limit.unwrap_or(entry.sessions_max),
+        existing_limit: balancing.existing_limit.unwrap_or(entry.sessions_max),
+        weight: balancing.weight,
+        tags: balancing.tags.clone(),
+        operator: balancing.operator,
+        ..PeerSettings::at(name, targets, entry.sessions_max)
+    }
+}
+
+/// From which what must differ from node to node follows.
+pub(super) fn seed() -> anyhow::Result<u64> {
+    let [seed, _] = secret()?;
+    Ok(seed)
 }
 
 /// 128 random bits: tokens of another run or node are not ours, and nobody guesses them.

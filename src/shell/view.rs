@@ -3,6 +3,7 @@
 
 use super::control::{Control, Phase};
 use super::counters::{Counters, Figure};
+use super::names::Names;
 use super::tls::Tls;
 use balancer::{Balancer, PeerFigures, PeerState};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub(super) struct View {
     pub(super) leave: Arc<Notify>,
     /// By worker.
     pub(super) figures: Vec<Figures>,
+    /// Who is found by name; a reload goes through here.
+    pub(super) names: Names,
 }
 
 /// Why a node wants no calls.

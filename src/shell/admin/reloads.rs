@@ -141,10 +141,7 @@ impl Reloads {
         let settings = settings::reloaded(&self.settings(), &config)
             .map_err(|mistake| format!("{mistake:#}"))?;
         let certificates = Tls::prepare(&config).map_err(|mistake| format!("{mistake:#}"))?;
-        let board = settings::balancer_settings(&config);
-        view.balancer
-            .reload(&board, Instant::now())
-            .map_err(|mistake| mistake.to_string())?;
+        view.names.reload(config.clone()).await?;
         view.tls.take_over(certificates);
         log::set_level(config.log);
         let limits = settings::tcp_limits(&config);

@@ -1,27 +1,90 @@
 //! Names of peers: looked up by the procedure of RFC 3263 (`signaling::sip::locate`), on the runtime
 //! of the main thread and never in a worker.
+//!
+//! The node starts without waiting for an answer: a peer is chosen from the moment when its name was
+//! looked up. Calls that run are not touched by what a name leads to later.
 
+mod keeper;
+mod set;
 mod system;
 mod wire;
 
-use crate::config::{Config, Dns, ListenTransport};
+use super::tls::Tls;
+use crate::config::{Config, Dns};
+use balancer::Balancer;
+use keeper::Keeper;
 use signaling::sip::locate::{
-    Answers, Destination, Families, Location, Moment, Prefer, Progress, Question, Rules, Spoken,
-    locate,
+    Answers, Destination, Families, Location, Moment, Prefer, Progress, Question, Rules, Service,
+    Spoken, Target, locate,
 };
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use wire::Wire;
+
+/// The names of a node while they are looked after; they are forgotten when this goes.
+pub(super) struct Names {
+    task: JoinHandle<()>,
+    orders: mpsc::Sender<Order>,
+}
+
+/// Another configuration, and who wants to know whether it was taken over.
+type Order = (Config, oneshot::Sender<Result<(), String>>);
+
+impl Names {
+    /// Looks after the names of all peers, within the runtime that this is called in.
+    pub(super) fn watch(config: &Config, told: (Arc<Balancer>, Arc<Tls>), seed: u64) -> Self {
+        let keeper = Keeper::new(config.clone(), told, seed);
+        // One reload at a time.
+        let (orders, wanted) = mpsc::channel(1);
+        let task = tokio::spawn(keeper.keep(wanted));
+        Self { task, orders }
+    }
+
+    /// Takes another configuration's peers over, those that are found by name as far as they are
+    /// known: the balancer's board, all or nothing.
+    ///
+    /// # Errors
+    /// Why not; nothing has changed then.
+    pub(super) async fn reload(&self, config: Config) -> Result<(), String> {
+        let (answer, taken) = oneshot::channel();
+        let ended = "nobody looks after names any more; restart the node";
+        let order = self.orders.send((config, answer)).await;
+        order.map_err(|_| ended.to_owned())?;
+        taken.await.unwrap_or_else(|_| Err(ended.to_owned()))
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Targets as the balancer is told them, in their order.
+fn targets(found: &[Target]) -> Vec<balancer::Target> {
+    let target = |target: &Target| balancer::Target {
+        transport: match target.service {
+            Service::SipsD2t => balancer::Transport::Tls,
+            Service::SipD2t => balancer::Transport::Tcp,
+            Service::SipD2u => balancer::Transport::Udp,
+        },
+        remote: target.address,
+    };
+    found.iter().map(target).collect()
+}
 
 /// What locating goes by under this configuration: what its listeners speak, and its static map.
 #[must_use]
 pub fn rules(config: &Config, seed: u64) -> Rules {
     let mut spoken = Spoken::default();
     for listen in &config.sip.listen {
-        let families = match listen.transport {
-            ListenTransport::Tcp => &mut spoken.sip_d2t,
-            ListenTransport::Tls => &mut spoken.sips_d2t,
-            ListenTransport::Udp => &mut spoken.sip_d2u,
+        let families = match listen.transport.service() {
+            Service::SipsD2t => &mut spoken.sips_d2t,
+            Service::SipD2t => &mut spoken.sip_d2t,
+            Service::SipD2u => &mut spoken.sip_d2u,
         };
         families.v4 |= listen.address.is_ipv4();
         families.v6 |= listen.address.is_ipv6();

@@ -3,7 +3,7 @@
 
 use super::verify::Verifier;
 use crate::config::{
-    Config, PeerTransport, Tls as Settings, TlsClientCertificate, TlsVerify, TlsVersion,
+    Config, PeerAt, PeerTransport, Tls as Settings, TlsClientCertificate, TlsVerify, TlsVersion,
 };
 use anyhow::{Context, anyhow};
 use rustls::crypto::{CryptoProvider, ring};
@@ -12,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use signaling::sip::locate::{Destination, Host, Service};
 use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
@@ -27,9 +28,11 @@ static NEWEST: [&SupportedProtocolVersion; 1] = [&TLS13];
 pub(super) struct Trunk {
     /// The peer's name in the configuration.
     pub(super) peer: String,
-    pub(super) remote: SocketAddr,
+    /// Where it is; `None` where its name is looked up.
+    pub(super) remote: Option<SocketAddr>,
     pub(super) verify: TlsVerify,
     /// The name in its certificate, and the one that we say we want; its address if there is none.
+    /// Who is looked up by a name must prove that name, wherever it leads (RFC 5922 §4).
     pub(super) name: Option<String>,
     /// Who signs its certificate, if not who signs all.
     pub(super) authorities: Option<PathBuf>,
@@ -43,15 +46,36 @@ pub(super) fn trunks(config: &Config) -> Vec<Trunk> {
     };
     let peers = config.peers.iter();
     peers
-        .filter(|peer| over_tls(peer.transport))
-        .map(|peer| Trunk {
-            peer: peer.name.clone(),
-            remote: peer.address,
-            verify: peer.tls.verify,
-            name: peer.tls.name.clone(),
-            authorities: peer.tls.ca.clone(),
+        .filter_map(|peer| {
+            let (remote, name) = match &peer.at {
+                PeerAt::Address { transport, address } => {
+                    over_tls(*transport).then_some((Some(*address), None))?
+                }
+                PeerAt::Name(destination) | PeerAt::Set { destination, .. } => {
+                    (None, Some(named_over_tls(destination)?))
+                }
+            };
+            Some(Trunk {
+                peer: peer.name.clone(),
+                remote,
+                verify: peer.tls.verify,
+                name: peer.tls.name.clone().or(name),
+                authorities: peer.tls.ca.clone(),
+            })
         })
         .collect()
+}
+
+/// The name of a destination that may be reached over TLS.
+fn named_over_tls(destination: &Destination) -> Option<String> {
+    let may = match destination.service {
+        None | Some(Service::SipsD2t) => true,
+        Some(Service::SipD2t | Service::SipD2u) => destination.is_sips,
+    };
+    match &destination.host {
+        Host::Name(name) if may => Some(name.to_string()),
+        Host::Name(_) | Host::Address(_) => None,
+    }
 }
 
 /// One certificate chain and its key.
@@ -74,6 +98,8 @@ pub(super) struct Credentials {
     /// By policy: without, optional, required.
     servers: [Option<Arc<ServerConfig>>; 3],
     clients: HashMap<SocketAddr, Way>,
+    /// Those of peers whose names are looked up, by what the configuration calls them.
+    named: HashMap<String, Way>,
     /// Towards everybody else: callers who are to be reached over a new connection.
     client: Option<Way>,
     /// When each file was changed last, as it was read.
@@ -102,10 +128,13 @@ impl Credentials {
         for (server, policy) in servers.iter_mut().zip(TlsClientCertificate::ALL) {
             *server = reader.server(policy, own.as_ref(), authorities.as_ref())?;
         }
-        let mut clients = HashMap::new();
+        let (mut clients, mut named) = (HashMap::new(), HashMap::new());
         for trunk in &trunks {
             if let Some(way) = reader.way(trunk, own.as_ref(), authorities.as_ref())? {
-                clients.insert(trunk.remote, way);
+                match trunk.remote {
+                    Some(remote) => drop(clients.insert(remote, way)),
+                    None => drop(named.insert(trunk.peer.clone(), way)),
+                }
             }
         }
         let client = match &authorities {
@@ -121,6 +150,7 @@ impl Credentials {
             trunks,
             servers,
             clients,
+            named,
             client,
             changed: reader.changed,
         })
@@ -145,8 +175,10 @@ impl Credentials {
         self.servers.get(policy as usize)?.clone()
     }
 
-    pub(super) fn client(&self, remote: SocketAddr) -> Option<Way> {
-        let known = self.clients.get(&remote).cloned();
+    /// The way to an address, where `peer` is if its name leads there.
+    pub(super) fn client(&self, remote: SocketAddr, peer: Option<&str>) -> Option<Way> {
+        let named = || self.named.get(peer?);
+        let known = self.clients.get(&remote).or_else(named).cloned();
         known.or_else(|| self.client.clone())
     }
 }

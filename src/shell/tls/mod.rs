@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 use credentials::Credentials;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, Connection, ServerConnection};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -26,7 +27,12 @@ pub(super) struct Prepared(Arc<Credentials>);
 /// The TLS of a node.
 pub struct Tls {
     current: ArcSwap<Credentials>,
+    /// Where the peers are whose names were looked up.
+    places: ArcSwap<Places>,
 }
+
+/// Who is at an address, in the configuration's words.
+type Places = HashMap<SocketAddr, Arc<str>>;
 
 impl Tls {
     /// Reads what the configuration names.
@@ -37,6 +43,7 @@ impl Tls {
         let Prepared(credentials) = Self::prepare(config)?;
         Ok(Self {
             current: ArcSwap::new(credentials),
+            places: ArcSwap::default(),
         })
     }
 
@@ -76,6 +83,22 @@ impl Tls {
         self.current.store(prepared.0);
     }
 
+    /// The name of this peer was looked up: it is at these addresses now.
+    pub(super) fn set_places(&self, peer: &str, addresses: impl Iterator<Item = SocketAddr>) {
+        let peer: Arc<str> = Arc::from(peer);
+        let addresses: Vec<SocketAddr> = addresses.collect();
+        self.places.rcu(|places| {
+            let mut places = Places::clone(places);
+            places.retain(|_, other| *other != peer);
+            places.extend(
+                addresses
+                    .iter()
+                    .map(|address| (*address, Arc::clone(&peer))),
+            );
+            places
+        });
+    }
+
     /// Our side of a connection that somebody made to us.
     pub(super) fn accept(&self, policy: TlsClientCertificate) -> anyhow::Result<Session> {
         let credentials = self.current.load();
@@ -89,8 +112,9 @@ impl Tls {
     /// Our side of a connection that we make.
     pub(super) fn connect(&self, remote: SocketAddr) -> anyhow::Result<Session> {
         let credentials = self.current.load();
+        let places = self.places.load();
         let way = credentials
-            .client(remote)
+            .client(remote, places.get(&remote).map(AsRef::as_ref))
             .context("no authority is configured that this peer is verified by")?;
         let name = way.name.unwrap_or_else(|| ServerName::from(remote.ip()));
         let connection = ClientConnection::new(way.config, name)?;

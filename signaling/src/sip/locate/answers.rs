@@ -106,6 +106,15 @@ impl Answers {
         (is_new || entry.fresh_until > moment.at).then_some(entry)
     }
 
+    /// Goes by other times, and has everything asked again.
+    pub(super) fn reconfigure(&mut self, now: Instant, times: Times, limits: Limits) {
+        for entry in self.entries.values_mut() {
+            entry.fresh_until = entry.fresh_until.min(now);
+        }
+        self.times = times;
+        self.limits = limits;
+    }
+
     /// No answer holds longer than this.
     pub(super) fn longest(&self) -> Duration {
         self.times

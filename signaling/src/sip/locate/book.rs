@@ -51,6 +51,14 @@ enum State {
     },
 }
 
+impl Watch {
+    /// Whether a location leads to fewer places than what is known.
+    fn is_less(&self, location: &Location) -> bool {
+        let known = self.location.as_ref();
+        known.is_some_and(|known| location.targets.len() < known.targets.len())
+    }
+}
+
 impl Book {
     /// Nobody is looked after yet.
     #[must_use]
@@ -63,6 +71,16 @@ impl Book {
             draws: Draws(rules.seed ^ 0x5eed),
             rules,
         }
+    }
+
+    /// Goes by other rules and times from now on, and looks after nobody yet. What was answered so
+    /// far is asked again, and is of use only where that fails.
+    pub fn reconfigure(&mut self, now: Instant, rules: Rules, times: Times) {
+        self.answers.reconfigure(now, times, rules.limits);
+        self.rules = rules;
+        self.watches.clear();
+        self.outputs
+            .retain(|output| matches!(output, Output::Ask(_)));
     }
 
     /// Looks after somebody from now on; an earlier one of this id is forgotten.
@@ -100,7 +118,7 @@ impl Book {
                 since,
             } if now >= since + gap => {
                 // Every answer counts as old but those that come from now on.
-                let at = until.max(now) + self.answers.longest();
+                let at = until.max(now) + self.answers.longest() * 2;
                 watch.state = State::Asking(Moment { at, since: now });
                 self.advance(now, id);
             }
@@ -176,6 +194,10 @@ impl Book {
         let State::Asking(moment) = watch.state else {
             return;
         };
+        let whole = Moment {
+            at: moment.since + self.answers.longest() * 2,
+            since: moment.since,
+        };
         match locate(&watch.destination, &self.rules, &self.answers, moment) {
             Progress::Ask(questions) => {
                 debug_assert!(!questions.is_empty(), "a walk that waits must ask");
@@ -184,6 +206,12 @@ impl Book {
                         self.outputs.push_back(Output::Ask(question));
                     }
                 }
+            }
+            Progress::Located(location) if watch.is_less(&location) && moment != whole => {
+                // An old answer may lead to hosts that are gone, as when SRV was changed and still
+                // holds here: only answers that are all new take a target away.
+                watch.state = State::Asking(whole);
+                self.advance(now, id);
             }
             Progress::Located(location) => {
                 let until = location

@@ -176,6 +176,19 @@ fn two_who_want_the_same_ask_once() {
 }
 
 #[test]
+fn a_host_that_goes_takes_nobody_with_it_while_an_old_srv_record_holds() {
+    let mut scene = Scene::new(ZONE);
+    scene.watch(BRIDGE, "example.com", None);
+    scene.settle();
+    let moved = "_sip._udp.example.com 300 SRV 1 0 5060 b.example.com\n\
+                 b.example.com 60 A 192.0.2.2";
+    scene.zone = Zone::new(moved);
+    // The address is asked for first and is gone; the SRV record would hold for minutes.
+    assert_eq!(scene.pass(60), [BRIDGE]);
+    assert_eq!(scene.told(BRIDGE), "udp:192.0.2.2:5060");
+}
+
+#[test]
 fn a_refresh_asks_all_and_not_too_often() {
     let mut scene = Scene::new(ZONE);
     let gap = Duration::from_secs(5);
@@ -188,6 +201,21 @@ fn a_refresh_asks_all_and_not_too_often() {
     scene.book.refresh(scene.now, BRIDGE, gap);
     scene.book.refresh(scene.now, BRIDGE, gap);
     assert_eq!((scene.settle(), scene.asked), (vec![BRIDGE], 4));
+}
+
+#[test]
+fn other_rules_have_everything_asked_anew_and_forget_nothing() {
+    let mut scene = Scene::new(ZONE);
+    scene.watch(BRIDGE, "example.com", None);
+    scene.settle();
+    scene.pass(1);
+    scene.zone = Zone::new("fail a.example.com A\nfail _sip._udp.example.com SRV");
+    let rules = scene.book.rules.clone();
+    scene.book.reconfigure(scene.now, rules, Times::default());
+    assert_eq!(scene.book.location(BRIDGE), None);
+    scene.watch(BRIDGE, "example.com", None);
+    assert_eq!((scene.settle(), scene.asked), (vec![BRIDGE], 4));
+    assert_eq!(scene.told(BRIDGE), "udp:192.0.2.1:5060 (stale)");
 }
 
 #[test]
