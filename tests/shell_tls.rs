@@ -228,6 +228,7 @@ fn callers_show_certificates_where_they_are_asked() {
 fn a_handshake_that_stalls_costs_nobody_anything() {
     let authority = Authority::new("stall");
     let (_listener, node) = node(&authority, "", "", "handshake_seconds = 1");
+    let before = Instant::now();
     let mut silent: Vec<Tcp> = (0..10).map(|_| Tcp::to(node.tls())).collect();
     // The head of a ClientHello of 256 octets that never come.
     for stalled in silent.iter_mut().skip(5) {
@@ -236,7 +237,6 @@ fn a_handshake_that_stalls_costs_nobody_anything() {
             .write_all(&[22, 3, 1, 1, 0, 1])
             .expect("open");
     }
-    let before = Instant::now();
     let mut caller = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
     ask(&mut caller, "between");
     for stalled in &mut silent {
