@@ -31,10 +31,14 @@ pub enum Sabotage {
     Repeating,
     /// A session description is tidied.
     SdpTidied,
+    /// Every INVITE goes to the first peer, whoever was chosen.
+    StuckToOnePeer,
     /// ACKs to the peer are never sent.
     SwallowedAck,
     /// BYEs are never sent.
     SwallowedBye,
+    /// CANCELs are never sent.
+    SwallowedCancel,
     /// Provisional answers are never sent.
     SwallowedRinging,
     /// Timers never go off.
@@ -43,13 +47,15 @@ pub enum Sabotage {
     Truncated,
     /// BYEs go out twice, with two numbers in CSeq.
     TwoByes,
+    /// An INVITE goes to another peer as well, with other names.
+    TwoPeers,
     /// What is for one agent goes to another.
     WrongAddress,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::AckTooEarly,
         Self::CancelTooEarly,
         Self::ChangedFinal,
@@ -61,12 +67,15 @@ impl Sabotage {
         Self::MaxForwardsKept,
         Self::Repeating,
         Self::SdpTidied,
+        Self::StuckToOnePeer,
         Self::SwallowedAck,
         Self::SwallowedBye,
+        Self::SwallowedCancel,
         Self::SwallowedRinging,
         Self::TimersStopped,
         Self::Truncated,
         Self::TwoByes,
+        Self::TwoPeers,
         Self::WrongAddress,
     ];
 }
@@ -127,10 +136,17 @@ impl Saboteur {
             (Sabotage::FinalsSwallowed, Kind::Final)
             | (Sabotage::SwallowedAck, Kind::Ack)
             | (Sabotage::SwallowedBye, Kind::Bye)
+            | (Sabotage::SwallowedCancel, Kind::Cancel)
             | (Sabotage::SwallowedRinging, Kind::Ringing) => true,
             (
                 _,
-                Kind::Ack | Kind::Bye | Kind::Final | Kind::Invite | Kind::Other | Kind::Ringing,
+                Kind::Ack
+                | Kind::Bye
+                | Kind::Cancel
+                | Kind::Final
+                | Kind::Invite
+                | Kind::Other
+                | Kind::Ringing,
             ) => false,
         }
     }
@@ -149,6 +165,14 @@ impl Saboteur {
                 None
             }
             (Sabotage::Repeating, _) => self.invite.clone(),
+            (Sabotage::TwoPeers, Kind::Invite) if !has(&sent.bytes, b"X-Twin") => {
+                let mut twin = swap(sent, b"branch=z9hG4bK", b"branch=z9hG4bKtwin");
+                twin = swap(&twin, b"Call-ID: ", b"X-Twin: yes\r\nCall-ID: twin");
+                let other = u8::from(Place::of(sent.hop.remote) == Some(Place::Peer(0)));
+                twin.hop.remote = Place::Peer(other).address(self.is_v6);
+                twin.ticket = None;
+                Some(twin)
+            }
             (Sabotage::TwoByes, Kind::Bye) => {
                 let second = swap(sent, b"branch=z9hG4bK", b"branch=z9hG4bKx");
                 let second = swap(&second, b"CSeq: 2 BYE", b"CSeq: 3 BYE");
@@ -156,7 +180,13 @@ impl Saboteur {
             }
             (
                 _,
-                Kind::Ack | Kind::Bye | Kind::Final | Kind::Invite | Kind::Other | Kind::Ringing,
+                Kind::Ack
+                | Kind::Bye
+                | Kind::Cancel
+                | Kind::Final
+                | Kind::Invite
+                | Kind::Other
+                | Kind::Ringing,
             ) => None,
         }
     }
@@ -186,6 +216,14 @@ impl Saboteur {
             (Sabotage::MaxForwardsKept, Kind::Invite) => {
                 swap(&sent, b"Max-Forwards: 69", b"Max-Forwards: 70")
             }
+            (Sabotage::StuckToOnePeer, Kind::Invite)
+                if matches!(Place::of(sent.hop.remote), Some(Place::Peer(_))) =>
+            {
+                let mut stuck = sent;
+                stuck.hop.remote = Place::Peer(0).address(self.is_v6);
+                stuck.hop.connection = None;
+                stuck
+            }
             (Sabotage::SdpTidied, _) => swap(&sent, b"a=fmtp:101 0-15  ", b"a=fmtp:101 0-15\r\n"),
             (Sabotage::Truncated, _) if sent.hop.transport == Transport::Udp => cut(&sent),
             (Sabotage::WrongAddress, _) => {
@@ -202,7 +240,13 @@ impl Saboteur {
             }
             (
                 _,
-                Kind::Ack | Kind::Bye | Kind::Final | Kind::Invite | Kind::Other | Kind::Ringing,
+                Kind::Ack
+                | Kind::Bye
+                | Kind::Cancel
+                | Kind::Final
+                | Kind::Invite
+                | Kind::Other
+                | Kind::Ringing,
             ) => sent,
         }
     }
@@ -213,6 +257,7 @@ impl Saboteur {
 enum Kind {
     Ack,
     Bye,
+    Cancel,
     /// A final answer to an INVITE.
     Final,
     Invite,
@@ -229,6 +274,8 @@ impl Kind {
             Self::Ack
         } else if is(b"BYE ") {
             Self::Bye
+        } else if is(b"CANCEL ") {
+            Self::Cancel
         } else if is(b"INVITE ") {
             Self::Invite
         } else if is(b"SIP/2.0 18") {

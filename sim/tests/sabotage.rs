@@ -29,12 +29,15 @@ fn expected(sabotage: Sabotage) -> &'static str {
         Sabotage::MaxForwardsKept => "was not lowered",
         Sabotage::Repeating => "are the most",
         Sabotage::SdpTidied => "its body is not one that came",
+        Sabotage::StuckToOnePeer => "calls are up at peer",
         Sabotage::SwallowedAck => "was not acknowledged",
         Sabotage::SwallowedBye => "nobody hung up with",
+        Sabotage::SwallowedCancel => "cancel",
         Sabotage::SwallowedRinging => "180 was not passed on",
         Sabotage::TimersStopped => "was sent only",
         Sabotage::Truncated => "cannot be read",
         Sabotage::TwoByes => "a second BYE",
+        Sabotage::TwoPeers => "a second peer leg",
         Sabotage::WrongAddress => "belongs to no call there",
     }
 }

@@ -4,7 +4,7 @@ mod script;
 mod weather;
 
 pub use script::{Fate, Script};
-pub use weather::{Link, Outage};
+pub use weather::{Death, Link, Outage};
 
 use loadtest::agent::{Behaviour, Plan, Random};
 use signaling::{Timers, Transport};
@@ -57,6 +57,8 @@ pub struct Scenario {
     pub drain_at: Option<Duration>,
     /// When connections break.
     pub outages: Vec<Outage>,
+    /// When peers are dead: nothing reaches or leaves them.
+    pub deaths: Vec<Death>,
     /// From when until when the node stands still.
     pub freezes: Vec<(Duration, Duration)>,
     /// When somebody asks something out of place.
@@ -116,11 +118,13 @@ impl Scenario {
             lateness: MS * pick(random, &[0, 0, 1, 15]),
             drain_at: random.permille(40).then(|| random.up_to(at + MS)),
             outages: Vec::new(),
+            deaths: Vec::new(),
             freezes: Vec::new(),
             probes: Vec::new(),
             has_zones: false,
             intrusions: Vec::new(),
         };
+        scenario.deaths = weather::deaths(random, scenario.peers.len(), end);
         scenario.outages = weather::outages(random, &scenario, end);
         scenario.freezes = weather::freezes(random, end);
         // A worker that is full refuses without keeping anything (RFC 3261 §8.2.7), and may have room again when a copy of
@@ -162,6 +166,7 @@ impl Scenario {
                 caller: 0,
                 number: 0,
                 plan,
+                first: None,
                 behaviour,
                 fate: Fate::Lives,
             }],
@@ -169,6 +174,7 @@ impl Scenario {
             lateness: Duration::ZERO,
             drain_at: None,
             outages: Vec::new(),
+            deaths: Vec::new(),
             freezes: Vec::new(),
             probes: Vec::new(),
             has_zones: false,
@@ -176,11 +182,19 @@ impl Scenario {
         }
     }
 
+    /// Whether this peer is dead at this time.
+    #[must_use]
+    pub fn is_dead(&self, peer: usize, at: Duration) -> bool {
+        let mut deaths = self.deaths.iter();
+        deaths.any(|death| death.peer == peer && (death.from..death.until).contains(&at))
+    }
+
     /// Whether every message arrives, and before anybody becomes impatient.
     #[must_use]
     pub fn has_calm_network(&self) -> bool {
         let is_calm = |link: &Link| link.loss == 0 && link.refused == 0 && !link.is_slow();
-        self.links.iter().all(is_calm) && self.outages.is_empty() && self.freezes.is_empty()
+        self.links.iter().all(is_calm)
+            && [self.outages.len(), self.deaths.len(), self.freezes.len()] == [0; 3]
     }
 
     /// The call of this number.
@@ -212,14 +226,17 @@ impl fmt::Display for Scenario {
         for outage in &self.outages {
             writeln!(f, "{outage:?}")?;
         }
+        for death in &self.deaths {
+            writeln!(f, "{death:?}")?;
+        }
         for (from, until) in &self.freezes {
             writeln!(f, "the node stands still from {from:?} until {until:?}")?;
         }
         for script in &self.calls {
             writeln!(
                 f,
-                "call {}: {:?}, {:?}, {:?}",
-                script.number, script.plan, script.behaviour, script.fate
+                "call {}: {:?}, first {:?}, {:?}, {:?}",
+                script.number, script.plan, script.first, script.behaviour, script.fate
             )?;
         }
         Ok(())

@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Statuses that peers refuse with. 480 is left to the node, so that it always means "full".
 const REFUSALS: [u16; 10] = [302, 403, 404, 486, 486, 488, 500, 503, 600, 603];
 
+/// Statuses that lead to the next peer.
+const NEXT_ON: [u16; 8] = [408, 480, 486, 500, 502, 503, 504, 600];
+
 /// One call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -18,7 +21,9 @@ pub struct Script {
     pub number: u64,
     /// What the caller does.
     pub plan: Plan,
-    /// What the peer does.
+    /// What the peer does that is asked first, if that differs from what others do.
+    pub first: Option<Behaviour>,
+    /// What any other peer does.
     pub behaviour: Behaviour,
     /// Whether one of them dies.
     pub fate: Fate,
@@ -59,11 +64,14 @@ impl Script {
         } else {
             Offer::Early
         };
+        // Who rings until timer C behind a silent peer outlasts the caller's patience.
+        let may_go_on = random.permille(200) && behaviour.verdict != Verdict::RingOn;
         Self {
             at,
             caller,
             number,
             plan: plan.offer(offer),
+            first: may_go_on.then(|| failing(random, behaviour)),
             behaviour: decorated(random, behaviour),
             fate,
         }
@@ -134,6 +142,32 @@ fn draw(random: &mut Random, plain: Plan) -> (Plan, Behaviour, Fate) {
                 Fate::PeerGoneAfter(soon)
             },
         ),
+    }
+}
+
+/// A peer that does not take the call: it is dead, too slow, full or broken.
+fn failing(random: &mut Random, other: Behaviour) -> Behaviour {
+    let answer = Behaviour {
+        hang_up: other.hang_up,
+        ..Behaviour::answer(random.up_to(MS * 300))
+    };
+    match random.below(4) {
+        0 => Behaviour::silence(),
+        // It wakes up when another one was asked, or nearly so.
+        1 => {
+            let wakes = MS * 1900 + random.up_to(MS * 4000);
+            Behaviour {
+                trying: false,
+                ringing: random.permille(500).then_some(wakes),
+                after: wakes + random.up_to(MS * 500),
+                ..answer
+            }
+        }
+        _ => Behaviour {
+            after: random.up_to(MS * 500),
+            ringing: None,
+            ..Behaviour::refuse(pick(random, &NEXT_ON))
+        },
     }
 }
 

@@ -37,6 +37,17 @@ pub struct Outage {
     pub until: Duration,
 }
 
+/// A peer dies, and comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// Which.
+    pub peer: usize,
+    /// When.
+    pub from: Duration,
+    /// Until when.
+    pub until: Duration,
+}
+
 impl Link {
     /// A network without faults.
     #[must_use]
@@ -117,6 +128,28 @@ pub(super) fn links(random: &mut Random) -> [Link; 2] {
         }
     };
     [link(), link()]
+}
+
+/// When peers are dead, in worlds where any dies: one for long, or one that flaps.
+pub(super) fn deaths(random: &mut Random, peers: usize, end: Duration) -> Vec<Death> {
+    if !random.permille(150) {
+        return Vec::new();
+    }
+    let peer = super::index(random, peers);
+    let flaps = random.permille(500);
+    let (count, longest) = if flaps { (6, 4000) } else { (1, 90_000) };
+    let mut deaths = Vec::new();
+    let mut at = Duration::ZERO;
+    for _ in 0..count {
+        let from = at + random.up_to(end / count);
+        at = from + random.up_to(MS * longest);
+        deaths.push(Death {
+            peer,
+            from,
+            until: at,
+        });
+    }
+    deaths
 }
 
 /// When the whole node stands still, as a virtual machine does that is being moved: from when until when.

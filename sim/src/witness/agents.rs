@@ -43,7 +43,7 @@ impl Witness {
                 call.final_reached |= is_final && !call.is_reported;
             }
             Some(Side::Peer) if message.is_request && message.method == Method::Bye => {
-                call.byes_reached.insert(message.to_tag.clone());
+                call.byes_reached.insert((to, message.to_tag.clone()));
             }
             Some(Side::Peer) | None => {}
         }
@@ -58,7 +58,8 @@ impl Witness {
             Verdict::AnswerTwice => 2,
             Verdict::Answer | Verdict::Refuse(_) | Verdict::RingOn | Verdict::Silence => 1,
         };
-        agent.side() == Some(Side::Peer) && call.is_disturbed && call.byes_reached.len() < dialogs
+        let byes = call.byes_reached.iter().filter(|(at, _)| *at == agent);
+        agent.side() == Some(Side::Peer) && call.is_disturbed && byes.count() < dialogs
     }
 
     /// The node was told that this message could not be sent.
@@ -70,7 +71,7 @@ impl Witness {
         let leg = (self.calls.get_mut(&number)).and_then(|call| call.leg_mut(to.side()?));
         if let Some(went) = leg.and_then(|leg| leg.went.get_mut(&message.transaction())) {
             // News of a repeat, when the peer has answered meanwhile, is no news.
-            if !went.rings && !went.is_answered() {
+            if went.copies <= 1 && !went.rings && !went.is_answered() {
                 went.failed_at.get_or_insert(now);
                 self.troubled.insert(to);
             }
@@ -110,7 +111,12 @@ impl Witness {
             return fault(format!("nothing was lost, and the caller says: {error}"));
         }
         let status = outcome.status.unwrap_or(0);
+        let first = call.script.first.map(|behaviour| Script {
+            behaviour,
+            ..call.script
+        });
         let is_due = is_due(&call.script, status)
+            || first.is_some_and(|first| is_due(&first, status))
             || (call.peer.is_none() && [480, 503, 504].contains(&status));
         let is_late = status == 408 && rings_until(&call.script, self.timers.ring);
         if !is_due && !is_late {

@@ -41,7 +41,7 @@ struct Call {
     /// A final answer arrived at the caller.
     final_reached: bool,
     /// To which dialogs of the peer a BYE arrived.
-    byes_reached: BTreeSet<Vec<u8>>,
+    byes_reached: BTreeSet<(Place, Vec<u8>)>,
     is_reported: bool,
 }
 

@@ -212,8 +212,9 @@ fn ack_went(leg: &mut Leg, ack: &Seen, ack_came: bool) -> Result<(), String> {
     if !is_due {
         return Err("no such final answer came".into());
     }
+    let is_past = leg.is_past;
     if let Some(dialog) = leg.dialogs.get_mut(&ack.to_tag) {
-        dialog.is_acked_alone |= dialog.acks_went == 0 && !ack_came;
+        dialog.is_acked_alone |= dialog.acks_went == 0 && (is_past || !ack_came);
         dialog.acks_went += 1;
     }
     let id = leg.invite.clone();

@@ -8,6 +8,7 @@ use loadtest::agent::{
     Agent, Behaviour, Caller, CallerSettings, Outcome, Peer, PeerSettings, Plan, Random, Timers,
 };
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// All agents.
@@ -35,13 +36,15 @@ impl Agents {
                 Caller::new(settings).numbered_from(u64::from(number) * NUMBERS_PER_CALLER)
             });
         let callers = callers.collect();
-        let behaviours: BTreeMap<u64, Behaviour> = scenario
+        let behaviours: BTreeMap<u64, (Option<Behaviour>, Behaviour)> = scenario
             .calls
             .iter()
-            .map(|script| (script.number, script.behaviour))
+            .map(|script| (script.number, (script.first, script.behaviour)))
             .collect();
+        let asked_first: Arc<Mutex<BTreeMap<u64, u8>>> = Arc::default();
         let peers = scenario.peers.iter().zip(0u8..).map(|(peer, number)| {
             let behaviours = behaviours.clone();
+            let asked_first = Arc::clone(&asked_first);
             Peer::new(PeerSettings {
                 local: Place::Peer(number).address(scenario.is_v6),
                 transport: peer.transport,
@@ -49,7 +52,11 @@ impl Agents {
                 seed: random.bits(),
                 max_forwards: 69,
                 chooser: Box::new(move |asked| {
-                    let behaviour = behaviours.get(&asked.number).copied();
+                    let behaviour = behaviours.get(&asked.number).map(|(first, other)| {
+                        let mut asked_first = asked_first.lock().expect("no panic in between");
+                        let is_first = *asked_first.entry(asked.number).or_insert(number) == number;
+                        first.filter(|_| is_first).unwrap_or(*other)
+                    });
                     // A number that nobody dialled: the witness has complained already.
                     behaviour.unwrap_or_else(|| Behaviour::refuse(404))
                 }),

@@ -312,6 +312,12 @@ impl World {
     }
 
     fn is_gone(&mut self, call: Option<u64>, agent: Place) -> bool {
+        if let Place::Peer(peer) = agent
+            && self.scenario.is_dead(usize::from(peer), self.now)
+        {
+            self.disturb(call);
+            return true;
+        }
         let gone = call.and_then(|call| self.gone.get(&(call, agent)));
         let is_gone = gone.is_some_and(|since| *since <= self.now);
         if is_gone {
