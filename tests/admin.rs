@@ -2,8 +2,10 @@
 mod operator_world;
 mod shell_world;
 
+use baton::observe::metrics;
 use operator_world::{Program, promtool};
 use shell_world::{Call, Udp, Wire, establish, hang_up, offer};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 const NONE: &str = "";
@@ -25,6 +27,13 @@ fn figures_are_read_and_promtool_likes_them() {
     for sample in [
         "baton_calls_live 1",
         "baton_calls_total{event=\"answered\"} 1",
+        "baton_dialogs{state=\"confirmed\"} 1",
+        "baton_sip_requests_total{method=\"INVITE\",transport=\"udp\",direction=\"in\"} 1",
+        "baton_sip_requests_total{method=\"INVITE\",transport=\"udp\",direction=\"out\"} 1",
+        "baton_sip_responses_total{method=\"INVITE\",class=\"2xx\",transport=\"udp\",direction=\"out\"} 1",
+        "baton_sip_responses_total{method=\"INVITE\",class=\"1xx\",transport=\"udp\",direction=\"in\"} 1",
+        "baton_call_setup_seconds_count 1",
+        "baton_sip_parse_errors_total{reason=\"bad_cseq\"} 0",
         "baton_peer_sessions{peer=\"peer\"} 1",
         "baton_peer_session_limit{peer=\"peer\"} 10",
         "baton_node_info{node=\"figures\"} 1",
@@ -141,4 +150,31 @@ fn a_place_that_is_named_and_cannot_be_had_keeps_the_node_from_starting() {
         text.contains(&format!("cannot listen on {address} for [admin] listen")),
         "{text}"
     );
+}
+
+#[test]
+fn alerts_and_scrape_name_what_there_is() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/configs/prometheus/");
+    let alerts = include_str!("../configs/prometheus/alerts.yml");
+    let names: BTreeSet<&str> = metrics::ALL.iter().map(|metric| metric.name).collect();
+    let words = alerts.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let named: BTreeSet<&str> = words.filter(|word| word.starts_with("baton_")).collect();
+    assert!(named.len() >= 10, "{named:?}");
+    for name in named {
+        let bare = name.strip_suffix("_bucket").unwrap_or(name);
+        assert!(names.contains(bare), "alerts.yml names {name}");
+    }
+    promtool(&["check", "rules", &format!("{folder}alerts.yml")], "");
+    promtool(&["check", "config", &format!("{folder}scrape.yml")], "");
+}
+
+/// The loop that writes names, labels and kinds of the page against the list of all.
+#[test]
+fn everything_that_is_exported_is_listed_and_the_reverse() {
+    let program = Program::start("listed", Udp::new().local(), NONE);
+    let page = program.get("/metrics").body;
+    let kinds = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let exported: BTreeSet<&str> = kinds.filter_map(|line| line.split(' ').next()).collect();
+    let listed: BTreeSet<&str> = metrics::ALL.iter().map(|metric| metric.name).collect();
+    assert_eq!(exported, listed);
 }

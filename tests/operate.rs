@@ -109,6 +109,52 @@ fn peers_are_listed_and_taken_out_and_put_back() {
 }
 
 #[test]
+fn calls_are_listed_and_narrowed_down() {
+    let mut peer = Udp::new();
+    let program = Program::start("calls", peer.local(), NONE);
+    let mut caller = Udp::to(program.sip);
+    let mut call = Call::new("talks@here", &caller);
+    offer(&mut call, &mut caller);
+    establish(&mut call, &mut caller, &mut peer);
+    let mut second = Call::new("rings@here", &caller);
+    offer(&mut second, &mut caller);
+    let invite = peer.expect("INVITE ");
+    peer.send(&invite.answer("180 Ringing", peer.local(), peer.transport()));
+    caller.expect("180 ");
+
+    let said = program.command(&["calls"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.out.lines().count(), 3, "{said:?}");
+    let line = said.out.lines().nth(1).unwrap_or_default();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let (from, to) = ("sip:caller@example.com", "sip:meet.room@example.com");
+    assert_eq!(words[2..7], [from, to, "peer", "-", "talks@here"], "{line}");
+    for (arguments, id) in [
+        (["--state", "ringing"], "rings@here"),
+        (["--state", "established"], "talks@here"),
+        (["--party", "talks"], "talks@here"),
+    ] {
+        let said = program.command(&[&["calls"], &arguments[..]].concat());
+        assert_eq!(said.out.lines().count(), 2, "{arguments:?}: {said:?}");
+        assert!(said.out.contains(id), "{arguments:?}: {said:?}");
+    }
+    let none = program.command(&["calls", "--peer", "nobody", "--output", "json"]);
+    assert_eq!(none.out, "{\"calls\":[],\"is_cut\":false}\n");
+    let cut = program.command(&["calls", "--limit", "1"]);
+    assert!(
+        cut.out
+            .ends_with("more than 1; narrow it down or take `--limit`\n"),
+        "{cut:?}"
+    );
+    let all = program.command(&["calls", "--peer", "peer", "--output", "json"]);
+    assert!(
+        all.out
+            .contains("\"call_id\":\"rings@here\",\"peer_call_id\":null"),
+        "{all:?}"
+    );
+}
+
+#[test]
 fn an_unknown_peer_is_exit_4_with_a_hint() {
     let program = Program::start("unknown", Udp::new().local(), NONE);
     let said = program.command(&["peer", "drain", "pear"]);

@@ -10,9 +10,10 @@ use crate::pool::Pool;
 use crate::settings::Settings;
 use crate::sip::auth::nonce::Nonces;
 use crate::sip::b2bua::attempt::Searches;
-use crate::sip::message::Writer;
+use crate::sip::message::{Gist, Writer};
 use crate::sip::token::{Kind, Mint, Text, Token};
 use crate::slots::Key;
+use crate::traffic::Direction;
 use crate::wheel::Wheel;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -167,6 +168,10 @@ impl Context {
 
     fn queue(&mut self, transmit: Transmit) {
         self.counters.messages_out.add_one();
+        let gist = Gist::of(self.outbox.bytes(transmit.span));
+        let transport = transmit.hop.transport;
+        let traffic = &self.counters.traffic;
+        traffic.count(Direction::Out, transport, gist.method, gist.class);
         self.outputs.push_back(Output::Send(transmit));
     }
 }

@@ -21,6 +21,7 @@ use crate::sip::transaction::client::{Clients, Event, Late, Matched, Purpose, Tw
 use crate::sip::transaction::key;
 use crate::sip::transaction::server::Servers;
 use crate::slots::{Key, Slots};
+use crate::traffic::Direction;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -107,6 +108,7 @@ impl Core {
     /// A message came.
     pub fn handle_message(&mut self, now: Instant, source: Hop, message: &Message<'_>) {
         self.context.counters.messages_in.add_one();
+        self.count(source, message);
         if message.is_response() {
             self.handle_response(now, message);
         } else if message.is_request() {
@@ -255,6 +257,22 @@ impl Core {
             self.context.wheel.len(),
             self.exchanges.len(),
         ]
+    }
+
+    fn count(&self, source: Hop, message: &Message<'_>) {
+        let traffic = &self.context.counters.traffic;
+        if let Some(fault) = message.fault() {
+            traffic.count_fault(fault);
+        }
+        let class = if message.is_response() {
+            message.status() / 100
+        } else if message.is_request() {
+            0
+        } else {
+            return;
+        };
+        let class = u8::try_from(class).unwrap_or(u8::MAX);
+        traffic.count(Direction::In, source.transport, message.method(), class);
     }
 
     /// What holds between inputs.

@@ -1,5 +1,7 @@
 //! What happened, counted: one set a worker, written by its owner alone, read by anybody.
 
+use crate::times::Times;
+use crate::traffic::Traffic;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
@@ -8,7 +10,13 @@ macro_rules! counters {
         /// ordered by it.
         #[derive(Debug, Default)]
         #[repr(align(128))]
-        pub struct Counters { $($(#[$doc])* pub $name: Counter,)* }
+        pub struct Counters {
+            $($(#[$doc])* pub $name: Counter,)*
+            /// Messages by kind.
+            pub traffic: Traffic,
+            /// From the INVITE to the first 18x or 2xx that goes to the caller.
+            pub setup: Times,
+        }
 
         impl Counters {
             /// Every counter by name, in the order of their declaration.
@@ -29,6 +37,14 @@ impl Counter {
     pub fn add_one(&self) {
         self.0.store(
             self.0.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+    }
+
+    /// So many more; see [`Counter::add_one`].
+    pub(crate) fn add(&self, count: u64) {
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(count),
             Ordering::Relaxed,
         );
     }

@@ -17,6 +17,9 @@ pub enum Transport {
 }
 
 impl Transport {
+    /// All, in the order of their declaration.
+    pub const ALL: [Self; 3] = [Self::Tcp, Self::Tls, Self::Udp];
+
     /// Whether the transport itself repeats lost octets (RFC 3261 §17.1.1.1).
     #[must_use]
     pub fn is_reliable(self) -> bool {

@@ -15,10 +15,13 @@ pub mod output;
 pub mod overload;
 mod pool;
 mod reload;
+mod seen;
 pub mod settings;
 pub mod sip;
 pub mod slots;
 pub mod statuses;
+pub mod times;
+pub mod traffic;
 pub mod wheel;
 
 pub use core::{Core, Owner};
@@ -26,5 +29,6 @@ pub use hop::{ConnectionId, Hop, IdentityId, ListenerId, Transport};
 pub use output::{
     Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Ticket, Transmit,
 };
+pub use seen::{CallSeen, CallState};
 pub use settings::{Listener, SessionTimes, Settings, Timers};
 pub use statuses::Statuses;

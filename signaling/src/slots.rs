@@ -57,6 +57,19 @@ impl<T> Slots<T> {
         self.len() < self.limit
     }
 
+    /// How many slots there are, with an entry or without.
+    pub(crate) fn slots(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The entry of a slot, if one lives there.
+    pub(crate) fn at(&self, slot: u32) -> Option<(Key, &T)> {
+        let entry = self.entries.get(slot as usize)?;
+        let generation = entry.generation;
+        let value = entry.value.as_ref()?;
+        Some((Key { slot, generation }, value))
+    }
+
     /// Another limit from now on. Entries beyond a lower one stay until they are removed.
     pub fn set_limit(&mut self, limit: usize) {
         self.limit = limit.min(SLOTS_MAX);

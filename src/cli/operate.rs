@@ -48,6 +48,24 @@ pub(super) enum Operation {
         #[command(subcommand)]
         wish: Wish,
     },
+    /// List the calls that live
+    Calls {
+        /// Only those in this state
+        #[arg(long, value_parser = ["inviting", "ringing", "answered", "established", "ending"])]
+        state: Option<String>,
+        /// Only those on this peer
+        #[arg(long, value_name = "NAME")]
+        peer: Option<String>,
+        /// Only those of this conference
+        #[arg(long, value_name = "NAME")]
+        conference: Option<String>,
+        /// Only those with this in From, To or a Call-ID
+        #[arg(long, value_name = "TEXT")]
+        party: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        limit: u32,
+    },
     /// Tell where a call would go now, and why
     Explain {
         /// What is dialled, such as meet@example.com
@@ -126,19 +144,40 @@ pub(super) fn operate(
             Wish::Ready { name } => ask.once("POST", &peer(&name, "ready")),
         },
         Operation::Explain { alias, from, zone } => {
-            let mut path = format!("explain?alias={}", encoded(&alias));
-            for (name, value) in [("from", from), ("zone", zone)] {
-                if let Some(value) = value {
-                    path += &format!("&{name}={}", encoded(&value));
-                }
-            }
-            ask.once("GET", &path)
+            let path = format!("explain?alias={}", encoded(&alias));
+            let values = [("from", from), ("zone", zone)];
+            ask.once("GET", &with(path, values))
+        }
+        Operation::Calls {
+            state,
+            peer,
+            conference,
+            party,
+            limit,
+        } => {
+            let values = [
+                ("state", state),
+                ("peer", peer),
+                ("conference", conference),
+                ("party", party),
+            ];
+            ask.once("GET", &with(format!("calls?limit={limit}"), values))
         }
         Operation::Drain { exit: true, .. } => ask.once("POST", "node/shutdown"),
         Operation::Drain { until, .. } => ask.until("node/maintenance", until),
         Operation::Undrain => ask.once("DELETE", "node/maintenance"),
         Operation::Reload => ask.once("POST", "config/reload"),
     }
+}
+
+/// A path with those values that were given.
+fn with<const N: usize>(mut path: String, values: [(&str, Option<String>); N]) -> String {
+    for (name, value) in values {
+        if let Some(value) = value {
+            path += &format!("&{name}={}", encoded(&value));
+        }
+    }
+    path
 }
 
 fn peer(name: &str, wish: &str) -> String {

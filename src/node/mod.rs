@@ -4,6 +4,8 @@
 mod alias;
 mod health;
 mod permits;
+mod seen;
 mod worker;
 
+pub use seen::CallOnPeer;
 pub use worker::{PeerChange, Worker};

@@ -2,6 +2,7 @@
 
 use balancer::Permit;
 use signaling::Attempt;
+use signaling::slots::Key;
 use std::collections::BTreeMap;
 
 /// The permits of one worker.
@@ -33,6 +34,12 @@ impl Permits {
             Some(Some((holder, permit))) if *holder == attempt => Some(permit),
             Some(_) | None => self.given_up.get_mut(&attempt),
         }
+    }
+
+    /// That of the last attempt of a call.
+    pub(super) fn of_call(&self, call: Key) -> Option<&Permit> {
+        let (attempt, permit) = self.last.get(call.slot as usize)?.as_ref()?;
+        (attempt.call == call).then_some(permit)
     }
 
     /// The attempt is over: its permit goes back.

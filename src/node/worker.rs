@@ -32,10 +32,10 @@ pub struct PeerChange {
 
 /// What one thread owns.
 pub struct Worker {
-    core: Core,
+    pub(super) core: Core,
     index: Index,
-    balancer: Arc<Balancer>,
-    permits: Permits,
+    pub(super) balancer: Arc<Balancer>,
+    pub(super) permits: Permits,
     /// What was dialled, and the peers that were tried, for the question under way.
     alias: Vec<u8>,
     tried: Vec<PeerId>,
@@ -206,6 +206,13 @@ impl Worker {
     #[must_use]
     pub fn calls(&self) -> usize {
         self.core.calls()
+    }
+
+    /// Client and server transactions that live.
+    #[must_use]
+    pub fn transactions(&self) -> [usize; 2] {
+        let [_, clients, servers, ..] = self.core.occupancy();
+        [clients, servers]
     }
 
     /// Calls, client and server transactions, timers, requests being carried across and attempts that

@@ -61,6 +61,14 @@ metrics! {
         "SIP messages received and sent, of whatever quality.";
     SIP_RETRANSMISSIONS: Counter "baton_sip_retransmissions_total" ["direction"]
         "SIP messages that had been received or sent before.";
+    SIP_REQUESTS: Counter "baton_sip_requests_total" ["method", "transport", "direction"]
+        "SIP requests received and sent.";
+    SIP_RESPONSES: Counter "baton_sip_responses_total" ["method", "class", "transport", "direction"]
+        "SIP responses received and sent.";
+    SIP_PARSE_ERRORS: Counter "baton_sip_parse_errors_total" ["reason"]
+        "Messages with a fault, by the first one found.";
+    SIP_TRANSACTIONS: Gauge "baton_sip_transactions" ["kind"]
+        "Transactions that live.";
     SIP_REJECTED: Counter "baton_sip_rejected_total" []
         "Requests refused with a final answer of the node's own.";
     SIP_TRANSPORT_ERRORS: Counter "baton_sip_transport_errors_total" []
@@ -70,6 +78,10 @@ metrics! {
 
     CALLS: Gauge "baton_calls_live" []
         "Calls that live.";
+    CALL_SETUP: Histogram "baton_call_setup_seconds" []
+        "Time from an INVITE to the first ringing or answer that goes to its caller.";
+    DIALOGS: Gauge "baton_dialogs" ["state"]
+        "Dialogs with callers, before and after the 2xx.";
     CALLS_TOTAL: Counter "baton_calls_total" ["event"]
         "Calls begun, answered, failed before an answer, and ended.";
 

@@ -45,6 +45,10 @@ figures! {
     turns_gathered,
     /// Calls that live now.
     calls,
+    /// Client transactions that live now.
+    client_transactions,
+    /// Server transactions that live now.
+    server_transactions,
     /// Datagrams received.
     datagrams_in,
     /// Datagrams given to the kernel.

@@ -2,8 +2,10 @@
 
 use super::intake::Intake;
 use super::tcp::{self, Tcp};
+use crate::node::CallOnPeer;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::mpsc;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -13,11 +15,33 @@ pub(super) enum Errand {
         settings: Arc<signaling::Settings>,
         limits: tcp::Limits,
     },
+    /// The calls in the next slots.
+    Calls {
+        slot: u32,
+        slots_max: u32,
+        answer: mpsc::Sender<CallsPage>,
+    },
+}
+
+/// Calls, and the slot to go on from.
+#[derive(Debug)]
+pub(super) struct CallsPage {
+    pub(super) calls: Vec<CallOnPeer>,
+    pub(super) more_from: Option<u32>,
 }
 
 impl Errand {
     pub(super) fn run(&self, now: Instant, intake: &mut Intake, tcp: &mut Tcp) {
         match self {
+            Self::Calls {
+                slot,
+                slots_max,
+                answer,
+            } => {
+                let (calls, more_from) = intake.worker.calls_seen(*slot, *slots_max);
+                // Whoever asked may have gone.
+                drop(answer.try_send(CallsPage { calls, more_from }));
+            }
             Self::Reload { settings, limits } => {
                 tcp.set_limits(*limits);
                 tcp.set_access(Arc::clone(&settings.access));

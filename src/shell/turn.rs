@@ -14,6 +14,7 @@ use super::load::Load;
 use super::tcp::{self, Tcp};
 use super::udp::Udp;
 use crate::node::PeerChange;
+use balancer::PeerState;
 use signaling::sip::message::{Framing, is_new_invite};
 use signaling::{ListenerId, Transport};
 use std::io;
@@ -22,7 +23,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use tracing::info;
+use tracing::{info, warn};
 
 /// Parcels taken in one turn, so that they do not hold up the sockets.
 const PARCELS_MAX: usize = 256;
@@ -390,10 +391,21 @@ impl Turns {
     fn settle(&mut self) {
         while let Some(PeerChange { peer, change }) = self.intake.worker.poll_change() {
             let (from, to) = (change.from.as_str(), change.to.as_str());
-            info!(peer, from, to, "a peer's state changed");
+            match change.to {
+                PeerState::Failed => warn!(peer, from, to, "a peer failed"),
+                PeerState::Active
+                | PeerState::Checking
+                | PeerState::Draining
+                | PeerState::Maintenance
+                | PeerState::Paused => info!(peer, from, to, "a peer's state changed"),
+            }
         }
         let worker = &self.intake.worker;
         self.intake.counters.calls.set(worker.calls() as u64);
+        let [clients, servers] = worker.transactions();
+        let counters = &self.intake.counters;
+        counters.client_transactions.set(clients as u64);
+        counters.server_transactions.set(servers as u64);
         let is_done = self.phase == Phase::Draining && !self.finished;
         let is_flushed = self.doors.doors.iter().all(|door| match door {
             Door::Tcp(_) => self.tcp.is_flushed(),

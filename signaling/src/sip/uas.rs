@@ -243,16 +243,16 @@ impl Core {
         if !self.context.is_authentic(now, hops.0, message, zone) {
             return Ok(());
         }
-        self.begin_call(hops, message, index, zone)
+        self.begin_call(now, hops, message, (index, zone))
     }
 
     /// A new INVITE: 100 at once, and the owner is asked for a peer.
     fn begin_call(
         &mut self,
+        now: Instant,
         (source, reply): (Hop, Hop),
         message: &Message<'_>,
-        index: u64,
-        zone: Option<ZoneId>,
+        (index, zone): (u64, Option<ZoneId>),
     ) -> Result<(), Cause> {
         let has_room = self.calls.has_room()
             && self.servers.has_room_for_calls()
@@ -292,7 +292,7 @@ impl Core {
                 });
                 let dialog = Dialog::of_invite(&settings, message, &tag, reply);
                 let names = (server, message.cseq(), dialog);
-                Call::new(names, offer, (source, reply), zone)
+                Call::new(now, names, offer, (source, reply), zone)
             })
             .ok_or(Cause::Overloaded)?;
         if let Some(call) = self.calls.get_mut(call) {

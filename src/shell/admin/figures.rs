@@ -4,6 +4,7 @@ use super::peer_figures;
 use super::process;
 use super::reloads::Reloads;
 use super::routes::Desk;
+use super::traffic;
 use crate::observe::exposition::{Format, Page};
 use crate::observe::metrics as names;
 use crate::shell::view::View;
@@ -35,7 +36,9 @@ pub(super) fn page(desk: &Desk, format: Format) -> String {
     let mut core = add_up(view.figures.iter().flat_map(|figures| figures.core.each()));
     let mut shell = add_up(view.figures.iter().flat_map(|figures| figures.shell.each()));
     drops(&mut page, &mut core, &mut shell);
+    dialogs(&mut page, &core, &shell);
     messages(&mut page, &mut core);
+    traffic::write(&mut page, view);
     sockets(&mut page, &mut shell);
     peer_figures::write(&mut page, view);
     workers(&mut page, view);
@@ -126,9 +129,25 @@ fn messages(page: &mut Page, core: &mut Sums) {
     }
 }
 
+/// Calls with and without an answer that went to the caller.
+fn dialogs(page: &mut Page, core: &Sums, shell: &Sums) {
+    let count = |sums: &Sums, name| sums.get(name).copied().unwrap_or_default();
+    let begun = count(core, "calls_begun");
+    let decided = count(core, "calls_answered") + count(core, "calls_failed");
+    let live = count(shell, "calls");
+    // The workers count on while they are read one after the other.
+    let early = begun.saturating_sub(decided).min(live);
+    let mut family = page.family(&names::DIALOGS);
+    family.sample(&["early"], early);
+    family.sample(&["confirmed"], live - early);
+}
+
 fn sockets(page: &mut Page, shell: &mut Sums) {
     let live = take(shell, "calls");
     page.family(&names::CALLS).sample(&[], live);
+    let mut transactions = page.family(&names::SIP_TRANSACTIONS);
+    transactions.sample(&["client"], take(shell, "client_transactions"));
+    transactions.sample(&["server"], take(shell, "server_transactions"));
     let connections = take(shell, "connections");
     page.family(&names::CONNECTIONS).sample(&[], connections);
     let mut datagrams = page.family(&names::UDP_DATAGRAMS);

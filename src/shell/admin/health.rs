@@ -4,6 +4,7 @@
 //! turned for long after that hangs.
 
 use super::routes::Desk;
+use super::watch::Watch;
 use crate::shell::view::View;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,11 +46,12 @@ impl Pulse {
     pub(super) async fn keep(desk: Arc<Desk>) {
         let mut beats = tokio::time::interval(BEAT);
         beats.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut begun = VecDeque::new();
+        let (mut begun, mut watch) = (VecDeque::new(), Watch::default());
         loop {
             beats.tick().await;
             let now = Instant::now();
             desk.pulse.look(&desk.view, now);
+            watch.look(&desk.view, now);
             desk.pulse.count(&mut begun, now, desk.view.calls_begun());
             desk.view.control.wake_all();
         }

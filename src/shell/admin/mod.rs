@@ -5,6 +5,7 @@
 //! is there. Who may open the socket's file may do everything.
 
 mod answer;
+mod calls;
 mod door;
 mod figures;
 mod health;
@@ -17,6 +18,8 @@ mod reloads;
 mod routes;
 mod socket_file;
 mod status;
+mod traffic;
+mod watch;
 
 use crate::config::Admin;
 use anyhow::Context;

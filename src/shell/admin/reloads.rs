@@ -157,8 +157,8 @@ impl Reloads {
     }
 }
 
-/// Puts new settings into a worker's ring, which may be full for a moment.
-async fn hand_over(view: &View, worker: u8, errand: Errand) -> Result<(), String> {
+/// Puts an errand into a worker's ring, which may be full for a moment.
+pub(super) async fn hand_over(view: &View, worker: u8, errand: Errand) -> Result<(), String> {
     let begun = Instant::now();
     let mut parcel = Parcel::Errand(Box::new(errand));
     while let Some(inbox) = view.control.inbox(worker) {

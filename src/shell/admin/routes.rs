@@ -84,8 +84,9 @@ impl Desk {
             ["status"] if get => self.status(reader, query.one("format") == Some("nagios")),
             ["peers"] if get => self.peers(reader, None),
             ["peers", name] if get => self.peers(reader, Some(name)),
+            ["calls"] if get => self.calls(reader, query).await,
             ["explain"] if get => self.explain(reader, query),
-            ["status" | "peers" | "explain"] | ["peers", _] => not_with(reader, "GET"),
+            ["calls" | "explain" | "peers" | "status"] | ["peers", _] => not_with(reader, "GET"),
             ["peers", name, word] => match operator(word) {
                 None => no_such_path(reader),
                 Some(_) if !post => not_with(reader, "POST"),

@@ -31,6 +31,10 @@ pub(crate) struct Call {
     /// Released when the caller has its final answer.
     pub(crate) offer: Offer,
     pub(crate) source: Hop,
+    /// When the INVITE came.
+    pub(crate) begun: Instant,
+    /// Whether the caller was told that it rings, or more.
+    is_heard: bool,
     /// The first of the requests that are being carried across.
     pub(crate) exchanges: Option<Key>,
     pub(crate) sessions: Sessions,
@@ -85,6 +89,7 @@ pub(crate) struct With<'a> {
 impl Call {
     /// The call of a new INVITE, in its server transaction.
     pub(crate) fn new(
+        now: Instant,
         (server, invite_cseq, dialog): (Key, u32, Dialog),
         offer: Offer,
         (source, reply): (Hop, Hop),
@@ -117,6 +122,8 @@ impl Call {
             },
             offer,
             source,
+            begun: now,
+            is_heard: false,
             exchanges: None,
             sessions: Sessions::default(),
             refers: Vec::new(),
@@ -343,7 +350,12 @@ impl Core {
     }
 
     fn relay(&mut self, now: Instant, key: Key, with: With<'_>) -> Option<Span> {
-        let (call, message) = (self.calls.get(key)?, with.message?);
+        let (call, message) = (self.calls.get_mut(key)?, with.message?);
+        if !call.is_heard && (180..300).contains(&message.status()) {
+            call.is_heard = true;
+            let time = now.saturating_duration_since(call.begun);
+            self.context.counters.setup.count(time);
+        }
         let tag = answer::caller_tag(&self.context, key);
         let to = Answering {
             server: call.caller.server,

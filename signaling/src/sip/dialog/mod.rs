@@ -100,6 +100,16 @@ impl Dialog {
         }
     }
 
+    /// Our side's From or To value.
+    pub(crate) fn local(&self) -> &[u8] {
+        self.part(Part::Local)
+    }
+
+    /// The other side's From or To value.
+    pub(crate) fn remote(&self) -> &[u8] {
+        self.part(Part::Remote)
+    }
+
     /// Whether a request with our tag is of this dialog: Call-ID and the other side's tag must be
     /// right too (§12.2.2).
     pub(crate) fn matches(&self, message: &Message<'_>) -> bool {

@@ -74,3 +74,60 @@ pub enum Fault {
     #[error("the body is shorter than Content-Length says")]
     BodyTooShort,
 }
+
+impl Fault {
+    /// The values of [`Fault::reason`].
+    pub const REASONS: [&'static str; 22] = [
+        "not_sip",
+        "too_large",
+        "too_many_headers",
+        "line_too_long",
+        "bad_start_line",
+        "bad_version",
+        "bad_request_uri",
+        "bad_status",
+        "bare_line_end",
+        "bad_header_line",
+        "header_end_missing",
+        "missing",
+        "duplicate",
+        "bad_call_id",
+        "bad_cseq",
+        "cseq_mismatch",
+        "bad_max_forwards",
+        "bad_via",
+        "bad_from",
+        "bad_to",
+        "bad_content_length",
+        "body_too_short",
+    ];
+
+    /// As a metric's label.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::NotSip => "not_sip",
+            Self::TooLarge => "too_large",
+            Self::TooManyHeaders => "too_many_headers",
+            Self::LineTooLong => "line_too_long",
+            Self::BadStartLine => "bad_start_line",
+            Self::BadVersion => "bad_version",
+            Self::BadRequestUri => "bad_request_uri",
+            Self::BadStatus => "bad_status",
+            Self::BareLineEnd => "bare_line_end",
+            Self::BadHeaderLine => "bad_header_line",
+            Self::HeaderEndMissing => "header_end_missing",
+            Self::Missing(_) => "missing",
+            Self::Duplicate(_) => "duplicate",
+            Self::BadCallId => "bad_call_id",
+            Self::BadCseq => "bad_cseq",
+            Self::CseqMismatch => "cseq_mismatch",
+            Self::BadMaxForwards => "bad_max_forwards",
+            Self::BadVia => "bad_via",
+            Self::BadFrom => "bad_from",
+            Self::BadTo => "bad_to",
+            Self::BadContentLength => "bad_content_length",
+            Self::BodyTooShort => "body_too_short",
+        }
+    }
+}

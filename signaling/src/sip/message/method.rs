@@ -36,6 +36,25 @@ pub enum Method {
 }
 
 impl Method {
+    /// All, in the order of their declaration.
+    pub const ALL: [Self; 15] = [
+        Self::Ack,
+        Self::Bye,
+        Self::Cancel,
+        Self::Info,
+        Self::Invite,
+        Self::Message,
+        Self::Notify,
+        Self::Options,
+        Self::Prack,
+        Self::Publish,
+        Self::Refer,
+        Self::Register,
+        Self::Subscribe,
+        Self::Update,
+        Self::Other,
+    ];
+
     /// The method of this spelling. RFC 3261 §7.1: methods are case-sensitive.
     #[must_use]
     pub fn from_bytes(text: &[u8]) -> Self {

@@ -10,6 +10,7 @@ mod fault;
 mod first_look;
 mod found;
 mod framer;
+mod gist;
 mod index;
 mod line;
 
@@ -24,6 +25,7 @@ mod writer;
 pub use fault::Fault;
 pub use first_look::is_new_invite;
 pub use framer::{Frame, Framer, StreamFault};
+pub(crate) use gist::Gist;
 pub use index::{Framing, Index, Limits};
 pub use method::Method;
 pub use name::HeaderName;

@@ -1,0 +1,36 @@
+//! Calls of one worker as operators see them, with the peer that each is on.
+
+use super::Worker;
+use balancer::Permit;
+use signaling::CallSeen;
+use std::sync::Arc;
+
+/// One call at one moment.
+#[derive(Clone, Debug)]
+pub struct CallOnPeer {
+    /// What the SIP core knows of it.
+    pub call: CallSeen,
+    /// The peer that holds a session for it.
+    pub peer: Option<String>,
+    /// The conference that it is for.
+    pub conference: Option<Arc<str>>,
+}
+
+impl Worker {
+    /// The calls in the next `slots_max` slots from `slot` on, and the slot to go on from.
+    #[must_use]
+    pub fn calls_seen(&self, slot: u32, slots_max: u32) -> (Vec<CallOnPeer>, Option<u32>) {
+        let (calls, next) = self.core.calls_seen(slot, slots_max);
+        let board = self.balancer.board();
+        let calls = calls.into_iter().map(|call| {
+            let permit = self.permits.of_call(call.key);
+            let peer = permit.and_then(|permit| board.peer(permit.peer()));
+            CallOnPeer {
+                peer: peer.map(|peer| peer.settings.name.clone()),
+                conference: permit.and_then(Permit::conference),
+                call,
+            }
+        });
+        (calls.collect(), next)
+    }
+}

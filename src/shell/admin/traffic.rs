@@ -1,0 +1,82 @@
+//! The part of `/metrics` that counts SIP messages by kind, and times.
+
+use crate::observe::exposition::Page;
+use crate::observe::metrics as names;
+use crate::shell::view::View;
+use signaling::sip::message::Method;
+use signaling::times;
+use signaling::traffic::Kind;
+use std::collections::BTreeMap;
+
+/// A kind of message in words: method, class, transport, direction.
+type Words = [&'static str; 4];
+
+/// Writes it.
+pub(super) fn write(page: &mut Page, view: &View) {
+    let mut requests: BTreeMap<Words, u64> = BTreeMap::new();
+    let mut responses = BTreeMap::new();
+    let mut faults: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for figures in &view.figures {
+        for kind in figures.core.traffic.each() {
+            let sums = if kind.class == 0 {
+                &mut requests
+            } else {
+                &mut responses
+            };
+            *sums.entry(words(kind)).or_default() += kind.count;
+        }
+        for (reason, count) in figures.core.traffic.faults() {
+            *faults.entry(reason).or_default() += count;
+        }
+    }
+    let mut family = page.family(&names::SIP_REQUESTS);
+    for ([method, _, transport, direction], count) in requests {
+        family.sample(&[method, transport, direction], count);
+    }
+    let mut family = page.family(&names::SIP_RESPONSES);
+    for (labels, count) in responses {
+        family.sample(&labels, count);
+    }
+    let mut family = page.family(&names::SIP_PARSE_ERRORS);
+    for (reason, count) in faults {
+        family.sample(&[reason], count);
+    }
+    setup(page, view);
+}
+
+fn setup(page: &mut Page, view: &View) {
+    let mut counts = [0; times::BOUNDS.len() + 1];
+    let mut sum = 0.0;
+    for figures in &view.figures {
+        let times = &figures.core.setup;
+        for (all, count) in counts.iter_mut().zip(times.counts()) {
+            *all += count;
+        }
+        sum += times.sum().as_secs_f64();
+    }
+    page.family(&names::CALL_SETUP)
+        .histogram(&[], &times::BOUNDS, &counts, sum);
+}
+
+fn words(kind: Kind) -> Words {
+    let method = if kind.method == Method::Other {
+        "other"
+    } else {
+        kind.method.as_str()
+    };
+    let class = match kind.class {
+        1 => "1xx",
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        6 => "6xx",
+        _ => "",
+    };
+    let transport = match kind.transport {
+        signaling::Transport::Tcp => "tcp",
+        signaling::Transport::Tls => "tls",
+        signaling::Transport::Udp => "udp",
+    };
+    [method, class, transport, kind.direction.as_str()]
+}
