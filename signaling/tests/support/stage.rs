@@ -17,6 +17,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const OFFER: &str = "v=0\r\no=caller 1 1 IN IP4 192.0.2.1\r\ns=-\r\n";
+/// What a video system offers: lines that nobody between the ends may touch.
+const VIDEO: &str = "v=0\r\no=vcs 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nb=AS:6000\r\nt=0 0\r\n\
+    m=audio 2326 RTP/AVP 0\r\nm=video 2328 RTP/AVP 97\r\nb=TIAS:5936000\r\na=content:main\r\n\
+    m=application 5070 UDP/BFCP *\r\na=floorctrl:c-s\r\nm=video 2330 RTP/AVP 98\r\na=content:slides\r\n\
+    m=application 2332 RTP/AVP 100\r\na=rtpmap:100 H224/4800\r\nm=application 2334 UDP/UDT/IX *\r\n\
+    m=application 2336 UDP/DTLS/UDT/IX *\r\n";
+/// A body of several parts, with line ends of its own.
+const PARTS: &str = "--x\r\nContent-Type: application/sdp\r\n\r\nv=0\n\r\n--x\r\n\
+    Content-Type: application/octet-stream\r\n\r\n\u{0}\u{1}\r\r\n--x--\r\n";
+/// The largest body that a VCS sends (TRUNK.md section 7).
+static LARGEST: [u8; 32_768] = [b'x'; 32_768];
 const FAST_UPDATE: &str = "<media_control><vc_primitive><to_encoder><picture_fast_update/>\
     </to_encoder></vc_primitive></media_control>";
 /// The peers, the first one first.
@@ -736,6 +747,7 @@ impl Stage {
             self.caller_cseq = cseq;
         }
         let body = match what {
+            _ if has_special_body(details) => special_body(details),
             "INVITE" if !has("delayed") => OFFER,
             "ACK" if has("answer") => OFFER,
             _ if has("offer") => OFFER,
@@ -821,6 +833,7 @@ impl Stage {
         self.peer_cseq += u32::from(!matches!(what, "ACK" | "CANCEL"));
         let cseq = number(details, "CSeq=").unwrap_or(self.peer_cseq);
         let body = match what {
+            _ if has_special_body(details) => special_body(details),
             _ if details.contains(&"offer") || details.contains(&"answer") => ANSWER,
             "INFO" => FAST_UPDATE,
             _ => "",
@@ -865,6 +878,7 @@ impl Stage {
         let is_success = (200..300).contains(&status);
         let has_body = details.contains(&"answer") || (is_success && method == "INVITE");
         let body = match side {
+            _ if has_special_body(details) => special_body(details),
             Side::Caller if has_body => OFFER,
             Side::Peer | Side::Peer2 | Side::Peer3 if has_body => ANSWER,
             Side::Caller | Side::Peer | Side::Peer2 | Side::Peer3 => "",
@@ -943,10 +957,23 @@ fn to_tag(bytes: &[u8]) -> String {
     )
 }
 
+fn has_special_body(details: &[&str]) -> bool {
+    !special_body(details).is_empty()
+}
+
+fn special_body(details: &[&str]) -> &'static str {
+    let largest = std::str::from_utf8(&LARGEST).unwrap();
+    let bodies = [("video", VIDEO), ("parts", PARTS), ("largest", largest)];
+    let named = bodies.iter().find(|(name, _)| details.contains(name));
+    named.map_or("", |(_, body)| body)
+}
+
 fn content_type(body: &str) -> &'static str {
     match body {
         "" => "",
         FAST_UPDATE => "Content-Type: application/media_control+xml\r\n",
+        _ if body.as_bytes() == LARGEST => "Content-Type: application/octet-stream\r\n",
+        PARTS => "Content-Type: multipart/mixed;boundary=x\r\nMIME-Version: 1.0\r\n",
         _ => "Content-Type: application/sdp\r\n",
     }
 }
@@ -987,6 +1014,9 @@ fn arrow(message: &Message<'_>) -> String {
         body if body == OFFER.as_bytes() => "+caller's-SDP",
         body if body == ANSWER.as_bytes() => "+peer's-SDP",
         body if body == FAST_UPDATE.as_bytes() => "+fast-update",
+        body if body == LARGEST => "+largest",
+        body if body == PARTS.as_bytes() => "+parts",
+        body if body == VIDEO.as_bytes() => "+video",
         _ => "+another-body",
     };
     let rack = message
