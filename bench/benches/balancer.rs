@@ -1,0 +1,164 @@
+//! What a decision costs: choose among 6, 64 and 1,000 peers, place with and without a conference,
+//! on one thread and while a second one does the same; and a new board.
+//!
+//! `cargo bench -p bench --bench balancer`
+#![expect(clippy::unwrap_used, reason = "a bench that cannot run must stop")]
+
+use balancer::{AliasSettings, Balancer, PeerSettings, Request, Role, Settings, Target, Transport};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+const PEERS: [usize; 3] = [6, 64, 1_000];
+
+fn target() -> Target {
+    Target {
+        transport: Transport::Udp,
+        remote: SocketAddr::from(([127, 0, 0, 1], 5060)),
+    }
+}
+
+fn settings(peers: usize, aliases: Vec<AliasSettings>) -> Settings {
+    // Not all alike, and all with room.
+    let peer = |number: usize| {
+        let room = 1_000_000 + u32::try_from(number % 7).unwrap();
+        PeerSettings::new(format!("p{number}"), target(), room)
+    };
+    Settings {
+        peers: (0..peers).map(peer).collect(),
+        aliases,
+        ..Settings::default()
+    }
+}
+
+fn alias(name: &str, pattern: &str, conference: &str) -> AliasSettings {
+    AliasSettings {
+        name: name.into(),
+        pattern: pattern.into(),
+        priority: 1,
+        conference: Some(conference.into()),
+        role: Role::Participant,
+        may_create: true,
+        participants_max: None,
+        pools: Vec::new(),
+        tags: Vec::new(),
+        zones: Vec::new(),
+    }
+}
+
+/// A plan of ten rules, of which the last one matches.
+fn plan() -> Vec<AliasSettings> {
+    let mut plan: Vec<AliasSettings> = (0..9)
+        .map(|number| {
+            let pattern = format!(r"{number}(\d{{4}})@example\.com");
+            alias(&format!("a{number}"), &pattern, r"c-\1")
+        })
+        .collect();
+    plan.push(alias("meet", r"meet\.(.+)@example\.com", r"\1"));
+    plan
+}
+
+fn request(alias: &[u8], now: Instant) -> Request<'_> {
+    Request {
+        alias,
+        zone: "edge",
+        tried: &[],
+        sessions: 1,
+        now,
+    }
+}
+
+/// Measures `work`, alone and while another thread does it too.
+fn alone_and_together(criterion: &mut Criterion, name: &str, work: impl Fn() -> bool + Sync) {
+    criterion.bench_function(&format!("{name}, 1 thread"), |bencher| {
+        bencher.iter(&work);
+    });
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                black_box(work());
+            }
+        });
+        criterion.bench_function(&format!("{name}, 2 threads"), |bencher| {
+            bencher.iter(&work);
+        });
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+fn choose(criterion: &mut Criterion) {
+    let now = Instant::now();
+    for peers in PEERS {
+        let balancer = Balancer::new(&settings(peers, Vec::new()), 1, now).unwrap();
+        let request = request(b"meet@example.com", now);
+        alone_and_together(criterion, &format!("choose among {peers}"), || {
+            balancer.look(black_box(&request)).is_ok()
+        });
+        alone_and_together(criterion, &format!("place among {peers}"), || {
+            balancer.place(black_box(&request)).is_ok()
+        });
+    }
+}
+
+fn known_conference(criterion: &mut Criterion) {
+    let now = Instant::now();
+    for (rules, plan) in [(1, plan().split_off(9)), (10, plan())] {
+        let balancer = Balancer::new(&settings(6, plan), 1, now).unwrap();
+        let request = request(b"meet.sales@example.com", now);
+        let mut first = balancer.place(&request).unwrap();
+        let _here = first.permit.confirm();
+        let name = format!("place in a known conference, {rules} rules");
+        alone_and_together(criterion, &name, || {
+            let mut placement = balancer.place(black_box(&request)).unwrap();
+            let _here = placement.permit.confirm();
+            true
+        });
+        drop(first);
+    }
+}
+
+fn new_conference(criterion: &mut Criterion) {
+    let now = Instant::now();
+    let balancer = Balancer::new(&settings(6, plan()), 1, now).unwrap();
+    // Some thousand others run.
+    let names = (0..10_000).map(|number| format!("meet.{number}@example.com"));
+    let held: Vec<_> = names
+        .map(|name| balancer.place(&request(name.as_bytes(), now)).unwrap())
+        .collect();
+    criterion.bench_function("begin and end a conference among 10,000", |bencher| {
+        bencher.iter(|| {
+            balancer
+                .place(&request(b"meet.new@example.com", now))
+                .is_ok()
+        });
+    });
+    drop(held);
+}
+
+fn board(criterion: &mut Criterion) {
+    let now = Instant::now();
+    for peers in PEERS {
+        let settings = settings(peers, plan());
+        let balancer = Balancer::new(&settings, 1, now).unwrap();
+        let id = balancer.board().peers().first().unwrap().id;
+        criterion.bench_function(&format!("addresses of one of {peers} anew"), |bencher| {
+            bencher.iter(|| balancer.set_targets(id, &[target()]));
+        });
+        criterion.bench_function(
+            &format!("reload with {peers} peers and 10 rules"),
+            |bencher| {
+                bencher.iter_batched(
+                    || settings.clone(),
+                    |settings| balancer.reload(&settings, now).unwrap(),
+                    BatchSize::LargeInput,
+                );
+            },
+        );
+    }
+}
+
+criterion_group!(benches, choose, known_conference, new_conference, board);
+criterion_main!(benches);
