@@ -5,7 +5,7 @@ use crate::conferences::{ConferenceFigures, Directory};
 use crate::health::{Event, Health};
 use crate::leases::Leases;
 use crate::moment::{Epoch, millis};
-use crate::plan::Mistake;
+use crate::plan::{Mistake, Name};
 use crate::report::{Cause, Outcome, Reported};
 use crate::settings::{Operator, Settings, Target};
 use arc_swap::{ArcSwap, Guard};
@@ -78,7 +78,9 @@ impl Balancer {
     /// # Errors
     /// Why not: `AliasUnknown` or `CallerNotAllowed`.
     pub fn serves(&self, alias: &[u8], zone: &str) -> Result<(), crate::NoPlace> {
-        self.board_now().plan.route(alias, zone).map(|_| ())
+        let mut name = Name::empty();
+        let board = self.board_now();
+        board.plan.route(alias, zone, &mut name).map(|_| ())
     }
 
     /// Tells how a call or a probe went. What that changed of the peer's state.

@@ -6,12 +6,13 @@
 use crate::board::{Candidate, PeerId, Pool};
 use crate::health::Rules;
 use crate::sessions::Seen;
-use crate::settings::{Operator, Strategy};
+use crate::settings::Strategy;
 use std::sync::atomic::Ordering;
 
 /// What a choice is for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
+    pub(crate) rules: &'a Rules,
     pub(crate) now: u64,
     /// Peers that are not to be chosen.
     pub(crate) tried: &'a [PeerId],
@@ -26,22 +27,22 @@ pub(crate) struct Wanted<'a> {
 pub(crate) type Chosen<'a> = (&'a Candidate, Seen);
 
 /// The best peer of a pool that can take the call.
-pub(crate) fn choose<'a>(pool: &'a Pool, rules: &Rules, wanted: &Wanted<'_>) -> Option<Chosen<'a>> {
+pub(crate) fn choose<'a>(pool: &'a Pool, wanted: &Wanted<'_>) -> Option<Chosen<'a>> {
     let candidates = &*pool.candidates;
     match pool.strategy {
-        Strategy::MostAvailable => best(candidates, rules, wanted, most_available),
-        Strategy::LeastBusy => best(candidates, rules, wanted, least_busy),
-        Strategy::Weighted => best(candidates, rules, wanted, weighted),
+        Strategy::MostAvailable => best(candidates, wanted, most_available),
+        Strategy::LeastBusy => best(candidates, wanted, least_busy),
+        Strategy::Weighted => best(candidates, wanted, weighted),
         Strategy::RoundRobin => round_robin(candidates, wanted),
-        Strategy::Dma => best(candidates, rules, wanted, dma),
+        Strategy::Dma => best(candidates, wanted, dma),
     }
 }
 
-/// Why a candidate cannot take a call, or what it has taken.
+/// Why a candidate cannot take a call, or with which figures it can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fitness {
-    /// It could: its counts, the sessions in use and its room.
-    Fits(Seen, u32, u32),
+    /// It can.
+    Fits(Figures),
     /// It failed for the same call before.
     Tried,
     /// It lacks a tag.
@@ -52,24 +53,42 @@ pub(crate) enum Fitness {
     Full,
 }
 
+/// A peer's figures as they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Figures {
+    seen: Seen,
+    /// Sessions in use, corrected by what the peer reports.
+    used: u32,
+    /// Room for sessions.
+    room: u32,
+    /// How far a slow start has got, in parts of 1,024.
+    strength: u64,
+}
+
+#[inline]
 pub(crate) fn fitness(candidate: &Candidate, wanted: &Wanted<'_>) -> Fitness {
-    let health = candidate.vitals.health();
-    if health.operator != Operator::Ready || !health.is_well(wanted.now) {
+    let vitals = &candidate.vitals;
+    let Some(strength) = vitals.strength(wanted.now, wanted.rules) else {
         return Fitness::Unwell;
-    }
+    };
     if candidate.tags & wanted.tags != wanted.tags {
         return Fitness::Untagged;
     }
     if wanted.tried.contains(&candidate.id) {
         return Fitness::Tried;
     }
-    let seen = candidate.vitals.counts.seen();
-    let used = candidate.vitals.used(seen);
-    let room = candidate.vitals.limit(candidate.sessions_max);
-    if used.saturating_add(wanted.sessions) > candidate.new_limit.min(room) {
+    let seen = vitals.counts.seen();
+    let used = vitals.used(seen);
+    let room = vitals.limit(candidate.sessions_max);
+    if u64::from(used) + u64::from(wanted.sessions) > u64::from(candidate.new_limit.min(room)) {
         return Fitness::Full;
     }
-    Fitness::Fits(seen, used, room)
+    Fitness::Fits(Figures {
+        seen,
+        used,
+        room,
+        strength,
+    })
 }
 
 /// The highest score; equals are drawn lots for, so that none of them has a better place than
@@ -77,31 +96,29 @@ pub(crate) fn fitness(candidate: &Candidate, wanted: &Wanted<'_>) -> Fitness {
 #[inline(always)]
 fn best<'a>(
     candidates: &'a [Candidate],
-    rules: &Rules,
     wanted: &Wanted<'_>,
     score: impl Fn(&Candidate, u32, u32) -> u64,
 ) -> Option<Chosen<'a>> {
-    let mut best: Option<(u64, u32, Chosen<'a>)> = None;
+    let mut best: Option<Chosen<'a>> = None;
+    let (mut most, mut highest) = (0, 0);
     for candidate in candidates {
-        let Fitness::Fits(seen, used, room) = fitness(candidate, wanted) else {
+        let Fitness::Fits(figures) = fitness(candidate, wanted) else {
             continue;
         };
-        let strength = candidate.vitals.health().strength(wanted.now, rules);
-        let score = match strength {
-            1_024 => score(candidate, used, room),
-            part => score(candidate, used, room) / 1_024 * part,
-        };
-        let better = match best {
-            None => true,
-            Some((most, _, _)) if score != most => score > most,
-            Some((_, lot, _)) => lot_of(wanted.turn, candidate.position) > lot,
-        };
-        if better {
-            let lot = lot_of(wanted.turn, candidate.position);
-            best = Some((score, lot, (candidate, seen)));
+        let mut score = score(candidate, figures.used, figures.room);
+        if figures.strength != 1_024 {
+            score = score / 1_024 * figures.strength;
+        }
+        if score < most {
+            continue;
+        }
+        let lot = lot_of(wanted.turn, candidate.position);
+        if score > most || lot >= highest {
+            (most, highest) = (score, lot);
+            best = Some((candidate, figures.seen));
         }
     }
-    best.map(|(_, _, chosen)| chosen)
+    best
 }
 
 /// Whoever's turn it is among those that can take the call, so that the share of one that cannot is
@@ -109,8 +126,8 @@ fn best<'a>(
 fn round_robin<'a>(candidates: &'a [Candidate], wanted: &Wanted<'_>) -> Option<Chosen<'a>> {
     let fitting = || {
         candidates.iter().filter_map(|candidate| {
-            if let Fitness::Fits(seen, ..) = fitness(candidate, wanted) {
-                Some((candidate, seen))
+            if let Fitness::Fits(figures) = fitness(candidate, wanted) {
+                Some((candidate, figures.seen))
             } else {
                 None
             }
@@ -121,7 +138,9 @@ fn round_robin<'a>(candidates: &'a [Candidate], wanted: &Wanted<'_>) -> Option<C
     fitting().nth(turn).or_else(|| fitting().next())
 }
 
-/// A number that says nothing but who wins this time.
+/// A number that says nothing but who of some equals wins this time (the finish of MurmurHash3:
+/// every bit of turn and position changes half of the bits).
+#[inline]
 fn lot_of(turn: u32, position: u32) -> u32 {
     let mut lot = (turn ^ position.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
     lot ^= lot >> 15;

@@ -6,6 +6,7 @@ use crate::board::{Board, Candidate, PeerId, PeerState, Pool};
 use crate::choose::{Fitness, Wanted, fitness};
 use crate::conferences::ConferenceFigures;
 use crate::place::{NoPlace, Request};
+use crate::plan::Name;
 use crate::settings::Strategy;
 use std::fmt;
 use std::sync::Arc;
@@ -114,7 +115,8 @@ impl Balancer {
             pools: Vec::new(),
             decision: Err(NoPlace::AliasUnknown),
         };
-        let route = match board.plan.route(request.alias, request.zone) {
+        let mut name = Name::empty();
+        let route = match board.plan.route(request.alias, request.zone, &mut name) {
             Ok(route) => route,
             Err(why) => {
                 explanation.decision = Err(why);
@@ -122,14 +124,15 @@ impl Balancer {
             }
         };
         explanation.rule = route.rule.map(|rule| rule.name.clone());
-        if let Some(name) = &route.conference {
+        if route.has_conference {
             explanation.conference = Some(name.as_str().to_owned());
             explanation.running = self.directory.find(name.as_str());
         }
-        let decided = self.look_on(&board, &route, request);
+        let decided = self.look_on(&board, &route, (&name, request));
         let asking = Asking {
             board: &board,
             wanted: Wanted {
+                rules: &board.rules,
                 now: self.millis(request.now),
                 tried: request.tried,
                 sessions: request.sessions.max(1),

@@ -1,4 +1,5 @@
-//! Time as the atomics hold it: milliseconds since the balancer was made.
+//! Time as the atomics hold it: milliseconds since the balancer was made. And what looks like
+//! chance, and is not.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,19 @@ impl Epoch {
     }
 }
 
-/// Whole milliseconds of a duration.
+/// Whole milliseconds of a duration, without a division of 128 bits.
+#[inline]
 pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    duration
+        .as_secs()
+        .saturating_mul(1_000)
+        .saturating_add(duration.subsec_millis().into())
+}
+
+/// A number that looks like chance (the last step of SplitMix64).
+pub(crate) fn mix(mut bits: u64) -> u64 {
+    bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ bits >> 31
 }

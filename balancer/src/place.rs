@@ -13,7 +13,7 @@ use crate::choose::{Fitness, Wanted, choose, fitness, next_turn, take_turn};
 use crate::conferences::{Full, MayReplace, Seat};
 use crate::health::State;
 use crate::permit::Permit;
-use crate::plan::Route;
+use crate::plan::{Name, Route};
 use crate::sessions::Seen;
 use crate::settings::{Failover, Operator, Role, Target};
 use crate::vitals::Reason;
@@ -89,12 +89,13 @@ impl Balancer {
     /// Why there is none.
     pub fn place(&self, request: &Request<'_>) -> Result<Placement, NoPlace> {
         let board = self.board_now();
-        let route = board.plan.route(request.alias, request.zone)?;
-        let decision = self.decision(&board, &route, request);
+        let mut name = Name::empty();
+        let route = board.plan.route(request.alias, request.zone, &mut name)?;
+        let decision = self.decision(&board, &route, (&name, request));
         let role = route.rule.map_or_else(Role::default, |rule| rule.role);
-        let (peer, permit, reason) = match &route.conference {
+        let (peer, permit, reason) = match decision.conference() {
             None => decision.choose(request.tried)?,
-            Some(name) => decision.join(name.as_str())?,
+            Some(name) => decision.join(name)?,
         };
         peer.vitals.count_chosen(reason);
         Ok(Placement {
@@ -115,8 +116,9 @@ impl Balancer {
     /// Why nowhere.
     pub fn look(&self, request: &Request<'_>) -> Result<PeerId, NoPlace> {
         let board = self.board_now();
-        let route = board.plan.route(request.alias, request.zone)?;
-        self.look_on(&board, &route, request)
+        let mut name = Name::empty();
+        let route = board.plan.route(request.alias, request.zone, &mut name)?;
+        self.look_on(&board, &route, (&name, request))
     }
 
     /// [`Balancer::look`] on a route that is known.
@@ -124,9 +126,9 @@ impl Balancer {
         &self,
         board: &Board,
         route: &Route<'_>,
-        request: &Request<'_>,
+        named: (&Name, &Request<'_>),
     ) -> Result<PeerId, NoPlace> {
-        let decision = self.decision(board, route, request);
+        let decision = self.decision(board, route, named);
         decision.look().map(|peer| peer.id)
     }
 
@@ -134,12 +136,13 @@ impl Balancer {
         &'a self,
         board: &'a Board,
         route: &'a Route<'a>,
-        request: &'a Request<'a>,
+        (name, request): (&'a Name, &'a Request<'a>),
     ) -> Decision<'a> {
         Decision {
             balancer: self,
             board,
             route,
+            name,
             request,
             now: self.millis(request.now),
         }
@@ -151,6 +154,7 @@ struct Decision<'a> {
     balancer: &'a Balancer,
     board: &'a Board,
     route: &'a Route<'a>,
+    name: &'a Name,
     request: &'a Request<'a>,
     now: u64,
 }
@@ -158,6 +162,11 @@ struct Decision<'a> {
 type Decided<'a> = Result<(&'a Peer, Permit, Reason), NoPlace>;
 
 impl<'a> Decision<'a> {
+    /// The conference that the call is for.
+    fn conference(&self) -> Option<&'a str> {
+        self.route.has_conference.then(|| self.name.as_str())
+    }
+
     /// The best peer of the first pool that has one, with its sessions.
     fn choose(&self, tried: &[PeerId]) -> Decided<'a> {
         for pool in self.route.pools {
@@ -166,7 +175,7 @@ impl<'a> Decision<'a> {
             };
             let wanted = self.wanted(tried, take_turn(pool));
             for _ in 0..ROUNDS_MAX {
-                let Some((candidate, seen)) = choose(pool, &self.board.rules, &wanted) else {
+                let Some((candidate, seen)) = choose(pool, &wanted) else {
                     break;
                 };
                 // Somebody else may have taken a session of it since it was read; then another one
@@ -175,7 +184,7 @@ impl<'a> Decision<'a> {
                     && let Some(peer) = self.board.peers().get(candidate.position as usize)
                 {
                     let permit = Permit::of(candidate.id, &candidate.vitals, wanted.sessions);
-                    if self.route.conference.is_none()
+                    if !self.route.has_conference
                         && let Some(lease) = self.balancer.leases.claim_peer(peer.id, self.now)
                     {
                         return Ok((peer, lease, Reason::Lease));
@@ -291,11 +300,11 @@ impl<'a> Decision<'a> {
 
     /// Where the call would go; takes nothing.
     fn look(&self) -> Result<&'a Peer, NoPlace> {
-        let Some(name) = &self.route.conference else {
+        let Some(name) = self.conference() else {
             return self.look_in_pools(self.request.tried);
         };
         let rule = self.route.rule;
-        let Some(running) = self.balancer.directory.find(name.as_str()) else {
+        let Some(running) = self.balancer.directory.find(name) else {
             return match rule {
                 Some(rule) if !rule.may_create => Err(NoPlace::NotStarted),
                 Some(_) | None => self.look_in_pools(self.request.tried),
@@ -322,14 +331,15 @@ impl<'a> Decision<'a> {
             .filter_map(|pool| self.board.pools.get(usize::from(*pool)))
             .find_map(|pool| {
                 let wanted = self.wanted(tried, next_turn(pool));
-                let (candidate, _) = choose(pool, &self.board.rules, &wanted)?;
+                let (candidate, _) = choose(pool, &wanted)?;
                 self.board.peers().get(candidate.position as usize)
             })
             .ok_or_else(|| self.why_none(tried))
     }
 
-    fn wanted<'w>(&self, tried: &'w [PeerId], turn: u32) -> Wanted<'w> {
+    fn wanted<'w>(&'w self, tried: &'w [PeerId], turn: u32) -> Wanted<'w> {
         Wanted {
+            rules: &self.board.rules,
             now: self.now,
             tried,
             sessions: self.request.sessions.max(1),

@@ -3,6 +3,7 @@
 use crate::balancer::Balancer;
 use crate::board::{Board, Peer, PeerId};
 use crate::health::{Event, Health, Rules, State};
+use crate::moment::mix;
 use crate::settings::{Operator, Target};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -102,12 +103,4 @@ fn is_probed(board: &Board, peer: &Peer) -> bool {
     board.rules.probe
         && !peer.targets.is_empty()
         && peer.vitals.health().operator != Operator::Maint
-}
-
-/// A number that looks like chance (the last step of SplitMix64).
-fn mix(mut bits: u64) -> u64 {
-    bits = bits.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
 }

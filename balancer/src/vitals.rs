@@ -89,6 +89,19 @@ impl Vitals {
         }
     }
 
+    /// How far a peer that may be chosen has got with its slow start, in parts of 1,024; `None`:
+    /// its health or the operator is against it.
+    #[inline]
+    pub(crate) fn strength(&self, now: u64, rules: &Rules) -> Option<u64> {
+        let bits = self.health.load(Ordering::Relaxed);
+        if Health::is_plain(bits, now) {
+            return Some(1_024);
+        }
+        let health = Health::from_bits(bits);
+        let serves = health.operator == Operator::Ready && health.is_well(now);
+        serves.then(|| health.strength(now, rules))
+    }
+
     pub(crate) fn health(&self) -> Health {
         Health::from_bits(self.health.load(Ordering::Relaxed))
     }
@@ -118,14 +131,19 @@ impl Vitals {
 
     /// Sessions in use as far as a choice is concerned: taken here, corrected by what the peer
     /// reports.
+    #[inline]
     pub(crate) fn used(&self, seen: Seen) -> u32 {
-        let correction = self.correction.load(Ordering::Relaxed);
-        seen.taken()
-            .saturating_add_signed(correction)
-            .max(seen.reserved())
+        match self.correction.load(Ordering::Relaxed) {
+            0 => seen.taken(),
+            correction => seen
+                .taken()
+                .saturating_add_signed(correction)
+                .max(seen.reserved()),
+        }
     }
 
     /// `limit`, or less if the peer reports less room.
+    #[inline]
     pub(crate) fn limit(&self, limit: u32) -> u32 {
         limit.min(self.room.load(Ordering::Relaxed))
     }

@@ -80,8 +80,8 @@ fn balancer(now: Instant) -> Balancer {
     Balancer::new(&settings, 1, now).unwrap()
 }
 
-/// How many allocations a thousand decisions make on this thread, after some that warm it up.
-fn allocations(balancer: &Balancer, request: &Request<'_>) -> u64 {
+/// How many allocations so many decisions make on this thread, after some that warm it up.
+fn allocations(balancer: &Balancer, request: &Request<'_>, decisions: u32) -> u64 {
     let decide = |times| {
         for _ in 0..times {
             let mut placement = balancer.place(request).unwrap();
@@ -90,7 +90,7 @@ fn allocations(balancer: &Balancer, request: &Request<'_>) -> u64 {
     };
     decide(100);
     let before = ALLOCATIONS.with(Cell::get);
-    decide(1_000);
+    decide(decisions);
     ALLOCATIONS.with(Cell::get) - before
 }
 
@@ -111,19 +111,16 @@ fn a_decision_allocates_nothing() {
     );
     let first = balancer.place(&meet).unwrap();
     assert_eq!(first.permit.conference().as_deref(), Some("room-sales"));
-    assert_eq!(allocations(&balancer, &plain), 0);
-    assert_eq!(allocations(&balancer, &meet), 0);
+    assert_eq!(allocations(&balancer, &plain, 1_000), 0);
+    assert_eq!(allocations(&balancer, &meet, 1_000), 0);
     let start = Barrier::new(3);
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 start.wait();
-                let counted = [
-                    allocations(&balancer, &plain),
-                    allocations(&balancer, &meet),
-                ];
-                // What several threads need at one moment is made when the first ones meet.
-                assert!(counted.iter().all(|count| *count <= 8), "{counted:?}");
+                let counted = [&plain, &meet].map(|one| allocations(&balancer, one, 20_000));
+                // What each of several threads needs for itself is made when they first meet.
+                assert!(counted.iter().all(|count| *count < 500), "{counted:?}");
             });
         }
     });

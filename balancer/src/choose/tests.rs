@@ -4,7 +4,9 @@ use super::*;
 use crate::board::Board;
 use crate::health::{Event, Health};
 use crate::report::{Reported, Source};
-use crate::settings::{HealthSettings, PeerSettings, PoolSettings, Settings, Target, Transport};
+use crate::settings::{
+    HealthSettings, Operator, PeerSettings, PoolSettings, Settings, Target, Transport,
+};
 use proptest::prelude::{
     Just, ProptestConfig, Strategy as Generator, any, prop, prop_assert, prop_assert_eq,
     prop_oneof, proptest,
@@ -168,10 +170,10 @@ proptest! {
         let board = board(&plans, strategy);
         let ids = board.peers().iter().zip(&plans);
         let tried: Vec<PeerId> = ids.filter(|(_, plan)| plan.is_tried).map(|(peer, _)| peer.id).collect();
-        let wanted = Wanted { now: NOW, tried: &tried, sessions, tags: 0, turn };
+        let wanted = Wanted { rules: &board.rules, now: NOW, tried: &tried, sessions, tags: 0, turn };
         let scores: Vec<Option<f64>> = plans.iter().map(|plan| naive(plan, strategy, sessions)).collect();
         let best = scores.iter().flatten().copied().reduce(f64::max);
-        let chosen = choose(&board.pools[0], &board.rules, &wanted);
+        let chosen = choose(&board.pools[0], &wanted);
         let chosen = chosen.map(|(candidate, seen)| {
             assert_eq!(seen.taken(), plans[candidate.position as usize].taken);
             candidate.position as usize
@@ -219,13 +221,14 @@ fn lots_favour_nobody() {
         let mut wins = [0u32; 12];
         for turn in 0..9_000 {
             let wanted = Wanted {
+                rules: &board.rules,
                 now: NOW,
                 tried: &tried,
                 sessions: 1,
                 tags: 0,
                 turn,
             };
-            let (chosen, _) = choose(&board.pools[0], &board.rules, &wanted).expect("room");
+            let (chosen, _) = choose(&board.pools[0], &wanted).expect("room");
             wins[chosen.position as usize] += 1;
         }
         let fair = |(at, won): (usize, &u32)| match at {
@@ -261,13 +264,14 @@ fn who_comes_back_begins_slowly() {
     }
     let chosen = |now| {
         let wanted = Wanted {
+            rules: &board.rules,
             now,
             tried: &[],
             sessions: 1,
             tags: 0,
             turn: 0,
         };
-        let chosen = choose(&board.pools[0], &board.rules, &wanted);
+        let chosen = choose(&board.pools[0], &wanted);
         chosen.expect("room").0.position
     };
     // 100 free at a part of its strength against 50 free.

@@ -16,6 +16,10 @@ fn run(start: Health, rules: &Rules, events: &[(u64, Event)]) -> Health {
     events.iter().fold(start, |health, (now, event)| {
         let after = health.after(*event, *now, rules);
         assert_eq!(Health::from_bits(after.to_bits()), after);
+        let is_plain = after.state == State::Active
+            && after.operator == Operator::Ready
+            && after.strength(*now, rules) == 1_024;
+        assert_eq!(Health::is_plain(after.to_bits(), *now), is_plain);
         after
     })
 }

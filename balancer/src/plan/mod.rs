@@ -12,7 +12,7 @@ pub use pattern::{PatternError, check_pattern};
 use crate::board::position_of;
 use crate::place::NoPlace;
 use crate::settings::{AliasSettings, Role, Settings};
-use pattern::Pattern;
+use pattern::{Applied, Pattern};
 
 /// What is wrong with settings that were handed over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,8 @@ pub(crate) struct Rule {
 pub(crate) struct Route<'p> {
     /// None where there is no dial plan.
     pub(crate) rule: Option<&'p Rule>,
-    pub(crate) conference: Option<Name>,
+    /// Whether the name that was written is its conference; if not, the calls share nothing.
+    pub(crate) has_conference: bool,
     /// Positions of pools on the board.
     pub(crate) pools: &'p [u16],
     pub(crate) tags: u64,
@@ -145,12 +146,17 @@ impl Plan {
             .fold(0, |bits, (_, bit)| bits | 1 << bit)
     }
 
-    /// Where calls for this alias from this zone go.
-    pub(crate) fn route(&self, alias: &[u8], zone: &str) -> Result<Route<'_>, NoPlace> {
+    /// Where calls for this alias from this zone go. The conference's name is written into `name`.
+    pub(crate) fn route(
+        &self,
+        alias: &[u8],
+        zone: &str,
+        name: &mut Name,
+    ) -> Result<Route<'_>, NoPlace> {
         if self.rules.is_empty() {
             return Ok(Route {
                 rule: None,
-                conference: None,
+                has_conference: false,
                 pools: &self.all_pools,
                 tags: 0,
             });
@@ -159,17 +165,21 @@ impl Plan {
         let alias = without_scheme(alias);
         let mut refused = false;
         for rule in &self.rules {
-            let Some(conference) = rule.pattern.apply(alias) else {
+            let applied = rule.pattern.apply(alias, name);
+            if applied == Applied::NoMatch {
                 continue;
-            };
+            }
             if !rule.zones.is_empty() && !rule.zones.iter().any(|known| known == zone) {
                 // A later rule may serve the same alias to this zone.
                 refused = true;
                 continue;
             }
+            if applied == Applied::BadName {
+                return Err(NoPlace::AliasUnknown);
+            }
             return Ok(Route {
                 rule: Some(rule),
-                conference: conference.ok_or(NoPlace::AliasUnknown)?,
+                has_conference: applied == Applied::Conference,
                 pools: &rule.pools,
                 tags: rule.tags,
             });

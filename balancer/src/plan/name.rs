@@ -4,7 +4,6 @@
 pub(crate) const NAME_MAX: usize = 255;
 
 /// A name of at most [`NAME_MAX`] bytes.
-#[derive(Clone, Copy)]
 pub(crate) struct Name {
     bytes: [u8; NAME_MAX],
     len: u8,
@@ -16,6 +15,10 @@ impl Name {
             bytes: [0; NAME_MAX],
             len: 0,
         }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
     }
 
     /// Adds a text in lower case, so that letter case makes no second conference. `None`: it does

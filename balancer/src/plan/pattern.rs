@@ -10,14 +10,35 @@ pub(super) struct Pattern {
     regex: Regex,
     /// The parts of the conference's name; none where calls share nothing.
     name: Option<Box<[Part]>>,
-    /// Used captures: those of one look-up serve the next one, so that none is allocated.
-    captures: ArrayQueue<CaptureLocations>,
+    /// What earlier look-ups used, for the next ones.
+    used: ArrayQueue<Searcher>,
+}
+
+/// What one look-up needs for itself. An expression that several threads search with at one moment
+/// allocates for all but one of them; each has a copy of its own, with its own caches, and allocates
+/// only the first times.
+struct Searcher {
+    regex: Regex,
+    captures: CaptureLocations,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Part {
     Capture(usize),
     Text(Box<str>),
+}
+
+/// What a pattern makes of an alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Applied {
+    /// It matches, and the calls share nothing.
+    Alone,
+    /// It matches, and makes a name that is empty or too long.
+    BadName,
+    /// It matches, and the name is written.
+    Conference,
+    /// It does not match.
+    NoMatch,
 }
 
 /// Why a pattern or a conference's name cannot be used.
@@ -36,8 +57,8 @@ pub enum PatternError {
 
 /// Memory that one compiled expression may take.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
-/// Captures that are kept: more than threads look at one time.
-const CAPTURES_KEPT: usize = 64;
+/// Searchers that are kept: more than threads look at one time.
+const SEARCHERS_KEPT: usize = 64;
 
 impl Pattern {
     pub(super) fn new(pattern: &str, conference: Option<&str>) -> Result<Self, PatternError> {
@@ -56,29 +77,44 @@ impl Pattern {
         Ok(Self {
             regex,
             name,
-            captures: ArrayQueue::new(CAPTURES_KEPT),
+            used: ArrayQueue::new(SEARCHERS_KEPT),
         })
     }
 
-    /// `None`: the alias does not match. `Some(None)`: it does, and makes a name that is none.
-    /// `Some(Some(None))`: it does, and the calls share nothing.
-    #[expect(
-        clippy::option_option,
-        reason = "three answers, told apart by the one caller"
-    )]
-    pub(super) fn apply(&self, alias: &str) -> Option<Option<Option<Name>>> {
-        let Some(parts) = &self.name else {
-            return self.regex.is_match(alias).then_some(Some(None));
+    /// What the pattern makes of an alias; the conference's name goes into `name`.
+    pub(super) fn apply(&self, alias: &str, name: &mut Name) -> Applied {
+        let fresh = || Searcher {
+            regex: self.regex.clone(),
+            captures: self.regex.capture_locations(),
         };
-        let fresh = || self.regex.capture_locations();
-        let mut captures = self.captures.pop().unwrap_or_else(fresh);
-        let name = self
-            .regex
-            .captures_read(&mut captures, alias)
-            .map(|_| name(parts, &captures, alias).map(Some));
+        let mut searcher = self.used.pop().unwrap_or_else(fresh);
+        let applied = searcher.apply(alias, self.name.as_deref(), name);
         // When more are in use than are kept, one is given up.
-        drop(self.captures.push(captures));
-        name
+        drop(self.used.push(searcher));
+        applied
+    }
+}
+
+impl Searcher {
+    fn apply(&mut self, alias: &str, parts: Option<&[Part]>, name: &mut Name) -> Applied {
+        let Some(parts) = parts else {
+            return if self.regex.is_match(alias) {
+                Applied::Alone
+            } else {
+                Applied::NoMatch
+            };
+        };
+        if self
+            .regex
+            .captures_read(&mut self.captures, alias)
+            .is_none()
+        {
+            return Applied::NoMatch;
+        }
+        match write_name(parts, &self.captures, alias, name) {
+            Some(()) => Applied::Conference,
+            None => Applied::BadName,
+        }
     }
 }
 
@@ -96,23 +132,26 @@ impl fmt::Debug for Pattern {
     }
 }
 
-/// The name that captures make; none if it is empty or too long.
-fn name(parts: &[Part], captures: &CaptureLocations, alias: &str) -> Option<Name> {
-    let mut name = Name::empty();
+/// Writes the name that captures make; `None` if it is empty or too long.
+fn write_name(
+    parts: &[Part],
+    captures: &CaptureLocations,
+    alias: &str,
+    name: &mut Name,
+) -> Option<()> {
+    name.clear();
     for part in parts {
         match part {
             Part::Text(text) => name.push(text)?,
             // A group that took no part is empty.
             Part::Capture(group) => {
                 let span = captures.get(*group);
-                name.push(
-                    span.and_then(|(start, end)| alias.get(start..end))
-                        .unwrap_or(""),
-                )?;
+                let text = span.and_then(|(start, end)| alias.get(start..end));
+                name.push(text.unwrap_or(""))?;
             }
         }
     }
-    Some(name).filter(|name| !name.as_str().is_empty())
+    (!name.as_str().is_empty()).then_some(())
 }
 
 /// Takes `meet-\1` apart.
