@@ -101,6 +101,8 @@ counters! {
     refused_rate,
     /// Requests without the credentials that their zone asks for, which were challenged.
     challenged,
+    /// Challenges of peers that were answered.
+    challenges_answered,
     /// Requests with wrong credentials.
     refused_credentials,
     /// INVITEs refused because this worker has too much to do.

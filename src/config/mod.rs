@@ -6,6 +6,7 @@
 //!
 //! Only values are checked: no name is resolved, no port is opened and no file is read here.
 
+mod account;
 mod admin;
 mod alias;
 mod balancing;
@@ -31,6 +32,7 @@ mod tls;
 mod transport;
 mod zone;
 
+pub use account::Account;
 pub use admin::{Admin, SOCKET, Wanted};
 pub use balancing::Balancing;
 pub use dns::Dns;

@@ -1,6 +1,7 @@
 //! `[[peer]]`: where calls are sent.
 
 use super::Placed;
+use super::account::Account;
 use super::balancing::Balancing;
 use super::destination;
 use super::mistake::Findings;
@@ -27,6 +28,8 @@ pub struct Peer {
     pub balancing: Balancing,
     /// `tls_ca`, `tls_name` and `tls_verify`: what its certificate must be.
     pub tls: PeerTls,
+    /// `realm`, `user` and `password`: who we are to it, if it asks.
+    pub account: Option<Account>,
 }
 
 /// Where a peer is.
@@ -72,6 +75,9 @@ pub(super) const KEYS: &[&str] = &[
     "tls_ca",
     "tls_name",
     "tls_verify",
+    "realm",
+    "user",
+    "password",
 ];
 /// As a VCS does: 15 peers of a service record, up to 30 (FEATURES.md X-19).
 const PEERS_MAX: usize = 15;
@@ -150,6 +156,8 @@ fn read_entry<'t>(
     let sessions_max = section.number_required("sessions_max", 0..=1_000_000_000, 100);
     let balancing = Balancing::read(&mut section, pools, sessions_max);
     let tls = PeerTls::read(&mut section);
+    let account_at = section.value("realm").map(|value| value.span().start);
+    let account = Account::read(&mut section);
     let lookup_at = section.value("lookup").map(|value| value.span().start);
     let place = text.and_then(|text| read_place(&text, findings));
     let place = match (place?, lookup) {
@@ -165,12 +173,18 @@ fn read_entry<'t>(
         }
         (place, Lookup::Host | Lookup::Srv) => place,
     };
+    if account.is_some() && !matches!(place, PeerAt::Address { .. }) {
+        let message = "an account is for a peer at an address, so that nobody else is told of it: \
+                       write the address in `at`, or take `realm` out";
+        findings.add(account_at.unwrap_or(at), message);
+    }
     let peer = Peer {
         name: name?.value.to_owned(),
         at: place,
         sessions_max: sessions_max?,
         balancing,
         tls,
+        account,
     };
     Some(Placed { at, value: peer })
 }

@@ -101,6 +101,7 @@ fn the_laboratory_trunk() {
             sessions_max: 1_000_000,
             balancing: Balancing::default(),
             tls: PeerTls::default(),
+            account: None,
         }]
     );
 }

@@ -8,6 +8,7 @@ use balancer::{Balancer, PeerSettings, Target};
 use signaling::access::{Access, FieldName, Prefix, Rate, Zone};
 use signaling::overload::OverloadSettings;
 use signaling::sip::auth::Realm;
+use signaling::sip::auth::answer::Account;
 use signaling::sip::message;
 use signaling::{Settings, Timers, Transport};
 use std::fs::File;
@@ -93,12 +94,25 @@ fn access(config: &Config) -> anyhow::Result<Access> {
         PeerAt::Address { address, .. } => Some(Prefix::of(address.ip())),
         PeerAt::Name(_) | PeerAt::Set { .. } => None,
     });
-    Ok(Access::new(
-        zones?,
-        peers,
-        config.sip.unknown_sources,
-        config.rates,
-    ))
+    let mut access = Access::new(zones?, peers, config.sip.unknown_sources, config.rates);
+    access.accounts = config.peers.iter().filter_map(account).collect();
+    Ok(access)
+}
+
+/// Who we are to a peer, if it may ask.
+fn account(peer: &Peer) -> Option<Account> {
+    let account = peer.account.as_ref()?;
+    let PeerAt::Address { transport, address } = &peer.at else {
+        return None;
+    };
+    let transport = match transport {
+        PeerTransport::Same => None,
+        PeerTransport::Tcp => Some(Transport::Tcp),
+        PeerTransport::Tls => Some(Transport::Tls),
+        PeerTransport::Udp => Some(Transport::Udp),
+    };
+    let user = (account.user.as_str(), account.password.as_str());
+    Some(Account::new(&account.realm, (*address, transport), user))
 }
 
 fn zone(zone: &config::Zone) -> anyhow::Result<Zone> {

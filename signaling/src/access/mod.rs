@@ -12,6 +12,7 @@ pub use rates::{Excess, Rate, Rates};
 
 use crate::hop::{Hop, IdentityId};
 use crate::sip::auth::Realm;
+use crate::sip::auth::answer::Account;
 use crate::sip::message::{HeaderName, Line, Message};
 use siphasher::sip::SipHasher13;
 use std::hash::{Hash, Hasher};
@@ -205,6 +206,8 @@ pub struct Access {
     pub strangers: Strangers,
     /// How often one source may begin something.
     pub rates: Rates,
+    /// Who we are to peers that ask.
+    pub accounts: Vec<Account>,
 }
 
 impl Access {
@@ -233,6 +236,7 @@ impl Access {
             peers: Prefixes::new(peers.into_iter().map(|prefix| (prefix, ()))),
             strangers,
             rates,
+            accounts: Vec::new(),
         }
     }
 

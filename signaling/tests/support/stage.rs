@@ -6,6 +6,7 @@ use signaling::access::{Access, Excess, FieldName, Rate, Rates, Strangers, Zone}
 use signaling::counters::Counters;
 use signaling::overload::OverloadSettings;
 use signaling::sip::auth::Realm;
+use signaling::sip::auth::answer::Account;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
     Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Probe, Refusal, Settings,
@@ -216,7 +217,7 @@ fn access(text: &str) -> Access {
     } else {
         Strangers::Refuse
     };
-    Access::new(
+    let mut access = Access::new(
         if has("zone 192.0.2.0/29") {
             vec![zone]
         } else {
@@ -225,7 +226,13 @@ fn access(text: &str) -> Access {
         ["192.0.2.9".parse().unwrap()],
         strangers,
         rates,
-    )
+    );
+    if has("an account at the peer") {
+        let peer = ("192.0.2.9:5080".parse().unwrap(), None);
+        let account = Account::new("bridges", peer, ("baton", "secret"));
+        access.accounts = vec![account];
+    }
+    access
 }
 
 /// How much is too much, as the text of a ladder says it.

@@ -85,6 +85,13 @@ impl Algorithm {
         ])
     }
 
+    /// The response to a challenge without `qop`, as RFC 2069 has it.
+    #[must_use]
+    pub fn response_without_qop(self, secret: &Hex, request: &Request<'_>) -> Hex {
+        let what = self.hash(&[request.method, request.uri]);
+        self.hash(&[secret.as_bytes(), request.nonce, what.as_bytes()])
+    }
+
     /// The hash of some texts with colons between.
     fn hash(self, parts: &[&[u8]]) -> Hex {
         match self {
@@ -200,6 +207,21 @@ mod tests {
         assert!(!hex.is(b"6629fae49393a05397450978507c4ef"));
         assert!(!hex.is(b"6629fae49393a05397450978507c4ef11"));
         assert!(!hex.is(b""));
+    }
+
+    /// RFC 2069 §2.4 with erratum 749.
+    #[test]
+    fn the_example_of_rfc_2069() {
+        let secret = Algorithm::Md5.secret(b"Mufasa", b"testrealm@host.com", b"CircleOfLife");
+        let request = Request {
+            method: b"GET",
+            uri: b"/dir/index.html",
+            nonce: b"dcd98b7102dd2f0e8b11d0f600bfb0c093",
+            nonce_count: b"",
+            cnonce: b"",
+        };
+        let hex = Algorithm::Md5.response_without_qop(&secret, &request);
+        assert!(hex.is(b"1949323746fe6a43ef61f9606e7febea"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! what a request's credentials are worth, and the challenge. Passwords are not kept, only what
 //! Digest makes of them, and nothing of it is shown.
 
+pub mod answer;
 pub mod digest;
 pub mod nonce;
 

@@ -5,6 +5,7 @@ use super::{extensions, headers};
 use crate::output::{ATTEMPTS_MAX, Attempt, Choice};
 use crate::sip::dialog::Parts;
 use crate::sip::message::{Message, Writer};
+use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 use crate::slots::Key;
 use crate::statuses::Statuses;
 
@@ -27,6 +28,8 @@ pub(crate) struct Progress {
     pub(crate) is_silent: bool,
     /// A provisional with a To tag came: the peer works on the call, and it goes to no other.
     pub(crate) is_early: bool,
+    /// The peer's challenge was answered: the INVITE is one number further.
+    pub(crate) is_authenticated: bool,
     /// Why the next attempt is wanted.
     pub(crate) why: Why,
 }
@@ -58,6 +61,11 @@ impl Progress {
             call,
             number: self.begun,
         }
+    }
+
+    /// The CSeq number of the INVITE.
+    pub(crate) fn invite_cseq(&self) -> u32 {
+        INVITE_CSEQ + u32::from(self.is_authenticated)
     }
 
     /// Whether another attempt may begin.

@@ -19,7 +19,6 @@ use crate::sip::message::{Message, Method};
 use crate::sip::reject::Cause;
 use crate::sip::token::Kind;
 use crate::sip::transaction::client::Purpose;
-use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 use crate::slots::Key;
 use crate::wheel::TimerHandle;
 use std::time::{Duration, Instant};
@@ -467,7 +466,8 @@ impl Core {
         let (Some(dialog), Some(client)) = (&call.peer.dialog, call.peer.client) else {
             return;
         };
-        if let Some(span) = request::ack(&mut self.context, dialog, INVITE_CSEQ, from) {
+        let cseq = call.peer.progress.invite_cseq();
+        if let Some(span) = request::ack(&mut self.context, dialog, cseq, from) {
             self.clients
                 .keep_ack(&mut self.context, client, span, dialog.hop);
         }

@@ -12,7 +12,6 @@ use crate::hop::Hop;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderName, Message, Rack};
 use crate::sip::reject::Cause;
-use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 use crate::slots::Key;
 use std::time::Instant;
 
@@ -71,7 +70,7 @@ impl Core {
         };
         let call = self.calls.get(key).ok_or(Cause::NoDialog)?;
         if from == Side::Caller && rack.cseq == call.caller.invite_cseq {
-            return Ok((rack.rseq, INVITE_CSEQ));
+            return Ok((rack.rseq, call.peer.progress.invite_cseq()));
         }
         // RFC 3262 §3: 481 where no provisional waits for it.
         let mut exchanges = self.exchanges.of(call).map(|(_, exchange)| exchange);

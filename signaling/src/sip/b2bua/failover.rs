@@ -199,6 +199,9 @@ impl Core {
 
     /// The peer refused: the next one is asked for, or the caller hears it.
     pub(crate) fn refused(&mut self, now: Instant, key: Key, message: &Message<'_>) {
+        if self.answer_challenge(now, key, message) {
+            return;
+        }
         self.report_if_open(key, answered(message));
         let Some(call) = self.calls.get_mut(key) else {
             return;

@@ -9,6 +9,7 @@ pub(crate) mod answer;
 pub(crate) mod attempt;
 pub(crate) mod call;
 pub mod caller_leg;
+mod challenge;
 pub(crate) mod early;
 pub(crate) mod exchange;
 pub(crate) mod extensions;

@@ -125,6 +125,29 @@ impl Offer {
         hop: &Hop,
         names: &PeerNames,
     ) {
+        self.write_numbered(settings, writer, hop, (names, INVITE_CSEQ), |_| {});
+    }
+
+    /// Writes it once more, with the credentials that the peer asked for.
+    pub(crate) fn write_authenticated(
+        &self,
+        settings: &Settings,
+        writer: &mut Writer<'_>,
+        hop: &Hop,
+        names: &PeerNames,
+        credentials: impl FnOnce(&mut Writer<'_>),
+    ) {
+        self.write_numbered(settings, writer, hop, (names, INVITE_CSEQ + 1), credentials);
+    }
+
+    fn write_numbered(
+        &self,
+        settings: &Settings,
+        writer: &mut Writer<'_>,
+        hop: &Hop,
+        (names, cseq): (&PeerNames, u32),
+        credentials: impl FnOnce(&mut Writer<'_>),
+    ) {
         writer.put(b"INVITE ");
         target::write_peer_uri(writer, self.request_uri(), hop);
         writer.put(b" SIP/2.0\r\n");
@@ -141,9 +164,10 @@ impl Offer {
         writer.put(b"\r\nCall-ID: ");
         writer.put(&names.call_id);
         writer.put(b"\r\nCSeq: ");
-        writer.number(INVITE_CSEQ);
+        writer.number(cseq);
         writer.put(b" INVITE\r\n");
         write_contact(settings, writer, hop, &names.tag);
+        credentials(writer);
         let times = settings.session;
         session_timer::write_wish(writer, times, (times.expires, None));
         writer.put(self.part(Part::Lines));

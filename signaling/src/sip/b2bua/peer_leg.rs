@@ -37,6 +37,8 @@ pub enum Input {
     CallerAck,
     /// The caller leg is over.
     CallerHangup,
+    /// It asked who we are, and the INVITE was sent once more with the answer.
+    Challenged,
     /// 300 to 699, and the next peer may be tried.
     Declined,
     /// 300 to 699 that is the caller's answer.
@@ -123,6 +125,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         (State::Calling | State::Proceeding, Input::Declined | Input::NoAnswer) => {
             (State::Idle, &[StopWaiting, AskNext])
         }
+        // What was said before the challenge was not said to the INVITE that counts now.
+        (State::Calling | State::Proceeding, Input::Challenged) => (State::Calling, &[]),
         // Until there is another peer, this one may still answer (TRUNK.md section 4).
         (State::Calling, Input::TooLong) => (State::Calling, &[AskNext]),
         (State::Calling, Input::Superseded) => (State::Idle, &[StopWaiting, GiveUpInvite]),
@@ -175,6 +179,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             State::Idle,
             Input::ByeDone
             | Input::CallerAck
+            | Input::Challenged
             | Input::Declined
             | Input::Failure
             | Input::Provisional
@@ -196,6 +201,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             Input::ByeDone
             | Input::CallerAck
             | Input::CallerHangup
+            | Input::Challenged
             | Input::Declined
             | Input::Invited
             | Input::SuccessAgain
@@ -204,6 +210,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         | (
             State::Answered,
             Input::ByeDone
+            | Input::Challenged
             | Input::Declined
             | Input::Failure
             | Input::Invited
@@ -219,6 +226,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             State::Established,
             Input::ByeDone
             | Input::CallerAck
+            | Input::Challenged
             | Input::Declined
             | Input::Failure
             | Input::Invited
@@ -233,6 +241,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             State::Ending | State::Ended,
             Input::CallerAck
             | Input::CallerHangup
+            | Input::Challenged
             | Input::Declined
             | Input::Failure
             | Input::Invited

@@ -196,7 +196,8 @@ pub(super) fn is_answer_to(context: &Context, purpose: Purpose, message: &Messag
         return true;
     };
     let tag = context.attempt_token(Kind::PeerLeg, attempt);
-    message.cseq() == INVITE_CSEQ
+    // The second number is that of an INVITE with credentials; the branch says which of the two.
+    (INVITE_CSEQ..=INVITE_CSEQ + 1).contains(&message.cseq())
         && message.call_id() == context.attempt_token(Kind::CallId, attempt)
         && message
             .from_tag()
