@@ -139,6 +139,61 @@ fn a_wrong_name_is_a_wrong_command_line() {
     }
 }
 
+#[test]
+fn names_of_peers_are_looked_up_by_check() {
+    let Some(stage) = stage("lint") else { return };
+    let server = NameServer::start(
+        &stage,
+        &format!(
+            "{RECORDS}host-record=two.example.test,127.0.0.13\nhost-record=two.example.test,127.0.0.14"
+        ),
+    );
+    let file = stage.file("lint.toml");
+    let peer = |name: &str, at: &str| {
+        format!("[[peer]]\nname = \"{name}\"\nat = \"{at}\"\nsessions_max = 1\n")
+    };
+    let text = |peers: &str| {
+        let server = server.address();
+        format!(
+            "[sip]\nlisten = [\"udp:127.0.0.1:5060\", \"tcp:127.0.0.1:5060\"]\n\
+             [dns]\nservers = [\"{server}\"]\n{peers}"
+        )
+    };
+    let check = |strict: bool| {
+        let mut command = stage.command(env!("CARGO_BIN_EXE_baton"));
+        command.arg("check").arg(&file);
+        if strict {
+            command.arg("--strict");
+        }
+        let output = command.output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), out)
+    };
+    let set = peer("set", "sip:example.test") + "lookup = \"srv\"\n";
+    let peers = [
+        peer("good", "udp:a.example.test:5060"),
+        peer("gone", "udp:gone.example.test"),
+        peer("two", "udp:two.example.test:5060"),
+        set,
+    ];
+    fs::write(&file, text(&peers.concat())).unwrap();
+    let (code, out) = check(false);
+    assert_eq!(code, 0, "{out}");
+    for part in [
+        "warning: peer `gone` at udp:gone.example.test has no address: the name does not exist",
+        "warning: peer `two`: two.example.test has 2 addresses",
+        "warning: peer `set`: its hosts have several SRV priorities",
+        "good: 2 listeners, 4 peers",
+    ] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    assert_eq!(out.matches("warning").count(), 3, "{out}");
+    let (code, out) = check(true);
+    assert_eq!(code, 1, "{out}");
+    fs::write(&file, text(&peers[0])).unwrap();
+    assert_eq!(check(true).0, 0);
+}
+
 #[derive(Debug)]
 struct Answer {
     code: i32,

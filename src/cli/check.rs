@@ -1,11 +1,16 @@
 //! `baton check FILE`: every mistake in a configuration, or one line that says what it holds.
 //!
-//! The file is read and nothing else is touched: no port, no name service.
+//! The file is read, and the names of peers are looked up: what is found is worth a warning where it
+//! is not what a peer should have. No port is opened.
 
 use super::{FAILURE, USAGE};
-use crate::config::{Config, Mistake};
+use crate::config::{Config, Mistake, Peer, PeerAt};
+use crate::shell::names;
+use signaling::sip::locate::{Destination, Location, Name};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::path::Path;
 
 /// Larger files are no configurations: nothing of them is read into memory beyond this.
@@ -21,10 +26,24 @@ pub(super) enum Unusable {
 }
 
 /// Tells the mistakes of a file, or that there are none; gives the exit code.
-pub(super) fn check(file: &Path, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+/// With `strict`, a warning is a failure.
+pub(super) fn check(
+    file: &Path,
+    strict: bool,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> io::Result<u8> {
     let name = file.display();
     match read(file) {
         Ok(config) => {
+            let warnings = warnings(&config);
+            for warning in &warnings {
+                writeln!(out, "{name}: warning: {warning}")?;
+            }
+            if strict && !warnings.is_empty() {
+                writeln!(out, "{name}: {}", count(warnings.len() as u64, "warning"))?;
+                return Ok(FAILURE);
+            }
             writeln!(out, "{name}: good: {}", summary(&config))?;
             Ok(0)
         }
@@ -68,6 +87,67 @@ pub(super) fn read(file: &Path) -> Result<Config, Unusable> {
             )]))
         }
     }
+}
+
+/// What is wrong with where the names of peers lead now.
+fn warnings(config: &Config) -> Vec<String> {
+    let named = || {
+        config
+            .peers
+            .iter()
+            .filter(|peer| peer.at.destination().is_some())
+    };
+    let destinations: Vec<Destination> = named()
+        .filter_map(|peer| peer.at.destination().cloned())
+        .collect();
+    if destinations.is_empty() {
+        return Vec::new();
+    }
+    match names::look_up(&destinations, &names::rules(config, 0), &config.dns) {
+        Ok(lookup) => named()
+            .zip(&lookup.locations)
+            .flat_map(|(peer, location)| warnings_of(peer, location))
+            .collect(),
+        Err(error) => vec![format!("names cannot be looked up: {error:#}")],
+    }
+}
+
+fn warnings_of(peer: &Peer, location: &Location) -> Vec<String> {
+    let name = &peer.name;
+    let mut warnings = Vec::new();
+    if let Some(why) = location.why_none {
+        warnings.push(format!(
+            "peer `{name}` at {} has no address: {why}",
+            peer.at
+        ));
+    }
+    let mut addresses: BTreeMap<&Name, BTreeSet<IpAddr>> = BTreeMap::new();
+    for target in &location.targets {
+        if let Some(host) = &target.host {
+            addresses
+                .entry(host)
+                .or_default()
+                .insert(target.address.ip());
+        }
+    }
+    for (host, addresses) in addresses {
+        let v4 = addresses.iter().filter(|address| address.is_ipv4()).count();
+        // FEATURES.md ZON-07: a peer is one system; which of them counts its sessions is unknown.
+        if v4 > 1 || addresses.len() - v4 > 1 {
+            warnings.push(format!(
+                "peer `{name}`: {host} has {} addresses; give each system a name of its own",
+                addresses.len()
+            ));
+        }
+    }
+    let priorities: BTreeSet<_> = location.targets.iter().map(|t| t.priority).collect();
+    if matches!(peer.at, PeerAt::Set { .. }) && priorities.len() > 1 {
+        warnings.push(format!(
+            "peer `{name}`: its hosts have several SRV priorities, and are equals here; write an \
+             entry and a pool for those that are a reserve"
+        ));
+    }
+    warnings
 }
 
 fn summary(config: &Config) -> String {

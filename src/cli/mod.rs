@@ -54,6 +54,9 @@ enum Command {
         /// The configuration, such as configs/lab-trunk.toml
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// A warning, as of a name that leads nowhere, is a failure
+        #[arg(long)]
+        strict: bool,
     },
     /// What the name service says
     Dns {
@@ -116,8 +119,9 @@ fn dispatch() -> io::Result<u8> {
         }
     };
     match command {
-        Command::Check { file } => {
-            check::check(&file, &mut io::stdout().lock(), &mut io::stderr().lock())
+        Command::Check { file, strict } => {
+            let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+            check::check(&file, strict, &mut out, &mut err)
         }
         Command::Run { config } => {
             // The lock must not outlive the reading: whoever logs later would wait for it for ever.
