@@ -7,7 +7,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How long the program may take to start, and to end once its calls have.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -140,6 +141,16 @@ impl Node {
         let value = values.find_map(|value| value.strip_prefix(' '));
         let value = value.unwrap_or_else(|| panic!("no {name}: {text}"));
         value.parse().unwrap()
+    }
+
+    /// Waits until one of its figures is this: a call is over a moment after its sides have heard so.
+    pub(crate) fn reaches(&self, name: &str, wanted: u64) {
+        let until = Instant::now() + PATIENCE;
+        while self.figure(name) != wanted {
+            let value = self.figure(name);
+            assert!(Instant::now() < until, "{name} is {value}, not {wanted}");
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The program.
