@@ -112,6 +112,13 @@ mod tests {
                 5061,
             ),
             (Transport::Tls, "SIP/2.0/TLS 192.0.2.1:7;branch=z9hG4bKx", 7),
+            // A name is not looked up: the source is known (docs/decisions/0015).
+            (
+                Transport::Udp,
+                "SIP/2.0/UDP a.example;branch=z9hG4bKx",
+                5060,
+            ),
+            (Transport::Udp, "SIP/2.0/UDP a.example:7;branch=z9hG4bKx", 7),
         ] {
             let source = Hop {
                 transport,
