@@ -208,6 +208,7 @@ impl<'a> Decision<'a> {
             && let Some(peer) = self.board.peer(permit.peer())
             && !self.request.tried.contains(&peer.id)
             && peer.vitals.health().is_well(self.now)
+            && !peer.targets.is_empty()
         {
             return Ok((peer, permit, Reason::Lease));
         }
@@ -275,7 +276,7 @@ impl<'a> Decision<'a> {
             // Whoever is in a conference of a dead peer has lost it; the next caller begins anew.
             return Judged::Move(|_| true);
         }
-        let is_well = health.is_well(self.now);
+        let is_well = health.is_well(self.now) && !peer.targets.is_empty();
         let serves = match health.operator {
             Operator::Ready => is_well,
             Operator::Drain => is_well && settled,

@@ -675,3 +675,21 @@ fn addresses_may_come_later_and_change() {
     balancer.set_targets(id, &[]);
     assert!(balancer.place(&ask(now, "x")).is_err());
 }
+
+#[test]
+fn a_conference_whose_peer_lost_its_address_is_not_sent_there() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let mut first = balancer.place(&ask(now, "meet")).expect("room");
+    balancer.set_targets(first.peer, &[]);
+    // While it is set up it moves; once it runs, others have to wait.
+    let moved = balancer.place(&ask(now, "meet")).expect("room");
+    assert_ne!(moved.peer, first.peer);
+    drop(moved);
+    assert_eq!(first.permit.confirm(), Confirmation::Here);
+    let later = balancer.place(&ask(now, "meet"));
+    assert_eq!(later.err(), Some(NoPlace::NoCapacity));
+    let leased = balancer.lease(&ask(now, "meet2"), "serial", Duration::from_secs(45));
+    balancer.set_targets(leased.expect("room").peer, &[]);
+    assert!(balancer.place(&ask(now, "meet2")).is_err());
+}
