@@ -213,6 +213,10 @@ impl Core {
             source: call.source,
             zone: call.zone,
             tried: call.search.as_ref().map_or(&[], |search| &search.tried),
+            redirect: call.search.as_ref().and_then(|search| {
+                let (at, _) = search.redirect.as_ref()?;
+                Some(*at)
+            }),
         })
     }
 

@@ -87,6 +87,9 @@ pub struct Question<'a> {
     pub zone: Option<ZoneId>,
     /// The peers of earlier attempts, as the choices named them.
     pub tried: &'a [u32],
+    /// The last peer sent the call here: the choice may be the peer at this address, if the call may go
+    /// there, and no other.
+    pub redirect: Option<SocketAddr>,
 }
 
 /// The owner's answer to [`Output::Choose`].

@@ -252,6 +252,16 @@ impl Worker {
         self.tried.clear();
         let tried = question.tried.iter().copied().map(PeerId::of_number);
         self.tried.extend(tried);
+        // Sent on by a peer: only to the peer at that address, and only where the call may go anyhow.
+        if let Some(remote) = question.redirect {
+            let board = self.balancer.board();
+            let is_at = |peer: &balancer::Peer| {
+                let mut targets = peer.targets.iter();
+                targets.any(|target| target.remote == remote)
+            };
+            let others = board.peers().iter().filter(|peer| !is_at(peer));
+            self.tried.extend(others.map(|peer| peer.id));
+        }
         let request = balancer::Request {
             alias: &self.alias,
             zone: zone_name(self.core.settings(), question.zone),

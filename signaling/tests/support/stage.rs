@@ -587,7 +587,11 @@ impl Stage {
         let untried = PEERS.iter().zip(0..).take(self.peers);
         let next = untried
             .map(|((side, _), peer)| (peer, side.address()))
-            .find(|(peer, _)| !question.tried.contains(peer));
+            .filter(|(peer, _)| !question.tried.contains(peer))
+            .find(|(_, address)| {
+                let at = question.redirect.map(|at| at.to_string());
+                at.is_none_or(|at| at == **address)
+            });
         let choice = next
             .ok_or(Refusal::NoCapacity)
             .map(|(peer, remote)| Choice {

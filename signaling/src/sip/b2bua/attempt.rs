@@ -2,12 +2,14 @@
 //! next peer, and which of several refusals the caller hears.
 
 use super::{extensions, headers};
+use crate::hop::Transport;
 use crate::output::{ATTEMPTS_MAX, Attempt, Choice};
-use crate::sip::dialog::Parts;
-use crate::sip::message::{Message, Writer};
+use crate::sip::dialog::{Parts, contact_uri, target};
+use crate::sip::message::{Message, Uri, Writer};
 use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 use crate::slots::Key;
 use crate::statuses::Statuses;
+use std::net::SocketAddr;
 
 /// How far the attempts of a call have come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,6 +97,10 @@ pub(crate) struct Search {
     pub(crate) tried: Vec<u32>,
     /// The best refusal so far.
     pub(crate) refusal: Option<Refused>,
+    /// Where the last peer sent the call: an address, and the URI to ask for there.
+    pub(crate) redirect: Option<(SocketAddr, Box<[u8]>)>,
+    /// The URI of the attempt that is on its way, if another peer sent it there.
+    pub(crate) sent_to: Option<Box<[u8]>>,
 }
 
 impl Search {
@@ -102,6 +108,27 @@ impl Search {
     pub(crate) fn has_tried(&mut self, peer: u32) {
         if !self.tried.contains(&peer) {
             self.tried.push(peer);
+        }
+    }
+
+    /// The last peer sent the call to another place (RFC 3261 §8.1.3.4). Only addresses are followed, since
+    /// peers are known by theirs.
+    pub(crate) fn follow(&mut self, message: &Message<'_>) -> bool {
+        let place = contact_uri(message).and_then(|text| {
+            let uri = Uri::parse(text).ok()?;
+            let transport = target::transport_of(&uri).unwrap_or(Transport::Udp);
+            let port = uri.port.unwrap_or_else(|| transport.default_port());
+            Some((SocketAddr::new(uri.ip()?, port), text.into()))
+        });
+        self.redirect = place;
+        self.redirect.is_some()
+    }
+
+    /// An attempt begins. If it goes where a peer sent it, that was no refusal.
+    pub(crate) fn followed(&mut self) {
+        self.sent_to = self.redirect.take().map(|(_, uri)| uri);
+        if self.sent_to.is_some() {
+            self.refusal = self.refusal.take().filter(|kept| kept.status >= 400);
         }
     }
 
@@ -135,6 +162,8 @@ impl Searches {
     pub(crate) fn put(&mut self, mut search: Box<Search>) {
         search.tried.clear();
         search.refusal = None;
+        search.redirect = None;
+        search.sent_to = None;
         if self.0.len() < IDLE_MAX {
             self.0.push(search);
         }

@@ -45,7 +45,10 @@ impl Core {
         };
         let mut room = [0; URI_MAX];
         let mut writer = Writer::new(&mut room);
-        write_peer_uri(&mut writer, call.offer.request_uri(), &hop);
+        let redirect = call.search.as_ref();
+        let redirect = redirect.and_then(|search| search.sent_to.as_deref());
+        let dialled = redirect.unwrap_or_else(|| call.offer.request_uri());
+        write_peer_uri(&mut writer, dialled, &hop);
         let length = writer.finish().ok();
         let Some(uri) = length.and_then(|length| room.get(..length)) else {
             return false;
@@ -67,6 +70,7 @@ impl Core {
                     branch: *branch,
                     tag,
                     call_id,
+                    redirect,
                 };
                 offer.write_authenticated(&settings, writer, &hop, &names, |writer| {
                     account.write(writer, &answerable, (uri, &cnonce));

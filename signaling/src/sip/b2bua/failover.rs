@@ -78,6 +78,11 @@ impl Core {
     }
 
     fn none_left(&mut self, now: Instant, attempt: Attempt, refusal: Refusal) {
+        if let Some(search) =
+            (self.calls.get_mut(attempt.call)).and_then(|call| call.search.as_mut())
+        {
+            search.redirect = None;
+        }
         if attempt.number == 0 {
             self.set_cause(attempt.call, Cause::from(refusal));
         }
@@ -108,6 +113,7 @@ impl Core {
             }
         };
         let why = progress.why;
+        search.followed();
         if call.peer.state == peer_leg::State::Calling {
             self.peer_input(now, key, peer_leg::Input::Superseded, With::default());
         }
@@ -173,13 +179,18 @@ impl Core {
         let call_id = self.context.attempt_token(Kind::CallId, attempt);
         let call = self.calls.get_mut(attempt.call).ok_or(Cause::NoDialog)?;
         let offer = &call.offer;
+        let redirect = call.search.as_ref().and_then(|search| {
+            let (_, uri) = search.redirect.as_ref()?;
+            Some(&**uri)
+        });
+        let redirect_room = redirect.map_or(0, <[u8]>::len);
         let client = self
             .clients
             .send(
                 &mut self.context,
                 now,
                 (Purpose::Invite(attempt), hop),
-                offer.room(),
+                offer.room() + redirect_room,
                 |writer, branch| {
                     offer.write(
                         &settings,
@@ -189,6 +200,7 @@ impl Core {
                             branch: *branch,
                             tag,
                             call_id,
+                            redirect,
                         },
                     );
                 },
@@ -217,6 +229,15 @@ impl Core {
                 call.peer.progress.why = Why::Refused;
                 search.keep(message);
                 peer_leg::Input::Declined
+            }
+            Some(search) if is_waiting && (300..400).contains(&message.status()) => {
+                if search.follow(message) {
+                    call.peer.progress.why = Why::Refused;
+                    search.keep(message);
+                    peer_leg::Input::Declined
+                } else {
+                    peer_leg::Input::Failure
+                }
             }
             Some(_) | None => peer_leg::Input::Failure,
         };

@@ -123,7 +123,7 @@ impl Offer {
         settings: &Settings,
         writer: &mut Writer<'_>,
         hop: &Hop,
-        names: &PeerNames,
+        names: &PeerNames<'_>,
     ) {
         self.write_numbered(settings, writer, hop, (names, INVITE_CSEQ), |_| {});
     }
@@ -134,7 +134,7 @@ impl Offer {
         settings: &Settings,
         writer: &mut Writer<'_>,
         hop: &Hop,
-        names: &PeerNames,
+        names: &PeerNames<'_>,
         credentials: impl FnOnce(&mut Writer<'_>),
     ) {
         self.write_numbered(settings, writer, hop, (names, INVITE_CSEQ + 1), credentials);
@@ -145,11 +145,12 @@ impl Offer {
         settings: &Settings,
         writer: &mut Writer<'_>,
         hop: &Hop,
-        (names, cseq): (&PeerNames, u32),
+        (names, cseq): (&PeerNames<'_>, u32),
         credentials: impl FnOnce(&mut Writer<'_>),
     ) {
         writer.put(b"INVITE ");
-        target::write_peer_uri(writer, self.request_uri(), hop);
+        let uri = names.redirect.unwrap_or_else(|| self.request_uri());
+        target::write_peer_uri(writer, uri, hop);
         writer.put(b" SIP/2.0\r\n");
         write_via(settings, writer, hop, &names.branch);
         writer.put(b"Max-Forwards: ");
@@ -195,10 +196,12 @@ impl Offer {
 }
 
 /// What the peer leg is called: all tokens of the call.
-pub(crate) struct PeerNames {
+pub(crate) struct PeerNames<'a> {
     pub(crate) branch: Text,
     pub(crate) tag: Text,
     pub(crate) call_id: Text,
+    /// The URI that another peer sent the call to, instead of the one that was dialled.
+    pub(crate) redirect: Option<&'a [u8]>,
 }
 
 /// A From value without its tag parameter: what stands before and after it.

@@ -266,7 +266,7 @@ pub(crate) fn write_contact(settings: &Settings, writer: &mut Writer<'_>, hop: &
 }
 
 /// The URI of the first Contact.
-fn contact_uri<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+pub(crate) fn contact_uri<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
     uri_of(message.values(HeaderName::Contact).next()?)
 }
 

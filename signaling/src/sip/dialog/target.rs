@@ -122,7 +122,7 @@ fn first_route(routes: &[u8]) -> Option<&[u8]> {
 }
 
 /// The transport that a URI asks for, if it does.
-fn transport_of(uri: &Uri<'_>) -> Option<Transport> {
+pub(crate) fn transport_of(uri: &Uri<'_>) -> Option<Transport> {
     // RFC 5630 §3.1.3: `transport=tcp` in a `sips:` URI means TLS over TCP.
     if uri.scheme == Scheme::Sips {
         return Some(Transport::Tls);
