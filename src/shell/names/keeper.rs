@@ -1,6 +1,6 @@
 //! The keeper: one task that asks, and puts on the board what it is told.
 
-use super::set::Set;
+use super::set::{Host, Set};
 use super::wire::Wire;
 use super::{Order, rules, targets};
 use crate::config::{Config, Peer, PeerAt};
@@ -188,10 +188,25 @@ impl Keeper {
         match entry {
             Entry::One(name) => publish_one(&self.balancer, name, location),
             Entry::Set(set) => {
-                if set.take(location) {
+                let before = set.take(location);
+                if before.is_some() {
                     self.publish_sets();
                 }
+                self.tell_set(id, before);
             }
+        }
+    }
+
+    /// In the log stands what the board says already.
+    fn tell_set(&self, id: WatchId, before: Option<Vec<Host>>) {
+        let (Some(Entry::Set(set)), Some(location)) =
+            (self.entries.get(id.0 as usize), self.book.location(id))
+        else {
+            return;
+        };
+        tell(set.name(), location);
+        if let Some(before) = before {
+            set.tell_changes(&before);
         }
     }
 
@@ -267,7 +282,7 @@ fn publish_one(balancer: &Balancer, name: &str, location: &Location) {
 }
 
 /// One line for each change. Addresses are for those who look closely.
-pub(super) fn tell(name: &str, location: &Location) {
+fn tell(name: &str, location: &Location) {
     let count = location.targets.len();
     match location.why_none {
         Some(why) => warn!(peer = name, "no address: {why}"),

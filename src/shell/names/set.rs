@@ -1,6 +1,5 @@
 //! A set of peers under one name: each host that the name leads to is a peer of its own.
 
-use super::keeper::tell;
 use super::targets;
 use crate::config::Peer;
 use crate::shell::settings;
@@ -63,9 +62,8 @@ impl Set {
         self.hosts.iter().map(|host| self.name_of(&host.name))
     }
 
-    /// What the name leads to now; whether that changed the peers.
-    pub(super) fn take(&mut self, location: &Location) -> bool {
-        tell(&self.entry.name, location);
+    /// What the name leads to now; the hosts of before, if that changed the peers.
+    pub(super) fn take(&mut self, location: &Location) -> Option<Vec<Host>> {
         let mut found: Vec<(String, Vec<Target>)> = Vec::new();
         for target in &location.targets {
             let address = || target.address.to_string();
@@ -94,12 +92,7 @@ impl Set {
             targets: targets(&found),
         };
         let hosts: Vec<Host> = found.into_iter().map(host).collect();
-        if hosts == self.hosts {
-            return false;
-        }
-        self.tell_changes(&hosts);
-        self.hosts = hosts;
-        true
+        (hosts != self.hosts).then(|| std::mem::replace(&mut self.hosts, hosts))
     }
 
     /// What a host of the set is called. No configured name has an `@`.
@@ -107,12 +100,13 @@ impl Set {
         format!("{}@{host}", self.entry.name)
     }
 
-    fn tell_changes(&self, hosts: &[Host]) {
+    /// Who came and who left, once the board says so too.
+    pub(super) fn tell_changes(&self, before: &[Host]) {
         let is_in = |list: &[Host], host: &Host| list.iter().any(|other| other.name == host.name);
-        for host in hosts.iter().filter(|host| !is_in(&self.hosts, host)) {
+        for host in self.hosts.iter().filter(|host| !is_in(before, host)) {
             info!(peer = self.name_of(&host.name), "came into the set");
         }
-        for host in self.hosts.iter().filter(|host| !is_in(hosts, host)) {
+        for host in before.iter().filter(|host| !is_in(&self.hosts, host)) {
             let peer = self.name_of(&host.name);
             info!(peer, "left the set: no new calls, running ones go on");
         }
