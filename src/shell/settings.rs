@@ -11,8 +11,6 @@ use signaling::sip::auth::Realm;
 use signaling::sip::auth::answer::Account;
 use signaling::sip::message;
 use signaling::{Settings, Timers, Transport};
-use std::fs::File;
-use std::io::Read;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -237,16 +235,9 @@ pub(super) fn seed() -> anyhow::Result<u64> {
     Ok(seed)
 }
 
-/// 128 random bits: tokens of another run or node are not ours, and nobody guesses them.
+/// 128 random bits: tokens of another run or node are not ours, and nobody guesses them. They come from the
+/// system call and not from a file: a client that holds all descriptors must not end a start that is under way.
 fn secret() -> anyhow::Result<[u64; 2]> {
-    let mut source = File::open("/dev/urandom").context("cannot open /dev/urandom")?;
-    let mut word = || {
-        let mut bytes = [0; 8];
-        source
-            .read_exact(&mut bytes)
-            .map(|()| u64::from_ne_bytes(bytes))
-    };
-    word()
-        .and_then(|first| Ok([first, word()?]))
-        .context("cannot read /dev/urandom")
+    let word = || getrandom::u64().context("the system gives no random numbers");
+    Ok([word()?, word()?])
 }
