@@ -4,6 +4,7 @@
 //! connection of another test takes one between the moment when it was found free and the moment
 //! when its program binds it; and no test of one process is given a port twice.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -40,11 +41,15 @@ pub(crate) fn held() -> (UdpSocket, TcpListener) {
     }
 }
 
-/// Whether nobody has the port. It is held for UDP while TCP is tried, and the other way round, so that two
-/// processes that look at once do not both find it free and then meet.
+/// Whether nobody has the port, by what the kernel says. It is not tried out with a socket: a child that another
+/// thread forks in that moment would hold the port until it is the program that it is to be.
 fn is_free(port: u16) -> bool {
-    let address = (Ipv4Addr::UNSPECIFIED, port);
-    let udp = UdpSocket::bind(address);
-    let tcp = TcpListener::bind(address);
-    udp.is_ok() && tcp.is_ok()
+    ["udp", "udp6", "tcp", "tcp6"].iter().all(|table| {
+        // Without IPv6 two of the tables are not there.
+        let table = fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default();
+        let mut locals = table
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1));
+        !locals.any(|local| local.ends_with(&format!(":{port:04X}")))
+    })
 }
