@@ -84,6 +84,9 @@ fn no_call_is_lost() {
     assert_eq!(report.complaint_texts, [""; 0]);
 }
 
+/// What the program says of them must fit the pipe of its standard error, which nobody reads meanwhile.
+const RELOADS_MAX: u64 = 40;
+
 /// Takes one configuration after the other over until the load is over; tells how many.
 fn reload_until(
     program: &Program,
@@ -95,7 +98,7 @@ fn reload_until(
     let head = before.replace(&begin, "");
     let mut reloads = 0;
     // Relaxed: a word on its own.
-    while !is_over.load(Ordering::Relaxed) {
+    while !is_over.load(Ordering::Relaxed) && reloads < RELOADS_MAX {
         let sessions_max = 900 + u32::try_from(reloads % 100).unwrap_or(0);
         let text = head.clone() + &config(sessions_max, 500 + sessions_max);
         program.rewrite(|_| text.clone());
