@@ -86,15 +86,19 @@ impl Wire {
         self.sender.local_addr().unwrap()
     }
 
-    /// Sends a datagram, then a ping, and gives every answer that came before the ping's. `None`: the
-    /// ping was not answered.
+    /// Sends a datagram, then pings, and gives every other answer that came. `None`: a ping was not
+    /// answered.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
         let mut index = Index::new(Limits::default());
         let parsed = index.read(bytes, Framing::Datagram);
         let port = Via::parse(parsed.top_via()).ok().and_then(|via| via.port);
         self.hear(port.unwrap_or(DEFAULT_PORT));
         self.sender.send_to(bytes, self.node).unwrap();
-        self.ping()
+        // What the node's owner must be asked for is answered at the end of a turn: the first ping may
+        // be answered before it, the second, of a later turn, is not.
+        let mut answers = self.ping()?;
+        answers.extend(self.ping()?);
+        Some(answers)
     }
 
     /// Asks whether the node lives, and gives every answer that came before the answer to that.

@@ -286,7 +286,12 @@ pub(crate) fn answer_stateless(
         }
         // §21.4.6: a 405 must say what is allowed.
         if matches!(cause, Cause::MethodNotAllowed | Cause::MethodUnknown) {
-            writer.put(headers::ALLOW);
+            let is_inside = message.to_tag().is_some();
+            writer.put(if is_inside {
+                headers::ALLOW
+            } else {
+                headers::ALLOW_OUTSIDE
+            });
         }
         if is_wordy && !details.is_empty() {
             writer.put(b"Warning: 399 baton \"");

@@ -95,6 +95,10 @@ fn rule(name: HeaderName) -> Rule {
 pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, \
     NOTIFY, PRACK, REFER, SUBSCRIBE, UPDATE\r\n";
 
+/// What is allowed outside a dialog. Short, for who asked may not be where it says (RELIABILITY.md
+/// section 1): the answer to a small REGISTER must not be much larger than it.
+pub(crate) const ALLOW_OUTSIDE: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n";
+
 /// Writes what the other side allows, as far as it is carried across (TRUNK.md section 6). A side
 /// that does not say is taken to allow all of it.
 pub(crate) fn write_allow(writer: &mut Writer<'_>, message: &Message<'_>) {
