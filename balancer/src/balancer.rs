@@ -73,6 +73,16 @@ impl Balancer {
         self.board.load_full()
     }
 
+    /// The state of each peer now, in the order of the configuration.
+    pub fn states(&self, now: Instant) -> impl Iterator<Item = PeerState> {
+        let now = self.millis(now);
+        let board = self.board();
+        (0..board.peers().len()).filter_map(move |place| {
+            let peer = board.peers().get(place)?;
+            Some(PeerState::of(peer.vitals.health(), now))
+        })
+    }
+
     /// Whether the dial plan serves this alias for this zone.
     ///
     /// # Errors

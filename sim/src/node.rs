@@ -3,7 +3,9 @@
 use crate::place::Place;
 use crate::scenario::Scenario;
 use crate::seen::framing;
-use balancer::{Balancer, PeerSettings, Target};
+use balancer::{
+    AliasSettings, Balancer, Operator, PeerId, PeerSettings, PeerState, PoolSettings, Role, Target,
+};
 use baton::node::Worker;
 use loadtest::agent::Random;
 use signaling::access::{Access, Prefix, Rates, Strangers, Zone};
@@ -29,6 +31,61 @@ pub(crate) struct Holdings {
     pub(crate) occupancy: [usize; 7],
     /// Sessions in use and at most, by peer.
     pub(crate) sessions: Vec<[u32; 2]>,
+    /// Conferences that are known, and the seats in them; where they are counted.
+    pub(crate) conferences: Option<[usize; 2]>,
+}
+
+/// The names of the pools, the first one first.
+const POOLS: [&str; 2] = ["first", "second"];
+
+/// Where calls can go, as it would be configured.
+fn plan(scenario: &Scenario) -> balancer::Settings {
+    let name_of = |pool: u8| POOLS.get(usize::from(pool)).copied().unwrap_or_default();
+    let peers = scenario.peers.iter().zip(0u8..).map(|(peer, number)| {
+        let place = Place::Peer(number);
+        let target = Target {
+            transport: peer.reached_by,
+            remote: place.address(scenario.is_v6),
+        };
+        PeerSettings {
+            pool: name_of(peer.pool).to_owned(),
+            new_limit: peer.new_limit,
+            ..PeerSettings::new(place.to_string(), target, peer.sessions_max)
+        }
+    });
+    balancer::Settings {
+        peers: peers.collect(),
+        pools: POOLS.map(PoolSettings::new).to_vec(),
+        aliases: aliases(scenario),
+        ..balancer::Settings::default()
+    }
+}
+
+fn aliases(scenario: &Scenario) -> Vec<AliasSettings> {
+    let Some(meetings) = scenario.meetings else {
+        return Vec::new();
+    };
+    let alias = |name: &str, pattern: &str, conference: &str| AliasSettings {
+        name: name.to_owned(),
+        pattern: pattern.to_owned(),
+        priority: 10,
+        conference: Some(conference.to_owned()),
+        role: Role::Participant,
+        may_create: true,
+        participants_max: meetings.participants_max,
+        pools: POOLS.map(str::to_owned).to_vec(),
+        tags: Vec::new(),
+        zones: Vec::new(),
+    };
+    let guests = AliasSettings {
+        priority: 1,
+        role: Role::Guest,
+        may_create: false,
+        ..alias("guests", r"room-(1)@example\.com", "meeting 0")
+    };
+    let rooms = alias("rooms", r"room-([0-9]+)@example\.com", r"meeting \1");
+    let guests = meetings.has_guests.then_some(guests);
+    guests.into_iter().chain([rooms]).collect()
 }
 
 /// Who may call: everybody, or the callers' network alone.
@@ -65,19 +122,7 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn new(scenario: &Scenario, now: Instant, random: &mut Random) -> Self {
-        let peers = scenario.peers.iter().zip(0u8..).map(|(peer, number)| {
-            let place = Place::Peer(number);
-            let target = Target {
-                transport: peer.reached_by,
-                remote: place.address(scenario.is_v6),
-            };
-            PeerSettings::new(place.to_string(), target, peer.sessions_max)
-        });
-        let peers = balancer::Settings {
-            peers: peers.collect(),
-            ..balancer::Settings::default()
-        };
-        let balancer = Balancer::new(&peers, scenario.seed, now);
+        let balancer = Balancer::new(&plan(scenario), scenario.seed, now);
         let balancer = Arc::new(balancer.expect("a scenario is right"));
         let local = Place::Node.address(scenario.is_v6);
         let listeners = [Transport::Udp, Transport::Tcp].map(|transport| Listener {
@@ -211,7 +256,8 @@ impl Node {
         }
     }
 
-    pub(crate) fn holdings(&self) -> Holdings {
+    /// What the node holds now. Conferences are counted only if they are asked for: that takes long.
+    pub(crate) fn holdings(&self, with_conferences: bool) -> Holdings {
         let mut occupancy = [0; 7];
         for worker in &self.workers {
             for (sum, part) in occupancy.iter_mut().zip(worker.occupancy()) {
@@ -220,11 +266,31 @@ impl Node {
         }
         let board = self.balancer.board();
         let sessions = board.peers().iter();
+        let conferences = with_conferences.then(|| {
+            let known = self.balancer.conferences();
+            let seats: usize = known.iter().map(|known| known.seats as usize).sum();
+            [known.len(), seats]
+        });
         Holdings {
             occupancy,
             sessions: sessions
                 .map(|peer| [peer.in_use(), peer.settings.sessions_max])
                 .collect(),
+            conferences,
         }
+    }
+
+    /// The state that each peer is in now, and its sessions in use.
+    pub(crate) fn peers(&self, now: Instant) -> Vec<(PeerState, u32)> {
+        let board = self.balancer.board();
+        let in_use = board.peers().iter().map(balancer::Peer::in_use);
+        self.balancer.states(now).zip(in_use).collect()
+    }
+
+    /// The operator wants something of a peer.
+    pub(crate) fn order(&self, now: Instant, peer: usize, operator: Operator) {
+        let number = u32::try_from(peer).unwrap_or(u32::MAX);
+        self.balancer
+            .set_operator(now, PeerId::of_number(number), operator);
     }
 }

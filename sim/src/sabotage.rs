@@ -1,8 +1,8 @@
 //! Bugs on purpose: what a node would send that had them. A witness that overlooks one of these is worth nothing.
 
-use crate::node::Sent;
+use crate::node::{Holdings, Sent};
 use crate::place::Place;
-use balancer::Permit;
+use balancer::{PeerState, Permit};
 use signaling::Transport;
 use std::time::Instant;
 
@@ -17,6 +17,8 @@ pub enum Sabotage {
     ChangedFinal,
     /// The BYE has the number of the INVITE in CSeq.
     CseqStandsStill,
+    /// A call goes to a peer that is known to have failed.
+    FailedChosen,
     /// The caller's final answers are never sent.
     FinalsSwallowed,
     /// The INVITE to the peer holds a header with a name of the caller's.
@@ -27,10 +29,16 @@ pub enum Sabotage {
     LostPermit,
     /// Max-Forwards stays as it came.
     MaxForwardsKept,
+    /// What the operator wants of peers is forgotten.
+    OrderLost,
     /// The INVITE to the peer goes out again with every message.
     Repeating,
+    /// Every other call goes to the next peer, wherever its conference is.
+    Scattered,
     /// A session description is tidied.
     SdpTidied,
+    /// A session is given back while its call is up.
+    SessionForgotten,
     /// Every INVITE goes to the first peer, whoever was chosen.
     StuckToOnePeer,
     /// ACKs to the peer are never sent.
@@ -55,18 +63,22 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::AckTooEarly,
         Self::CancelTooEarly,
         Self::ChangedFinal,
         Self::CseqStandsStill,
+        Self::FailedChosen,
         Self::FinalsSwallowed,
         Self::LeakedCallId,
         Self::LeakedPeer,
         Self::LostPermit,
         Self::MaxForwardsKept,
+        Self::OrderLost,
         Self::Repeating,
+        Self::Scattered,
         Self::SdpTidied,
+        Self::SessionForgotten,
         Self::StuckToOnePeer,
         Self::SwallowedAck,
         Self::SwallowedBye,
@@ -88,6 +100,9 @@ pub(crate) struct Saboteur {
     invite: Option<Sent>,
     finals: Vec<Vec<u8>>,
     stolen: Option<Permit>,
+    /// How each peer is.
+    peers: Vec<(PeerState, u32)>,
+    scattered: u8,
 }
 
 impl Saboteur {
@@ -98,7 +113,46 @@ impl Saboteur {
             invite: None,
             finals: Vec::new(),
             stolen: None,
+            peers: Vec::new(),
+            scattered: 0,
         }
+    }
+
+    /// How each peer is before the next thing happens.
+    pub(crate) fn foresee(&mut self, peers: &[(PeerState, u32)]) {
+        self.peers = peers.to_vec();
+    }
+
+    pub(crate) fn loses_orders(&self) -> bool {
+        self.sabotage == Sabotage::OrderLost
+    }
+
+    /// What the node would hold with this bug.
+    pub(crate) fn holdings(&self, mut holdings: Holdings) -> Holdings {
+        if self.sabotage == Sabotage::SessionForgotten {
+            let mut sessions = holdings.sessions.iter_mut();
+            if let Some([used, _]) = sessions.find(|[used, _]| *used > 0) {
+                *used -= 1;
+                let [.., attempts, permits] = &mut holdings.occupancy;
+                (*attempts, *permits) = (attempts.saturating_sub(1), permits.saturating_sub(1));
+            }
+        }
+        holdings
+    }
+
+    /// Another peer than the one that was chosen, if that is the sabotage.
+    fn diverted(&mut self) -> Option<Place> {
+        let failed = |(state, _): &(PeerState, u32)| *state == PeerState::Failed;
+        let number = if self.sabotage == Sabotage::FailedChosen {
+            u8::try_from(self.peers.iter().position(failed)?).ok()?
+        } else if self.sabotage == Sabotage::Scattered {
+            self.scattered = self.scattered.wrapping_add(1);
+            self.scattered
+                .checked_rem(u8::try_from(self.peers.len()).ok()?)?
+        } else {
+            0
+        };
+        Some(Place::Peer(number))
     }
 
     pub(crate) fn stops_timers(&self) -> bool {
@@ -216,13 +270,17 @@ impl Saboteur {
             (Sabotage::MaxForwardsKept, Kind::Invite) => {
                 swap(&sent, b"Max-Forwards: 69", b"Max-Forwards: 70")
             }
-            (Sabotage::StuckToOnePeer, Kind::Invite)
-                if matches!(Place::of(sent.hop.remote), Some(Place::Peer(_))) =>
-            {
-                let mut stuck = sent;
-                stuck.hop.remote = Place::Peer(0).address(self.is_v6);
-                stuck.hop.connection = None;
-                stuck
+            (
+                Sabotage::FailedChosen | Sabotage::Scattered | Sabotage::StuckToOnePeer,
+                Kind::Invite,
+            ) if matches!(Place::of(sent.hop.remote), Some(Place::Peer(_))) => {
+                let Some(peer) = self.diverted() else {
+                    return sent;
+                };
+                let mut diverted = sent;
+                diverted.hop.remote = peer.address(self.is_v6);
+                diverted.hop.connection = None;
+                diverted
             }
             (Sabotage::SdpTidied, _) => swap(&sent, b"a=fmtp:101 0-15  ", b"a=fmtp:101 0-15\r\n"),
             (Sabotage::Truncated, _) if sent.hop.transport == Transport::Udp => cut(&sent),

@@ -1,8 +1,10 @@
 //! What a seed means: how many calls, what becomes of each, what the network does to them.
 
+mod meetings;
 mod script;
 mod weather;
 
+pub use meetings::{Meetings, Order};
 pub use script::{Fate, Script};
 pub use weather::{Death, Link, Outage};
 
@@ -28,6 +30,10 @@ pub struct PeerPlan {
     pub reached_by: balancer::Transport,
     /// Sessions that it has room for.
     pub sessions_max: u32,
+    /// Up to how many of them it takes calls that begin a conference, or share none.
+    pub new_limit: u32,
+    /// Its pool: the second one is for when the first has no room.
+    pub pool: u8,
 }
 
 /// Everything that one seed decides.
@@ -67,6 +73,10 @@ pub struct Scenario {
     pub has_zones: bool,
     /// When a stranger does something.
     pub intrusions: Vec<Duration>,
+    /// How the calls share conferences, if they do.
+    pub meetings: Option<Meetings>,
+    /// What the operator wants of peers, in the order of time.
+    pub orders: Vec<Order>,
 }
 
 impl Scenario {
@@ -123,6 +133,8 @@ impl Scenario {
             probes: Vec::new(),
             has_zones: false,
             intrusions: Vec::new(),
+            meetings: None,
+            orders: Vec::new(),
         };
         scenario.deaths = weather::deaths(random, scenario.peers.len(), end);
         scenario.outages = weather::outages(random, &scenario, end);
@@ -134,15 +146,10 @@ impl Scenario {
         if has_no_copies && random.permille(300) {
             scenario.calls_max = 1 + index(random, 6);
         }
-        if random.permille(600) {
-            let mut probes: Vec<Duration> = (0..random.below(40))
-                .map(|_| random.up_to(end + MS * 250_000))
-                .collect();
-            probes.sort();
-            scenario.probes = probes;
-        }
+        scenario.probes = probes(random, end);
         scenario.has_zones = random.permille(500);
         scenario.intrusions = intrusions(random, end);
+        meetings::add(&mut scenario, end);
         scenario
     }
 
@@ -160,6 +167,8 @@ impl Scenario {
                 transport: Transport::Udp,
                 reached_by: balancer::Transport::Udp,
                 sessions_max: 10,
+                new_limit: 10,
+                pool: 0,
             }],
             calls: vec![Script {
                 at: Duration::ZERO,
@@ -179,6 +188,8 @@ impl Scenario {
             probes: Vec::new(),
             has_zones: false,
             intrusions: Vec::new(),
+            meetings: None,
+            orders: Vec::new(),
         }
     }
 
@@ -232,6 +243,12 @@ impl fmt::Display for Scenario {
         for (from, until) in &self.freezes {
             writeln!(f, "the node stands still from {from:?} until {until:?}")?;
         }
+        if let Some(meetings) = &self.meetings {
+            writeln!(f, "{meetings:?}")?;
+        }
+        for order in &self.orders {
+            writeln!(f, "{order:?}")?;
+        }
         for script in &self.calls {
             writeln!(
                 f,
@@ -250,6 +267,18 @@ pub fn thawed(freezes: &[(Duration, Duration)], at: Duration) -> Duration {
         .iter()
         .find(|(from, until)| (*from..*until).contains(&at));
     freeze.map_or(at, |(_, until)| *until)
+}
+
+/// When somebody asks something out of place.
+fn probes(random: &mut Random, end: Duration) -> Vec<Duration> {
+    if !random.permille(600) {
+        return Vec::new();
+    }
+    let mut probes: Vec<Duration> = (0..random.below(40))
+        .map(|_| random.up_to(end + MS * 250_000))
+        .collect();
+    probes.sort();
+    probes
 }
 
 /// When strangers do something.
@@ -292,18 +321,22 @@ fn parties(random: &mut Random) -> (Vec<Transport>, Vec<PeerPlan>) {
                 Transport::Udp => balancer::Transport::Udp,
             };
             let is_same = callers.iter().all(|caller| *caller == transport);
+            let reached_by = if is_same && random.permille(500) {
+                balancer::Transport::Same
+            } else {
+                named
+            };
+            let sessions_max = if is_small {
+                u32::try_from(random.below(6)).unwrap_or(0)
+            } else {
+                1000
+            };
             PeerPlan {
                 transport,
-                reached_by: if is_same && random.permille(500) {
-                    balancer::Transport::Same
-                } else {
-                    named
-                },
-                sessions_max: if is_small {
-                    u32::try_from(random.below(6)).unwrap_or(0)
-                } else {
-                    1000
-                },
+                reached_by,
+                sessions_max,
+                new_limit: sessions_max,
+                pool: 0,
             }
         })
         .collect();
@@ -401,5 +434,6 @@ mod tests {
             worlds(&|world| world.drain_at.is_some()) && worlds(&|world| !world.outages.is_empty())
         );
         assert!(worlds(&|world| world.callers.contains(&Transport::Tcp)));
+        meetings::tests::assert_every_kind(&scenarios);
     }
 }

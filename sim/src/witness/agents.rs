@@ -117,7 +117,7 @@ impl Witness {
         });
         let is_due = is_due(&call.script, status)
             || first.is_some_and(|first| is_due(&first, status))
-            || (call.peer.is_none() && [480, 503, 504].contains(&status));
+            || (call.peer.is_none() && [480, 486, 503, 504].contains(&status));
         let is_late = status == 408 && rings_until(&call.script, self.timers.ring);
         if !is_due && !is_late {
             return fault(format!(
@@ -192,6 +192,11 @@ fn is_excused(call: &Call, what: &str) -> bool {
     // With a delayed offer the ACK carries the caller's answer; where the caller is gone before its ACK there is none.
     let has_no_answer = plan.offer == Offer::Delayed && is_acked_alone;
     if has_no_answer && what.contains("the body of the ACK is not what the caller sends") {
+        return true;
+    }
+    // Answered where the conference is not: the caller is to dial again.
+    let is_sent_away = call.seat.is_some_and(|seat| seat.may_be_sent_away);
+    if is_sent_away && what.contains("hung up on before the hold time was over") {
         return true;
     }
     // The dialog of a fork that did not win is forgotten as soon as its BYE is sent.

@@ -20,7 +20,7 @@ impl Witness {
         let (Some(number), Some(side)) = (self.call_of(from, message), from.side()) else {
             return;
         };
-        self.touched.insert(number);
+        self.touch(now, number);
         let is_reliable = self.transport(from).is_reliable();
         let Some(call) = self.calls.get_mut(&number) else {
             return;

@@ -5,26 +5,33 @@ use super::{Call, Due, Witness};
 use crate::finding::Fault;
 use crate::node::Holdings;
 use crate::place::{Place, Side};
+use std::time::Duration;
 
 impl Witness {
     /// A step is over: what was due in it must have been done, and the books must balance.
-    pub(crate) fn settle(&mut self, holdings: &Holdings) -> Result<(), Fault> {
+    pub(crate) fn settle(&mut self, now: Duration, holdings: Holdings) -> Result<(), Fault> {
         for due in std::mem::take(&mut self.due) {
-            self.check_due(&due, holdings)?;
+            self.check_due(now, &due, &holdings)?;
         }
         self.answered.clear();
         self.acknowledged.clear();
+        let is_still = self.touched.is_empty() && self.held.as_ref() == Some(&holdings);
         for number in std::mem::take(&mut self.touched) {
             if let Some(call) = self.calls.get(&number) {
                 call.check_standing()
                     .map_err(|what| Fault::of_call(number, what))?;
             }
         }
-        self.check_sessions(holdings)
+        if is_still {
+            return Ok(());
+        }
+        self.check_sessions(&holdings)?;
+        self.held = Some(holdings);
+        Ok(())
     }
 
-    fn check_due(&self, due: &Due, holdings: &Holdings) -> Result<(), Fault> {
-        if self.is_done(due, holdings) {
+    fn check_due(&self, now: Duration, due: &Due, holdings: &Holdings) -> Result<(), Fault> {
+        if self.is_done(now, due, holdings) {
             return Ok(());
         }
         let (number, what) = match due {
@@ -35,6 +42,7 @@ impl Witness {
             }
             Due::Ended(number, _) => (number, "a 2xx that came too late got no BYE".into()),
             Due::Final(number) => (number, "a cancelled INVITE got no final answer".into()),
+            Due::Crowded(number) => (number, "refused by a conference that has room".into()),
             Due::Full(number) => {
                 let sessions = &holdings.sessions;
                 let what = format!("refused for want of room, and there is some: {sessions:?}");
@@ -61,7 +69,7 @@ impl Witness {
         Err(Fault::of_call(*number, what))
     }
 
-    fn is_done(&self, due: &Due, holdings: &Holdings) -> bool {
+    fn is_done(&self, now: Duration, due: &Due, holdings: &Holdings) -> bool {
         match due {
             Due::Acknowledged(number, side, tag) => {
                 let mut sent = self.acknowledged.iter();
@@ -85,11 +93,14 @@ impl Witness {
                     || self.final_status(*number).is_some()
             }
             Due::Final(number) => self.final_status(*number).is_some(),
-            Due::Full(_) => {
+            Due::Crowded(number) => {
+                let most = self.meetings.and_then(|meetings| meetings.participants_max);
+                most.is_some_and(|most| self.maybe_there(now, *number) >= most as usize)
+            }
+            Due::Full(number) => {
                 let mut sessions = (0u8..).zip(&holdings.sessions);
-                sessions.all(|(number, [used, most])| {
-                    used >= most || self.troubled.contains(&Place::Peer(number))
-                })
+                sessions.all(|(number, [used, _])| self.is_closed(Place::Peer(number), *used))
+                    || self.is_shut_out(now, *number, &holdings.sessions)
             }
             Due::Overloaded(_) => {
                 let [calls, ..] = holdings.occupancy;
@@ -117,6 +128,13 @@ impl Witness {
             return Err(Fault::of_world(format!(
                 "{calls} calls with {attempts} attempts hold {permits} permits, {in_use} sessions \
                  are in use"
+            )));
+        }
+        if let Some([_, seats]) = holdings.conferences
+            && seats > permits
+        {
+            return Err(Fault::of_world(format!(
+                "{seats} seats in conferences, and {permits} permits"
             )));
         }
         if let Some([used, most]) = holdings.sessions.iter().find(|[used, most]| used > most) {
@@ -175,7 +193,7 @@ impl Call {
     }
 
     /// Whether the call was answered by this peer and nobody hung up.
-    fn is_up_at(&self, peer: Place) -> bool {
+    pub(super) fn is_up_at(&self, peer: Place) -> bool {
         let leg = self.peer.as_ref().filter(|leg| leg.agent == peer);
         leg.and_then(Leg::winning_dialog)
             .is_some_and(|dialog| !dialog.is_over())

@@ -5,24 +5,33 @@ use super::requests::{COPIES_MAX, INVITES_MAX};
 use super::{Call, Witness};
 use crate::finding::Fault;
 use crate::node::Holdings;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 impl Witness {
     /// The world is quiet: nothing may be left, and every call must have ended by the book.
     pub(crate) fn finish(&self, holdings: &Holdings) -> Result<(), Fault> {
         let mut unheard = 0;
+        let mut meetings = BTreeSet::new();
         for (number, call) in &self.calls {
             self.check_call(call)
                 .map_err(|what| Fault::of_call(*number, format!("when all is quiet: {what}")))?;
             unheard += usize::from(call.is_unheard());
+            let conference = call.seat.map(|seat| seat.conference);
+            meetings.extend(conference.filter(|_| call.is_unheard()));
         }
         let in_use: u32 = holdings.sessions.iter().map(|[used, _]| used).sum();
+        // Those that were begun anew elsewhere are not known any more.
+        let [conferences, seats] = holdings.conferences.unwrap_or_default();
         if holdings.occupancy != [unheard, 0, 0, 0, 0, unheard, unheard]
             || in_use as usize != unheard
+            || conferences > meetings.len()
+            || seats > unheard
         {
             return Err(Fault::of_world(format!(
                 "all is quiet, and there are left (calls, client and server transactions, timers, attempts, permits) {:?}, \
-                 sessions {:?}; {unheard} calls could not be known to be over",
+                 sessions {:?}, {conferences} conferences with {seats} seats; {unheard} calls could not be known to be \
+                 over",
                 holdings.occupancy, holdings.sessions
             )));
         }

@@ -8,18 +8,23 @@
 mod agents;
 mod arrivals;
 mod books;
+mod choice;
 mod endings;
 mod failover;
 mod leg;
+mod meetings;
 mod probed;
 mod probing;
 mod requests;
 mod responses;
 
+use crate::node::Holdings;
 use crate::place::{Place, Side};
-use crate::scenario::{Scenario, Script};
+use crate::scenario::{Meetings, PeerPlan, Scenario, Script};
 use crate::seen::{Seen, TransactionId, text};
+use balancer::{Operator, PeerState};
 use leg::Leg;
+use meetings::Seat;
 pub(crate) use probed::Target;
 use signaling::{Timers, Transport};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +48,10 @@ struct Call {
     /// To which dialogs of the peer a BYE arrived.
     byes_reached: BTreeSet<(Place, Vec<u8>)>,
     is_reported: bool,
+    /// Where it shares a conference.
+    seat: Option<Seat>,
+    /// When something of it came to or left the node.
+    last_at: Duration,
 }
 
 /// What has to happen within the step that has just begun.
@@ -52,6 +61,8 @@ enum Due {
     Acknowledged(u64, Side, Vec<u8>),
     /// This request gets an answer.
     Answer(u64, Side, TransactionId),
+    /// The conference has as many callers as it may: the call was refused for that.
+    Crowded(u64),
     /// The peer of the leg with this Call-ID is told to stop ringing: nobody waits for it any more.
     Cancelled(u64, Vec<u8>),
     /// The dialog with this tag is ended: its 2xx came too late.
@@ -83,7 +94,7 @@ pub(crate) struct Witness {
     calls_max: usize,
     is_v6: bool,
     callers: Vec<Transport>,
-    peers: Vec<Transport>,
+    peers: Vec<PeerPlan>,
     calls: BTreeMap<u64, Call>,
     /// Which call a Call-ID of a peer leg belongs to.
     peer_legs: BTreeMap<Vec<u8>, u64>,
@@ -92,12 +103,25 @@ pub(crate) struct Witness {
     due: Vec<Due>,
     /// Peers that the node has a reason to pass over, or had.
     troubled: BTreeSet<Place>,
+    /// What the node knows of each peer when a step begins: its state, its sessions in use.
+    before: Vec<(PeerState, u32)>,
+    /// Peers that were not in service at any time.
+    wavered: BTreeSet<Place>,
+    /// When a peer was last known to have failed.
+    failed_last: BTreeMap<Place, Duration>,
+    /// What the operator wants of peers.
+    operators: BTreeMap<Place, Operator>,
+    meetings: Option<Meetings>,
+    /// Calls of which a message came or went since they were looked at.
+    met: BTreeSet<u64>,
     /// The probes of each peer, the first one first.
     probes: BTreeMap<Place, Vec<probing::Probed>>,
     /// Responses that the node sent in this step.
     answered: Vec<(u64, Side, TransactionId, u16)>,
     /// ACKs that the node sent in this step, by To tag.
     acknowledged: Vec<(u64, Side, Vec<u8>)>,
+    /// What the node held after the last step in which anything changed.
+    held: Option<Holdings>,
     /// Calls of which a message came or went in this step.
     touched: BTreeSet<u64>,
 }
@@ -116,6 +140,9 @@ impl Witness {
                 final_reached: false,
                 byes_reached: BTreeSet::new(),
                 is_reported: false,
+                seat: (scenario.meetings)
+                    .map(|meetings| Seat::new(meetings.conference_of(script.number))),
+                last_at: Duration::ZERO,
             };
             (script.number, call)
         });
@@ -128,15 +155,22 @@ impl Witness {
             calls_max: scenario.calls_max,
             is_v6: scenario.is_v6,
             callers: scenario.callers.clone(),
-            peers: scenario.peers.iter().map(|peer| peer.transport).collect(),
+            peers: scenario.peers.clone(),
             calls: calls.collect(),
             peer_legs: BTreeMap::new(),
             branches: BTreeMap::new(),
             due: Vec::new(),
             troubled: troubled(scenario),
+            before: Vec::new(),
+            wavered: BTreeSet::new(),
+            failed_last: BTreeMap::new(),
+            operators: BTreeMap::new(),
+            meetings: scenario.meetings,
+            met: BTreeSet::new(),
             probes: BTreeMap::new(),
             answered: Vec::new(),
             acknowledged: Vec::new(),
+            held: None,
             touched: BTreeSet::new(),
         }
     }
@@ -169,6 +203,17 @@ impl Witness {
         self.calls.values().any(|call| call.is_disturbed)
     }
 
+    /// Something of a call came or went.
+    fn touch(&mut self, now: Duration, number: u64) {
+        self.touched.insert(number);
+        if let Some(call) = self.calls.get_mut(&number) {
+            call.last_at = now;
+            if call.seat.is_some() {
+                self.met.insert(number);
+            }
+        }
+    }
+
     /// The node takes no new calls from now on.
     pub(crate) fn drain(&mut self, now: Duration) {
         self.draining_since = Some(now);
@@ -183,11 +228,14 @@ impl Witness {
     /// The transport that an agent speaks.
     fn transport(&self, agent: Place) -> Transport {
         let found = match agent {
-            Place::Caller(number) => self.callers.get(usize::from(number)),
-            Place::Peer(number) => self.peers.get(usize::from(number)),
+            Place::Caller(number) => self.callers.get(usize::from(number)).copied(),
+            Place::Peer(number) => {
+                let peer = self.peers.get(usize::from(number));
+                peer.map(|peer| peer.transport)
+            }
             Place::Node | Place::Stranger => None,
         };
-        found.copied().unwrap_or(Transport::Udp)
+        found.unwrap_or(Transport::Udp)
     }
 }
 

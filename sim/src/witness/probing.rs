@@ -4,6 +4,7 @@ use super::Witness;
 use super::requests::COPIES_MAX;
 use crate::place::{Place, Side};
 use crate::seen::{Seen, TransactionId};
+use balancer::Operator;
 use std::time::Duration;
 
 /// The shortest time between a probe of a peer and the next but one: the first step of the back-off, with its jitter. One
@@ -35,6 +36,7 @@ impl Witness {
         }
         let id = probe.transaction();
         let is_reliable = self.transport(to).is_reliable();
+        let is_worked_on = self.operator(to) == Operator::Maint;
         let probes = self.probes.entry(to).or_default();
         if let Some(again) = probes.iter_mut().find(|probed| probed.id == id) {
             again.copies += 1;
@@ -47,6 +49,9 @@ impl Witness {
             return Ok(());
         }
         let before = probes.iter().rev().nth(1).map(|probed| probed.at);
+        if is_worked_on {
+            return Err("the operator works on it".into());
+        }
         if self.is_punctual && before.is_some_and(|at| now + self.slack < at + PAUSE_MIN) {
             return Err(format!("the last but one went at {before:?}"));
         }

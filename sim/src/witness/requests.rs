@@ -48,7 +48,7 @@ impl Witness {
                 message.title()
             )));
         };
-        self.touched.insert(number);
+        self.touch(now, number);
         let side = to.side().unwrap_or(Side::Peer);
         let fault = |what: String| {
             Fault::of_call(number, format!("{} sent to {to}: {what}", message.title()))
@@ -62,6 +62,7 @@ impl Witness {
                 return Err(fault("a peer leg begins with INVITE".into()));
             }
             self.check_peer(now, to).map_err(fault)?;
+            self.check_choice(now, number, to).map_err(fault)?;
             let call = (self.calls.get_mut(&number))
                 .ok_or_else(|| fault("no such call was placed".into()))?;
             call.make_past(now, to, self.timers.t1 * 4).map_err(fault)?;

@@ -3,8 +3,9 @@
 use super::leg::{Answer, Came, Dialog, Leg};
 use super::requests::COPIES_MAX;
 use super::{Due, Witness};
-use crate::place::Side;
+use crate::place::{Place, Side};
 use crate::seen::Seen;
+use balancer::Operator;
 use signaling::sip::message::Method;
 use std::time::Duration;
 
@@ -122,8 +123,11 @@ impl Witness {
                     self.due.push(Due::Full(number));
                     Ok(())
                 }
-                // Every peer is known to fail.
-                504 if self.troubled.len() == self.peers.len() => Ok(()),
+                486 if self.meetings.is_some() => {
+                    self.due.push(Due::Crowded(number));
+                    Ok(())
+                }
+                504 if self.are_all_out() => Ok(()),
                 503 if self.draining_since.is_some() => Ok(()),
                 503 => {
                     self.due.push(Due::Overloaded(number));
@@ -140,6 +144,12 @@ impl Witness {
             504 | 408 => Err("the peer still had time".into()),
             _ => Err(format!("the peer's first final is {first:?}")),
         }
+    }
+
+    /// Whether every peer is known to fail, or taken out by the operator.
+    fn are_all_out(&self) -> bool {
+        let mut peers = (0u8..).take(self.peers.len()).map(Place::Peer);
+        peers.all(|peer| self.troubled.contains(&peer) || self.operator(peer) != Operator::Ready)
     }
 
     fn check_provisional(&self, number: u64, status: u16) -> Result<(), String> {

@@ -31,7 +31,7 @@ impl Agents {
                     transport: *transport,
                     timers,
                     seed: random.bits(),
-                    rooms: 10,
+                    rooms: scenario.rooms(),
                 };
                 Caller::new(settings).numbered_from(u64::from(number) * NUMBERS_PER_CALLER)
             });

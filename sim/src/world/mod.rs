@@ -10,7 +10,7 @@ mod traffic;
 use crate::finding::{Fault, Finding};
 use crate::ladder::Ladder;
 use crate::net::Net;
-use crate::node::Node;
+use crate::node::{Holdings, Node};
 use crate::place::Place;
 use crate::sabotage::{Sabotage, Saboteur};
 use crate::scenario::{Scenario, thawed};
@@ -31,6 +31,8 @@ const QUIET_AFTER: Duration = Duration::from_secs(900);
 const PROBING: Duration = Duration::from_secs(60);
 /// So many things may happen at one instant.
 const STEPS_PER_INSTANT_MAX: u64 = 20_000;
+/// The seats in conferences are counted each time that so many things have happened.
+const CONFERENCES_COUNTED: u64 = 64;
 /// Lines of a ladder shown with a finding.
 const LINES_SHOWN: usize = 60;
 
@@ -83,6 +85,7 @@ pub struct World {
     outages: usize,
     probes: usize,
     intrusions: usize,
+    orders: usize,
     /// What strangers do, which must not change anything else that happens.
     strangers: Random,
     is_draining: bool,
@@ -115,6 +118,7 @@ enum Event {
     Drain,
     Failure,
     Intrusion,
+    Order,
     Outage,
     Probe,
     StopProbing,
@@ -151,6 +155,7 @@ impl World {
             outages: 0,
             probes: 0,
             intrusions: 0,
+            orders: 0,
             strangers: Random::new(scenario.seed ^ 0x57a9_6e45),
             is_draining: false,
             last: scenario
@@ -229,17 +234,38 @@ impl World {
         let last = self.last;
         while let Some((at, event)) = self.next() {
             if at > last + QUIET_AFTER {
-                let left = self.node.holdings();
+                let left = self.node.holdings(true);
                 return Err(Fault::of_world(format!(
                     "{QUIET_AFTER:?} after the last call it is not quiet: {event:?}, {left:?}"
                 )));
             }
             self.advance(at)?;
+            self.foresee()?;
             self.happen(event)?;
-            self.witness.settle(&self.node.holdings())?;
+            let counts = self.step.is_multiple_of(CONFERENCES_COUNTED);
+            self.witness.settle(self.now, self.holdings(counts))?;
         }
+        self.foresee()?;
         self.agents.check_quiet(&self.witness)?;
-        self.witness.finish(&self.node.holdings())
+        self.witness.finish(&self.holdings(true))
+    }
+
+    /// The witness, and who sabotages, know how each peer is before anything happens to it.
+    fn foresee(&mut self) -> Result<(), Fault> {
+        let peers = self.node.peers(self.base + self.now);
+        if let Some(saboteur) = &mut self.saboteur {
+            saboteur.foresee(&peers);
+        }
+        self.witness.foresee(self.now, peers)
+    }
+
+    fn holdings(&self, with_conferences: bool) -> Holdings {
+        let with_conferences = with_conferences && self.scenario.meetings.is_some();
+        let holdings = self.node.holdings(with_conferences);
+        match &self.saboteur {
+            Some(saboteur) => saboteur.holdings(holdings),
+            None => holdings,
+        }
     }
 
     /// Time goes on, if only a little.
@@ -270,6 +296,8 @@ impl World {
         add(self.scenario.probes.get(self.probes).copied(), Event::Probe);
         let intrusion = self.scenario.intrusions.get(self.intrusions);
         add(intrusion.copied(), Event::Intrusion);
+        let order = self.scenario.orders.get(self.orders);
+        add(order.map(|order| order.at), Event::Order);
         let drain_at = self.scenario.drain_at.filter(|_| !self.is_draining);
         add(drain_at, Event::Drain);
         let stop = (!self.probes_stopped).then_some(self.last + PROBING);
@@ -338,6 +366,10 @@ impl World {
             }
             Event::Failure => self.fail(now),
             Event::Intrusion => self.intrude(),
+            Event::Order => {
+                self.order(now);
+                Ok(())
+            }
             Event::Outage => {
                 self.break_connection();
                 Ok(())
@@ -356,6 +388,20 @@ impl World {
                 self.collect_node(worker)
             }
         }
+    }
+
+    /// The operator says what a peer is for from now on.
+    fn order(&mut self, now: Instant) {
+        let Some(order) = self.scenario.orders.get(self.orders).copied() else {
+            return;
+        };
+        self.orders += 1;
+        self.witness.order(&order);
+        if !self.saboteur.as_ref().is_some_and(Saboteur::loses_orders) {
+            self.node.order(now, order.peer, order.operator);
+        }
+        let what = format!("peer-{} is to be {:?}", order.peer + 1, order.operator);
+        self.note(None, &what);
     }
 
     fn note(&mut self, call: Option<u64>, what: &str) {

@@ -191,7 +191,7 @@ impl World {
                 format!("{probe:?} by {}: {what}", target.agent),
             )
         };
-        let before = self.node.holdings();
+        let before = self.node.holdings(false);
         let now = self.base + self.now;
         let at = self.random.below(self.node.workers() as u64);
         let at = usize::try_from(at).unwrap_or(0);
@@ -203,7 +203,7 @@ impl World {
         let sent = self.node.collect(now, owner);
         self.check_answers(probe, &target, serial, &sent)
             .map_err(fault)?;
-        let after = self.node.holdings();
+        let after = self.node.holdings(false);
         let [calls_before, .., permits_before] = before.occupancy;
         let [calls_after, .., permits_after] = after.occupancy;
         if (calls_before, permits_before, &before.sessions)

@@ -105,7 +105,7 @@ impl World {
         }
         self.note(Some(target.call), &format!("a stranger tries {deed:?}"));
         let count = if deed == Deed::Flood { FLOOD } else { 1 };
-        let before = self.node.holdings();
+        let before = self.node.holdings(false);
         let mut heard = 0;
         for serial in serial..serial + count {
             let text = deed.text(&target, self.scenario.is_v6, serial);
@@ -113,7 +113,7 @@ impl World {
                 Fault::of_call(target.call, format!("{deed:?} of a stranger: {what}"))
             })?;
         }
-        let after = self.node.holdings();
+        let after = self.node.holdings(false);
         if before != after {
             let what = format!("{deed:?} of a stranger changed {before:?} to {after:?}");
             return Err(Fault::of_call(target.call, what));
