@@ -1,5 +1,6 @@
 //! The doors for operators, from outside: the real program, read over HTTP as anybody would.
 mod operator_world;
+mod program_world;
 mod shell_world;
 
 use baton::observe::metrics;

@@ -2,14 +2,16 @@
 //! over again and again, and no call is lost.
 
 mod operator_world;
+mod program_world;
 mod shell_world;
 
 use loadtest::agent::{Agent, Caller, CallerSettings, PeerSettings, Plan, Timers};
 use loadtest::drive::{PeerThread, Socket, Wire, runtime};
 use loadtest::load::{self, Load};
-use operator_world::Program;
+use operator_world::{Program, command};
 use signaling::Transport;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -47,8 +49,9 @@ fn no_call_is_lost() {
         plan: Box::new(|_| Plan::plain(MS * 300)),
     };
     let is_over = AtomicBool::new(false);
+    let place = (program.config.as_path(), program.socket.as_path());
     let (tally, reloads) = thread::scope(|scope| {
-        let reloads = scope.spawn(|| reload_until(&program, &is_over, &config));
+        let reloads = scope.spawn(|| reload_until(place, &is_over, &config));
         let tally = runtime().expect("a runtime").block_on(async {
             let mut wire = Wire::new(socket)?;
             let tally = load::run(&mut wire, &mut caller, &mut load, |_, _, _| Ok(())).await?;
@@ -84,25 +87,22 @@ fn no_call_is_lost() {
     assert_eq!(report.complaint_texts, [""; 0]);
 }
 
-/// What the program says of them must fit the pipe of its standard error, which nobody reads meanwhile.
-const RELOADS_MAX: u64 = 40;
-
 /// Takes one configuration after the other over until the load is over; tells how many.
 fn reload_until(
-    program: &Program,
+    (file, socket): (&Path, &Path),
     is_over: &AtomicBool,
     config: &impl Fn(u32, u32) -> String,
 ) -> u64 {
     let begin = config(1_000, 500);
-    let before = std::fs::read_to_string(&program.config).expect("its configuration");
+    let before = std::fs::read_to_string(file).expect("its configuration");
     let head = before.replace(&begin, "");
     let mut reloads = 0;
     // Relaxed: a word on its own.
-    while !is_over.load(Ordering::Relaxed) && reloads < RELOADS_MAX {
+    while !is_over.load(Ordering::Relaxed) {
         let sessions_max = 900 + u32::try_from(reloads % 100).unwrap_or(0);
         let text = head.clone() + &config(sessions_max, 500 + sessions_max);
-        program.rewrite(|_| text.clone());
-        let said = program.command(&["reload"]);
+        std::fs::write(file, text).expect("a writable folder");
+        let said = command(socket, &["reload"]);
         assert_eq!(said.code, 0, "{said:?}");
         reloads += 1;
     }

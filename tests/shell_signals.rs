@@ -1,66 +1,33 @@
 //! The program itself: how it starts, says what keeps it from starting, and ends on SIGTERM.
 #![expect(
     clippy::expect_used,
-    clippy::unwrap_used,
     reason = "helpers of a test: a failure to prepare is a failure of the test"
 )]
 
+mod program_world;
 mod shell_world;
 
+use program_world::{Running, file};
 use shell_world::{Call, PATIENCE, Tcp, Udp, Wire, establish, hang_up, offer};
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// The program, running. It is ended when the test is over, however that ends.
+/// The program, running, and where it listens.
 struct Program {
-    child: Child,
-    errors: BufReader<ChildStderr>,
+    running: Running,
     address: SocketAddr,
 }
 
 impl Program {
     /// Starts it with a peer and waits until it listens.
     fn start(name: &str, peer: SocketAddr, shutdown_seconds_max: u32) -> Self {
-        let mut child = spawn(name, "udp:127.0.0.1:0", peer, shutdown_seconds_max);
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let address = address_in(&line_with(&mut errors, "listening on udp:"));
-        Self {
-            child,
-            errors,
-            address,
-        }
-    }
-
-    fn signal(&self, signal: &str) {
-        let kill = format!("kill -{signal} {}", self.child.id());
-        assert!(
-            Command::new("sh")
-                .args(["-c", &kill])
-                .status()
-                .unwrap()
-                .success()
-        );
-    }
-
-    fn ended(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "the program does not end");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It has usually ended.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        let peer = format!("udp:{peer}");
+        let config = configuration(name, "udp:127.0.0.1:0", &peer, shutdown_seconds_max);
+        let running = Running::start(&config);
+        let address = running.address("listening on udp:");
+        Self { running, address }
     }
 }
 
@@ -69,8 +36,8 @@ fn without_calls_it_ends_at_once() {
     for signal in ["TERM", "INT"] {
         let peer = Udp::new();
         let mut program = Program::start("idle", peer.local(), 60);
-        program.signal(signal);
-        assert_eq!(program.ended().code(), Some(0), "{signal}");
+        program.running.signal(signal);
+        assert_eq!(program.running.ended().code(), Some(0), "{signal}");
     }
 }
 
@@ -82,12 +49,12 @@ fn calls_may_end_and_new_ones_are_refused() {
     let mut call = Call::new("old", &caller);
     offer(&mut call, &mut caller);
     establish(&mut call, &mut caller, &mut peer);
-    program.signal("TERM");
-    line_with(&mut program.errors, "stopping: no new calls");
+    program.running.signal("TERM");
+    program.running.line_with("stopping: no new calls");
     let invite = until_refused(&mut caller);
     assert!(invite.contains(" 503 "), "{invite}");
     hang_up(&mut call, &mut caller, &mut peer);
-    assert_eq!(program.ended().code(), Some(0));
+    assert_eq!(program.running.ended().code(), Some(0));
 }
 
 #[test]
@@ -98,8 +65,8 @@ fn a_refusal_is_repeated_until_its_ack() {
     let mut call = Call::new("refused", &caller);
     offer(&mut call, &mut caller);
     let invite = peer.expect("INVITE ");
-    program.signal("TERM");
-    line_with(&mut program.errors, "stopping: no new calls");
+    program.running.signal("TERM");
+    program.running.line_with("stopping: no new calls");
     let refusal = invite.answer("486 Busy Here", peer.local(), peer.transport());
     peer.send(&refusal);
     peer.expect("ACK ");
@@ -110,7 +77,7 @@ fn a_refusal_is_repeated_until_its_ack() {
     // The ACK of a refusal belongs to its INVITE's transaction.
     let ack = call.request("ACK").replace("-ACK;rport", "-INVITE;rport");
     caller.send(&ack);
-    assert_eq!(program.ended().code(), Some(0));
+    assert_eq!(program.running.ended().code(), Some(0));
 }
 
 #[test]
@@ -121,14 +88,14 @@ fn a_second_signal_does_not_wait_for_calls() {
     let mut call = Call::new("live", &caller);
     offer(&mut call, &mut caller);
     establish(&mut call, &mut caller, &mut peer);
-    program.signal("TERM");
-    line_with(&mut program.errors, "stopping: no new calls");
+    program.running.signal("TERM");
+    program.running.line_with("stopping: no new calls");
     assert!(
-        program.child.try_wait().unwrap().is_none(),
+        program.running.child.try_wait().unwrap().is_none(),
         "a call keeps it"
     );
-    program.signal("TERM");
-    assert_eq!(program.ended().code(), Some(0));
+    program.running.signal("TERM");
+    assert_eq!(program.running.ended().code(), Some(0));
 }
 
 #[test]
@@ -140,8 +107,8 @@ fn calls_that_do_not_end_are_left_behind() {
     offer(&mut call, &mut caller);
     establish(&mut call, &mut caller, &mut peer);
     let before = Instant::now();
-    program.signal("TERM");
-    assert_eq!(program.ended().code(), Some(0));
+    program.running.signal("TERM");
+    assert_eq!(program.running.ended().code(), Some(0));
     assert!(
         before.elapsed() >= Duration::from_secs(1),
         "it gave them their time"
@@ -152,15 +119,9 @@ fn calls_that_do_not_end_are_left_behind() {
 fn an_address_in_use_is_explained() {
     let peer = Udp::new();
     let taken = format!("udp:{}", peer.local());
-    let mut child = spawn("taken", &taken, Udp::new().local(), 60);
-    let mut text = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut text)
-        .unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let config = configuration("taken", &taken, &format!("udp:{}", Udp::new().local()), 60);
+    let (code, text) = Running::start(&config).refusal();
+    assert_eq!(code, Some(1));
     for part in [
         &format!("cannot listen on {taken}"),
         "another program uses port",
@@ -173,23 +134,14 @@ fn an_address_in_use_is_explained() {
 #[test]
 fn without_descriptors_the_listener_pauses_and_goes_on() {
     const CLIENTS: usize = 40;
-    let file = configuration("descriptors", "tcp:127.0.0.1:0", "tcp:127.0.0.1:9", 60);
-    let mut child = Command::new("sh")
-        .args(["-c", "ulimit -n 30 && exec \"$0\" run --config \"$1\""])
-        .args([env!("CARGO_BIN_EXE_baton"), &file])
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("a shell");
-    let mut errors = BufReader::new(child.stderr.take().unwrap());
-    let address = address_in(&line_with(&mut errors, "listening on tcp:"));
-    let mut program = Program {
-        child,
-        errors,
-        address,
-    };
+    let config = configuration("descriptors", "tcp:127.0.0.1:0", "tcp:127.0.0.1:9", 60);
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 30 && exec \"$0\" run --config \"$1\""]);
+    command.arg(env!("CARGO_BIN_EXE_baton")).arg(config);
+    let mut running = Running::of(command);
+    let address = running.address("listening on tcp:");
     // The kernel completes them all; the program has descriptors for some.
-    let mut clients: Vec<Tcp> = (0..CLIENTS).map(|_| Tcp::to(program.address)).collect();
+    let mut clients: Vec<Tcp> = (0..CLIENTS).map(|_| Tcp::to(address)).collect();
     for client in &mut clients {
         let options = Call::new("descriptors", client).request("OPTIONS");
         client.send(&options);
@@ -208,8 +160,8 @@ fn without_descriptors_the_listener_pauses_and_goes_on() {
         clients.swap_remove(position).expect(" 200 ");
         served += 1;
     }
-    program.signal("TERM");
-    assert_eq!(program.ended().code(), Some(0));
+    running.signal("TERM");
+    assert_eq!(running.ended().code(), Some(0));
 }
 
 /// Sends a new INVITE and returns the answer's first line.
@@ -224,51 +176,14 @@ fn until_refused(caller: &mut Udp) -> String {
     refusal.start().to_owned()
 }
 
-/// The address at the end of a line.
-fn address_in(line: &str) -> SocketAddr {
-    let (_, address) = line
-        .rsplit_once("udp:")
-        .or_else(|| line.rsplit_once("tcp:"))
-        .unwrap();
-    address.trim().parse().expect("an address")
-}
-
-/// Writes a file and returns its name.
-fn configuration(name: &str, listen: &str, peer: &str, shutdown_seconds_max: u32) -> String {
-    let file = format!("{}/shell-signals-{name}.toml", env!("CARGO_TARGET_TMPDIR"));
+/// Writes a file. Who watches the program is not what these tests are about.
+fn configuration(name: &str, listen: &str, peer: &str, shutdown_seconds_max: u32) -> PathBuf {
+    let config = file(&format!("shell-signals-{name}"), "toml");
     let text = format!(
         "[node]\nshutdown_seconds_max = {shutdown_seconds_max}\n[sip]\nlisten = [\"{listen}\"]\n\
          [[peer]]\nname = \"peer\"\nat = \"{peer}\"\nsessions_max = 10\n\
-         [health]\nprobe = false\n"
+         [health]\nprobe = false\n[admin]\nlisten = \"\"\nsocket = \"\"\n"
     );
-    std::fs::write(&file, text).expect("a writable folder");
-    file
-}
-
-fn spawn(name: &str, listen: &str, peer: SocketAddr, shutdown_seconds_max: u32) -> Child {
-    let file = configuration(name, listen, &format!("udp:{peer}"), shutdown_seconds_max);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-    command
-        .args(["run", "--config", &file])
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program")
-}
-
-/// Reads lines up to one that has this part.
-fn line_with(errors: &mut BufReader<ChildStderr>, part: &str) -> String {
-    let mut seen = String::new();
-    loop {
-        let mut line = String::new();
-        let count = errors.read_line(&mut line).unwrap();
-        assert_ne!(
-            count, 0,
-            "the program ended without saying {part:?}: {seen}"
-        );
-        if line.contains(part) {
-            return line;
-        }
-        seen += &line;
-    }
+    std::fs::write(&config, text).expect("a writable folder");
+    config
 }

@@ -8,6 +8,10 @@ use std::fmt;
 pub struct Log {
     /// `level`: the least important line that is still written.
     pub level: Level,
+    /// `queue`: lines that may wait for whoever reads them.
+    pub queue: usize,
+    /// `queue_bytes`: their octets, all together.
+    pub queue_octets: usize,
 }
 
 /// How important a log line is, the most important first.
@@ -25,7 +29,7 @@ pub enum Level {
     Trace,
 }
 
-pub(super) const KEYS: &[&str] = &["level"];
+pub(super) const KEYS: &[&str] = &["level", "queue", "queue_bytes"];
 
 const LEVELS: [(&str, Level); 5] = [
     ("error", Level::Error),
@@ -37,14 +41,25 @@ const LEVELS: [(&str, Level); 5] = [
 
 impl Default for Log {
     fn default() -> Self {
-        Self { level: Level::Info }
+        Self {
+            level: Level::Info,
+            queue: 8_192,
+            queue_octets: 4 * 1024 * 1024,
+        }
     }
 }
 
 impl Log {
     pub(super) fn read(section: &mut Section<'_, '_, '_>) -> Self {
+        let default = Self::default();
         Self {
-            level: section.choice("level", &LEVELS, Self::default().level),
+            level: section.choice("level", &LEVELS, default.level),
+            queue: section.number("queue", 16..=1_048_576, default.queue),
+            queue_octets: section.number(
+                "queue_bytes",
+                65_536..=1_073_741_824,
+                default.queue_octets,
+            ),
         }
     }
 }

@@ -112,6 +112,9 @@ metrics! {
     DROPPED: Counter "baton_dropped_total" ["where", "why"]
         "What was dropped deliberately, or by the kernel for want of room.";
 
+    LOG_LINES_DROPPED: Counter "baton_log_lines_dropped_total" []
+        "Log lines that were lost because nobody read them in time.";
+
     UDP_DATAGRAMS: Counter "baton_udp_datagrams_total" ["direction"]
         "Datagrams received and sent.";
     CONNECTIONS: Gauge "baton_connections" []

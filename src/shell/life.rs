@@ -4,6 +4,7 @@ use super::admin::{self, Desk, Reloads};
 use super::control::Phase;
 use crate::config::Config;
 use crate::observe::log;
+use anyhow::Context;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -14,7 +15,8 @@ use tracing::{info, warn};
 /// # Errors
 /// What keeps the node from starting, such as an address in use, or a worker that failed.
 pub fn run(config: Config, source: admin::Source) -> anyhow::Result<()> {
-    log::init(config.log);
+    // The last to go: what is said on the way out is still written.
+    let _flush = log::init(config.log).context("cannot start the log")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;

@@ -7,22 +7,22 @@
     reason = "a test fails by panicking"
 )]
 
+use super::program_world::{Running, file, socket_file};
 use super::shell_world::PATIENCE;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Instant;
 
-/// The program, running. It is ended when the test is over, however that ends.
+/// The program, running, with its doors.
 pub(crate) struct Program {
-    pub(crate) child: Child,
+    pub(crate) running: Running,
     pub(crate) config: PathBuf,
     pub(crate) socket: PathBuf,
     pub(crate) sip: SocketAddr,
     http: SocketAddr,
-    errors: Option<BufReader<ChildStderr>>,
 }
 
 /// An answer over HTTP.
@@ -64,42 +64,32 @@ impl Program {
 
     /// Starts it with this at the end of its configuration, which is in `[admin]`.
     pub(crate) fn start_with(name: &str, end: &str) -> Self {
-        let config = file(name, "toml");
-        let socket = file(name, "sock");
+        let config = configuration(name);
+        let socket = socket_file(name);
         std::fs::write(&config, text(name, &format!("{}{end}", doors(&socket)))).unwrap();
-        let mut child = spawn(&config);
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let mut address = |part: &str| {
-            let line = line_with(&mut errors, part);
-            let (_, address) = line.split_once(part).unwrap();
-            address.trim().parse().expect("an address")
-        };
-        let http = address("figures and health on http://");
-        let sip = address("listening on udp:");
+        let running = Running::start(&config);
+        let http = running.address("figures and health on http://");
+        let sip = running.address("listening on udp:");
         Self {
-            child,
+            running,
             config,
             socket,
             sip,
             http,
-            errors: Some(errors),
         }
     }
 
     /// What it says when it does not start.
     pub(crate) fn refused(name: &str, admin: &str) -> String {
-        let config = file(name, "toml");
+        let config = configuration(name);
         let peer = "[[peer]]\nname = \"peer\"\nat = \"udp:127.0.0.1:9\"\nsessions_max = 10\n";
         std::fs::write(
             &config,
             text(name, &format!("socket = \"\"\n{admin}{peer}")),
         )
         .unwrap();
-        let mut child = spawn(&config);
-        let mut text = String::new();
-        let mut errors = child.stderr.take().unwrap();
-        errors.read_to_string(&mut text).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1), "{text}");
+        let (code, text) = Running::start(&config).refusal();
+        assert_eq!(code, Some(1), "{text}");
         text
     }
 
@@ -115,30 +105,16 @@ impl Program {
     }
 
     /// Reads its log up to a line that has this part.
-    pub(crate) fn line_with(&mut self, part: &str) -> String {
-        line_with(self.errors.as_mut().expect("its log"), part)
+    pub(crate) fn line_with(&self, part: &str) -> String {
+        self.running.line_with(part)
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let kill = format!("kill -{signal} {}", self.child.id());
-        assert!(
-            Command::new("sh")
-                .args(["-c", &kill])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.running.signal(signal);
     }
 
     pub(crate) fn ended(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "the program does not end");
-            thread::yield_now();
-        }
+        self.running.ended()
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -187,9 +163,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It has usually ended.
-        drop(self.child.kill());
-        drop(self.child.wait());
+        // A program that ended well has removed it.
         drop(std::fs::remove_file(&self.socket));
     }
 }
@@ -215,11 +189,8 @@ pub(crate) fn command(socket: &std::path::Path, arguments: &[&str]) -> Said {
     }
 }
 
-fn file(name: &str, kind: &str) -> PathBuf {
-    PathBuf::from(format!(
-        "{}/admin-{name}.{kind}",
-        env!("CARGO_TARGET_TMPDIR")
-    ))
+fn configuration(name: &str) -> PathBuf {
+    file(&format!("admin-{name}"), "toml")
 }
 
 fn text(name: &str, admin: &str) -> String {
@@ -233,30 +204,6 @@ fn doors(socket: &std::path::Path) -> String {
         "listen = \"127.0.0.1:0\"\nsocket = \"{}\"\n",
         socket.display()
     )
-}
-
-fn spawn(config: &PathBuf) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_baton"));
-    command.args(["run", "--config"]).arg(config);
-    command.stdin(Stdio::null()).stderr(Stdio::piped());
-    command.env("NO_COLOR", "1").spawn().expect("the program")
-}
-
-/// Reads lines up to one that has this part.
-fn line_with(errors: &mut BufReader<ChildStderr>, part: &str) -> String {
-    let mut seen = String::new();
-    loop {
-        let mut line = String::new();
-        let count = errors.read_line(&mut line).unwrap();
-        assert_ne!(
-            count, 0,
-            "the program ended without saying {part:?}: {seen}"
-        );
-        if line.contains(part) {
-            return line;
-        }
-        seen += &line;
-    }
 }
 
 /// Has promtool read a text, and wants no complaint from it.

@@ -6,6 +6,7 @@ use super::reloads::Reloads;
 use super::routes::Desk;
 use super::traffic;
 use crate::observe::exposition::{Format, Page};
+use crate::observe::log;
 use crate::observe::metrics as names;
 use crate::shell::view::View;
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ pub(super) fn page(desk: &Desk, format: Format) -> String {
     sockets(&mut page, &mut shell);
     peer_figures::write(&mut page, view);
     workers(&mut page, view);
+    page.family(&names::LOG_LINES_DROPPED)
+        .sample(&[], log::lines_dropped());
     reloads(&mut page, &desk.reloads);
     process(&mut page, view);
     page.finish()
