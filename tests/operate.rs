@@ -1,11 +1,14 @@
 //! The operator's commands, from outside: the real program asks the real program over its socket.
 
 mod operator_world;
+mod program_world;
 mod shell_world;
 mod tls_world;
 
 use operator_world::{Program, Said, command};
 use shell_world::{Call, Udp, Wire, establish, hang_up, offer};
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use tls_world::Authority;
 
@@ -277,6 +280,27 @@ fn a_reload_takes_all_of_it_over_and_keeps_calls() {
 }
 
 #[test]
+fn a_reload_is_done_to_its_end_though_who_asked_has_gone() {
+    let (peer, other) = (Udp::new(), Udp::new());
+    let program = Program::start("reload-left", peer.local(), NONE);
+    let more = format!(
+        "[[peer]]\nname = \"other\"\nat = \"udp:{}\"\nsessions_max = 5\n",
+        other.local()
+    );
+    program.rewrite(|text| text.to_owned() + &more);
+    let mut operator = UnixStream::connect(&program.socket).unwrap();
+    let request = "POST /api/v1/config/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+    operator.write_all(request.as_bytes()).unwrap();
+    drop(operator);
+    let done = "baton_config_reloads_total{outcome=\"success\"} 1";
+    program.until("/metrics", |page| {
+        page.body.lines().any(|line| line == done)
+    });
+    let said = program.command(&["peers"]);
+    assert!(said.out.contains("\nother "), "{said:?}");
+}
+
+#[test]
 fn a_reload_that_fails_changes_nothing_and_says_why() {
     let program = Program::start("reload-fails", Udp::new().local(), NONE);
     let before = program.command(&["peers"]).out;
@@ -346,7 +370,7 @@ fn a_reload_reads_certificates_anew_or_changes_nothing() {
 
 #[test]
 fn signals_reload_and_write_counters() {
-    let mut program = Program::start("signals", Udp::new().local(), NONE);
+    let program = Program::start("signals", Udp::new().local(), NONE);
     program.signal("HUP");
     program.line_with("the configuration was taken over");
     program.signal("USR1");

@@ -1,8 +1,11 @@
-//! How far a node is on its way out: one word that all workers read once a turn.
+//! What all workers look at once a turn: how far the node is on its way out, and what they go by since
+//! the last reload.
 
 use super::inbox::Inbox;
+use super::tcp;
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// What the workers are to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,9 +21,22 @@ pub(super) enum Phase {
     Stopping,
 }
 
+/// What every worker is to go by.
+#[derive(Debug)]
+pub(super) struct Orders {
+    /// Those of some worker: each changes the number.
+    pub(super) settings: signaling::Settings,
+    pub(super) limits: tcp::Limits,
+}
+
 /// Shared by the workers and the handle.
 pub(super) struct Control {
     phase: AtomicU8,
+    /// Since the last reload, and how many there were.
+    orders: ArcSwapOption<Orders>,
+    generation: AtomicU64,
+    /// The generation that each worker has taken over.
+    taken: Box<[AtomicU64]>,
     /// Workers that still have calls or something to send.
     busy: AtomicUsize,
     inboxes: Vec<Arc<Inbox>>,
@@ -30,6 +46,9 @@ impl Control {
     pub(super) fn new(inboxes: Vec<Arc<Inbox>>) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Running as u8),
+            orders: ArcSwapOption::empty(),
+            generation: AtomicU64::new(0),
+            taken: inboxes.iter().map(|_| AtomicU64::new(0)).collect(),
             busy: AtomicUsize::new(inboxes.len()),
             inboxes,
         }
@@ -43,6 +62,41 @@ impl Control {
             2 => Phase::Draining,
             _ => Phase::Stopping,
         }
+    }
+
+    /// Has every worker go by something else from its next turn on. It needs no room in a ring, so it
+    /// cannot fail half way.
+    pub(super) fn post(&self, orders: Orders) {
+        self.orders.store(Some(Arc::new(orders)));
+        // Release: who sees the number sees the orders, or later ones.
+        self.generation.fetch_add(1, Ordering::Release);
+        self.wake_all();
+    }
+
+    /// How often orders were posted.
+    pub(super) fn generation(&self) -> u64 {
+        // Acquire: see `post`.
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn orders(&self) -> Option<Arc<Orders>> {
+        self.orders.load_full()
+    }
+
+    /// A worker goes by the orders of this generation.
+    pub(super) fn took(&self, worker: u8, generation: u64) {
+        if let Some(taken) = self.taken.get(usize::from(worker)) {
+            // Release: who sees the number sees the turn in which the orders were taken.
+            taken.store(generation, Ordering::Release);
+        }
+    }
+
+    /// Whether every worker goes by the last orders.
+    pub(super) fn is_obeyed(&self) -> bool {
+        let generation = self.generation();
+        self.taken
+            .iter()
+            .all(|taken| taken.load(Ordering::Acquire) >= generation)
     }
 
     /// Goes into maintenance or comes out of it; whether that changed anything. A node that is on its

@@ -1,20 +1,12 @@
 //! What the main thread has a worker do, between two messages: never more than a moment's work.
 
 use super::intake::Intake;
-use super::tcp::{self, Tcp};
 use crate::node::CallOnPeer;
-use std::sync::Arc;
-use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// One thing to do.
 #[derive(Debug)]
 pub(super) enum Errand {
-    /// A new configuration.
-    Reload {
-        settings: Arc<signaling::Settings>,
-        limits: tcp::Limits,
-    },
     /// The calls in the next slots.
     Calls {
         slot: u32,
@@ -31,7 +23,7 @@ pub(super) struct CallsPage {
 }
 
 impl Errand {
-    pub(super) fn run(&self, now: Instant, intake: &mut Intake, tcp: &mut Tcp) {
+    pub(super) fn run(&self, intake: &Intake) {
         match self {
             Self::Calls {
                 slot,
@@ -41,12 +33,6 @@ impl Errand {
                 let (calls, more_from) = intake.worker.calls_seen(*slot, *slots_max);
                 // Whoever asked may have gone.
                 drop(answer.try_send(CallsPage { calls, more_from }));
-            }
-            Self::Reload { settings, limits } => {
-                tcp.set_limits(*limits);
-                tcp.set_access(Arc::clone(&settings.access));
-                let settings = Arc::clone(settings);
-                intake.worker.handle_settings(now, settings, limits.message);
             }
         }
     }

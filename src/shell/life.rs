@@ -49,7 +49,7 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
                 Wish::Reload => {
                     let desk = Arc::clone(&desk);
                     // It tells the log how it went.
-                    tokio::spawn(async move { desk.reload_for("SIGHUP").await });
+                    tokio::spawn(async move { desk.reload_for("SIGHUP".to_owned()).await });
                 }
             }
         }

@@ -90,6 +90,8 @@ pub(super) struct Turns {
     gather: Gather,
     control: Arc<Control>,
     phase: Phase,
+    /// Of the orders that it goes by.
+    generation: u64,
     load: Load,
     /// Whether this worker said that it has nothing left to do.
     finished: bool,
@@ -116,6 +118,7 @@ impl Turns {
             gather,
             control,
             phase: Phase::Running,
+            generation: 0,
             load: Load::default(),
             finished: false,
             unsaid: false,
@@ -137,8 +140,9 @@ impl Turns {
         self.intake.counters.turns.add(1);
         let (waited, has_lost) = self.load.turn_begins(now);
         self.intake.worker.handle_load(now, waited, has_lost);
-        // 1. The way out: it must not wait for a lull.
+        // 1. The way out and new orders: they must not wait for a lull.
         self.follow_phase(now);
+        self.follow_orders(now);
         // 2. What other workers have already read, and what they had no room for.
         self.take_parcels(now);
         self.intake.hand_over_waiting();
@@ -177,9 +181,11 @@ impl Turns {
             }
         }
         let inbox = Arc::clone(&self.doors.inbox);
-        // The phase is looked at after the inbox is told of our sleep: who changes it later rings.
-        let may_sleep =
-            inbox.sleep() && self.control.phase() == self.phase && !self.has_more_to_do();
+        // Phase and orders are looked at after the inbox is told of our sleep: who changes them later rings.
+        let may_sleep = inbox.sleep()
+            && self.control.phase() == self.phase
+            && self.control.generation() == self.generation
+            && !self.has_more_to_do();
         let patience = if may_sleep {
             self.patience()
         } else {
@@ -220,6 +226,28 @@ impl Turns {
         self.phase = phase;
     }
 
+    fn follow_orders(&mut self, now: Instant) {
+        let generation = self.control.generation();
+        if generation == self.generation {
+            return;
+        }
+        self.generation = generation;
+        let worker = self.intake.index();
+        if let Some(orders) = self.control.orders() {
+            let limits = orders.limits;
+            let settings = signaling::Settings {
+                worker,
+                ..orders.settings.clone()
+            };
+            self.tcp.set_limits(limits);
+            self.tcp.set_access(Arc::clone(&settings.access));
+            self.intake
+                .worker
+                .handle_settings(now, Arc::new(settings), limits.message);
+        }
+        self.control.took(worker, generation);
+    }
+
     fn take_parcels(&mut self, now: Instant) {
         for _ in 0..PARCELS_MAX {
             let Some(parcel) = self.doors.inbox.take() else {
@@ -232,7 +260,7 @@ impl Turns {
                     bytes,
                 } => self.intake.parcel(now, *source, bytes, *framing),
                 Parcel::Write { hop, sender, bytes } => self.tcp.send(now, *hop, *sender, bytes),
-                Parcel::Errand(errand) => errand.run(now, &mut self.intake, &mut self.tcp),
+                Parcel::Errand(errand) => errand.run(&self.intake),
                 Parcel::Failed { ticket } => {
                     self.intake.worker.handle_transport_error(now, *ticket);
                 }

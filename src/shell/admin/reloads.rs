@@ -1,14 +1,17 @@
 //! A new configuration while calls go on: all of it or nothing, and one at a time.
 //!
 //! The file is read, checked and compiled beside what runs. What a running node cannot change is
-//! refused with its name. Only then is it swapped in: first the balancer's board, which may still
-//! refuse, then what cannot fail any more. Calls, counters, health and the operators' wishes stay.
+//! refused with its name. Only then is it swapped in: first the certificates, by which new peers are
+//! known; then the balancer's board, which may still refuse, and then they go back; then what cannot
+//! fail any more. It is a task of its own, so that whoever asked may go away. Calls, counters, health
+//! and the operators' wishes stay.
 
 use super::answer::{Answer, Kind, Reader};
 use super::routes::Desk;
 use crate::config::Config;
 use crate::observe::json::Json;
 use crate::observe::log;
+use crate::shell::control::Orders;
 use crate::shell::errand::Errand;
 use crate::shell::inbox::Parcel;
 use crate::shell::settings;
@@ -22,9 +25,9 @@ use tracing::{error, info};
 /// Where a configuration is read from: all of it, or all that is wrong with it.
 pub type Source = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
 
-/// How long a full ring of a worker is waited for.
+/// How long a worker is waited for, or room in its ring.
 const PATIENCE: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(5);
+const LOOK: Duration = Duration::from_millis(1);
 
 /// The configuration that runs, and how the last change of it went.
 pub(in crate::shell) struct Reloads {
@@ -141,18 +144,23 @@ impl Reloads {
         let settings = settings::reloaded(&self.settings(), &config)
             .map_err(|mistake| format!("{mistake:#}"))?;
         let certificates = Tls::prepare(&config).map_err(|mistake| format!("{mistake:#}"))?;
-        view.names.reload(config.clone()).await?;
-        view.tls.take_over(certificates);
-        log::set_level(config.log);
-        let limits = settings::tcp_limits(&config);
-        for worker in 0..settings.workers {
-            let settings = Arc::new(signaling::Settings {
-                worker,
-                ..settings.clone()
-            });
-            hand_over(view, worker, Errand::Reload { settings, limits }).await?;
+        // No call may meet a new peer before it is known what that peer must prove.
+        let before = view.tls.take_over(certificates);
+        if let Err(why) = view.names.reload(config.clone()).await {
+            view.tls.take_over(before);
+            return Err(why);
         }
-        self.settings.send_replace(Arc::new(settings));
+        log::set_level(config.log);
+        self.settings.send_replace(Arc::new(settings.clone()));
+        view.control.post(Orders {
+            settings,
+            limits: settings::tcp_limits(&config),
+        });
+        // Who asked may go by it at once. A worker that hangs finds the orders when it turns again.
+        let begun = Instant::now();
+        while !view.control.is_obeyed() && begun.elapsed() < PATIENCE {
+            tokio::time::sleep(LOOK).await;
+        }
         Ok(config)
     }
 }
@@ -198,6 +206,10 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
     note("[limits] ring_bytes", {
         old.limits.ring_bytes != new.limits.ring_bytes
     });
+    note("[log] queue", old.log.queue != new.log.queue);
+    note("[log] queue_bytes", {
+        old.log.queue_octets != new.log.queue_octets
+    });
     note("[node] gather", {
         (old.node.gather, old.node.gather_microseconds)
             != (new.node.gather, new.node.gather_microseconds)
@@ -210,8 +222,8 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
 
 impl Desk {
     /// The same as SIGHUP, with the outcome for who asks.
-    pub(super) async fn reload(&self, reader: Reader, who: u32) -> Answer {
-        match self.reload_for(&format!("operator {who}")).await {
+    pub(super) async fn reload(self: &Arc<Self>, reader: Reader, who: u32) -> Answer {
+        match self.reload_for(format!("operator {who}")).await {
             Ok(()) => Answer::of(
                 reader,
                 || "the configuration was taken over\n".to_owned(),
@@ -221,14 +233,20 @@ impl Desk {
         }
     }
 
-    /// Reloads and says in the log how it went.
-    pub(in crate::shell) async fn reload_for(&self, who: &str) -> Result<(), String> {
-        let outcome = self.reloads.reload(&self.view).await;
-        match &outcome {
-            Ok(()) => info!(by = who, "the configuration was taken over"),
-            Err(why) => error!(by = who, "the configuration stays as it was: {why}"),
-        }
-        outcome
+    /// Reloads and says in the log how it went. It is done to its end, whether or not who asked waits
+    /// for it.
+    pub(in crate::shell) async fn reload_for(self: &Arc<Self>, who: String) -> Result<(), String> {
+        let desk = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let outcome = desk.reloads.reload(&desk.view).await;
+            match &outcome {
+                Ok(()) => info!(by = who, "the configuration was taken over"),
+                Err(why) => error!(by = who, "the configuration stays as it was: {why}"),
+            }
+            outcome
+        });
+        task.await
+            .unwrap_or_else(|error| Err(format!("the reload broke off: {error}; restart the node")))
     }
 }
 

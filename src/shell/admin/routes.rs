@@ -14,6 +14,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::ACCEPT;
 use hyper::{Method, Request, Response, StatusCode};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Where commands are.
@@ -40,7 +41,7 @@ impl Desk {
 
     /// The answer to a request. Its body, if it has one, is not read.
     pub(super) async fn answer(
-        &self,
+        self: &Arc<Self>,
         access: Access,
         request: Request<Incoming>,
     ) -> Response<Full<Bytes>> {
@@ -70,7 +71,7 @@ impl Desk {
     }
 
     async fn command(
-        &self,
+        self: &Arc<Self>,
         reader: Reader,
         (method, path): (&Method, &str),
         query: &Query,

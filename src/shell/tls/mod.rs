@@ -78,9 +78,9 @@ impl Tls {
         Ok(Prepared(Arc::new(credentials)))
     }
 
-    /// Uses it for connections that are made from now on.
-    pub(super) fn take_over(&self, prepared: Prepared) {
-        self.current.store(prepared.0);
+    /// Uses it for connections that are made from now on; gives back what was used before.
+    pub(super) fn take_over(&self, prepared: Prepared) -> Prepared {
+        Prepared(self.current.swap(prepared.0))
     }
 
     /// The name of this peer was looked up: it is at these addresses now.

@@ -3,24 +3,36 @@
 use super::*;
 use crate::config::Config;
 use crate::node::Worker;
+use crate::shell::control::Orders;
 use crate::shell::counters::Counters;
 use crate::shell::listeners::{self, Bound};
 use crate::shell::settings;
 use crate::shell::tls::Tls;
+use signaling::Hop;
 use std::net::{Ipv4Addr, UdpSocket};
+
+fn config() -> Config {
+    let text = "[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[[peer]]\nname = \"peer\"\n\
+                at = \"udp:127.0.0.1:9\"\nsessions_max = 8\n";
+    Config::parse(text, "test.toml").unwrap()
+}
 
 /// A worker with one UDP listener.
 fn turns() -> (Turns, Arc<Control>) {
-    let text = "[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[[peer]]\nname = \"peer\"\n\
-                at = \"udp:127.0.0.1:9\"\nsessions_max = 8\n";
-    let config = Config::parse(text, "test.toml").unwrap();
+    let (turns, control, _) = turns_with_settings();
+    (turns, control)
+}
+
+/// The same, and what its core was told.
+fn turns_with_settings() -> (Turns, Arc<Control>, signaling::Settings) {
+    let config = config();
     let listen = config.sip.listen.first().unwrap();
     let mut listeners = vec![listeners::open(listen, 1, 65_536).unwrap()];
     let core = settings::settings(&config, 1, &listeners).unwrap();
     let (now, limits) = (Instant::now(), settings::tcp_limits(&config));
     let balancer = settings::balancer(&config, now).unwrap();
     let worker = Worker::new(
-        Arc::new(core),
+        Arc::new(core.clone()),
         limits.message,
         balancer,
         Arc::default(),
@@ -48,7 +60,7 @@ fn turns() -> (Turns, Arc<Control>) {
     );
     let gather = Gather::new(None, now);
     let turns = Turns::new(intake, doors, tcp, gather, Arc::clone(&control));
-    (turns, control)
+    (turns, control, core)
 }
 
 #[test]
@@ -71,6 +83,29 @@ fn a_draining_worker_waits_for_datagrams_that_the_kernel_did_not_take() {
     }
     let mut bytes = [0; 16];
     assert_eq!(receiver.recv(&mut bytes).unwrap(), 4, "it was sent first");
+}
+
+#[test]
+fn orders_reach_a_worker_whose_ring_is_full() {
+    let (mut turns, control, settings) = turns_with_settings();
+    let inbox = Arc::clone(&turns.doors.inbox);
+    let parcel = || Parcel::Message {
+        source: Hop {
+            transport: Transport::Udp,
+            listener: ListenerId(0),
+            remote: (Ipv4Addr::LOCALHOST, 9).into(),
+            connection: None,
+            identity: None,
+        },
+        framing: Framing::Datagram,
+        bytes: Vec::new(),
+    };
+    while inbox.put(parcel()).is_ok() {}
+    let limits = settings::tcp_limits(&config());
+    control.post(Orders { settings, limits });
+    assert!(!control.is_obeyed());
+    turns.turn(Instant::now()).unwrap();
+    assert!(control.is_obeyed());
 }
 
 #[test]
