@@ -887,7 +887,8 @@ impl Stage {
             None => format!("{};tag={tag}", text(request.to())),
         };
         let is_success = (200..300).contains(&status);
-        let has_body = details.contains(&"answer") || (is_success && method == "INVITE");
+        let has_body = details.contains(&"answer")
+            || (is_success && method == "INVITE" && !details.contains(&"no-body"));
         let body = match side {
             _ if has_special_body(details) => special_body(details),
             Side::Caller if has_body => OFFER,

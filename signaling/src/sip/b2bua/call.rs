@@ -248,6 +248,9 @@ impl Core {
             Action::RefuseCancelled => self.refuse_invite(now, key, server, Cause::Cancelled),
             Action::RelayProvisional => {
                 self.relay(now, key, with);
+                if let Some(message) = with.message {
+                    self.keep_sdp(key, Side::Caller, message);
+                }
             }
             // RFC 3261 §16.7 step 6: one peer's 503 must not make the caller avoid this node.
             Action::RelayFailure if with.message.is_some_and(|message| message.status() == 503) => {

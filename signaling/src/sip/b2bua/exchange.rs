@@ -33,6 +33,9 @@ pub(crate) struct Exchange {
     pub(crate) server: Key,
     /// What an INVITE or UPDATE said about the session timer.
     pub(crate) wish: Wish,
+    /// The SDP that it brought, for refreshes of ours on the leg that is asked, once that has
+    /// accepted it.
+    sdp: Option<Box<[u8]>>,
     /// What an INVITE has beside.
     pub(crate) reinvite: Option<Reinvite>,
     /// The next exchange of this call.
@@ -298,6 +301,7 @@ impl Core {
             return Err(Cause::Overloaded);
         }
         let tag = self.leg_token(key, from);
+        let sdp = self.sdp_to_repeat(key, from.other(), message);
         let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
         let server = self
             .servers
@@ -310,6 +314,7 @@ impl Core {
             has_offer: !message.body().is_empty(),
             server,
             wish: Wish::of(message),
+            sdp,
             reinvite: None,
             next: None,
         };
@@ -374,7 +379,6 @@ impl Core {
             let cseq_out = dialog.cseq_local;
             self.keep_refer(call, to.other(), message.cseq(), cseq_out);
         }
-        self.keep_sdp(call, to, message);
         Some(())
     }
 
@@ -397,6 +401,8 @@ impl Core {
                 self.relay_exchange(now, key, message);
                 if refreshes_target(method) && message.status() < 300 {
                     self.session_changed(now, key, message);
+                } else if message.status() < 300 {
+                    self.sdp_accepted(key);
                 }
                 self.end_exchange(key);
                 if ends_dialog(method, message.status()) {
@@ -429,6 +435,21 @@ impl Core {
         self.start_session(now, (call, from), agreed, Refresher::Uas);
         self.keep_sdp(call, from, message);
         self.start_session(now, (call, to), Agreed::of(message), Refresher::Uac);
+        self.sdp_accepted(key);
+    }
+
+    /// A 2xx: the SDP of the request holds (RFC 3261 §14.1: a refusal leaves the session as it was).
+    fn sdp_accepted(&mut self, key: Key) {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return;
+        };
+        let (sdp, (call, to)) = (exchange.sdp.take(), exchange.asked());
+        let Some(call) = self.calls.get_mut(call).filter(|_| sdp.is_some()) else {
+            return;
+        };
+        if call.stage(to) == Stage::Early || call.session(to).wants_sdp() {
+            call.session_mut(to).sdp = sdp;
+        }
     }
 
     /// What an INVITE or UPDATE says about the session timer of the leg that it goes to.

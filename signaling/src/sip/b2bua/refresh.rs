@@ -64,15 +64,34 @@ impl Core {
         }
     }
 
-    /// SDP goes out on a leg; it is kept if a refresh of ours will have to repeat it.
+    /// SDP goes out on a leg, and holds: it is kept if a refresh of ours will have to repeat it.
     pub(crate) fn keep_sdp(&mut self, key: Key, side: Side, message: &Message<'_>) {
-        let Some(call) = self.calls.get_mut(key) else {
-            return;
-        };
-        let session = call.session_mut(side);
-        if session.wants_sdp() && is_sdp(message) {
-            session.sdp = Some(message.body().into());
+        if let Some(sdp) = self.sdp_to_repeat(key, side, message)
+            && let Some(call) = self.calls.get_mut(key)
+        {
+            call.session_mut(side).sdp = Some(sdp);
         }
+    }
+
+    /// The SDP of a message for a leg, if a refresh of ours there will have to repeat it once it
+    /// holds. Before the 2xx nobody knows who refreshes.
+    pub(crate) fn sdp_to_repeat(
+        &self,
+        key: Key,
+        side: Side,
+        message: &Message<'_>,
+    ) -> Option<Box<[u8]>> {
+        let call = self.calls.get(key)?;
+        let session = call.session(side);
+        let is_wanted = match (call.stage(side), side) {
+            (Stage::Early, Side::Caller) => {
+                let times = self.context.settings.session;
+                call.sessions.wants_early_sdp(times)
+            }
+            (Stage::Early, Side::Peer) => !session.allows_update,
+            (Stage::Answered | Stage::Established | Stage::Over, _) => session.wants_sdp(),
+        };
+        (is_wanted && is_sdp(message)).then(|| message.body().into())
     }
 
     /// The terms of the caller's INVITE, which this 2xx accepts.
@@ -317,8 +336,16 @@ impl Core {
                 };
                 self.refresh_again(key, side, now + Duration::from_millis(wait));
             }
-            // §10: it may be tried again; the end of the session bounds it.
-            _ => self.refresh_again(key, side, now + AGAIN_AFTER),
+            // §10: the server is in trouble, and may be out of it soon.
+            500 | 502..600 => self.refresh_again(key, side, now + AGAIN_AFTER),
+            // §10: it would say the same again. An UPDATE without SDP is all that we have where no
+            // SDP was kept, and not everybody takes one; but who answers knows the dialog and lives.
+            _ => {
+                if let Some(call) = self.calls.get_mut(key) {
+                    call.session_mut(side).shows_life(now);
+                    self.arm_session(key, side);
+                }
+            }
         }
     }
 

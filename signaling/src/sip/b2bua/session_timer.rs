@@ -149,6 +149,13 @@ impl Sessions {
         self.caller.heard_from(message);
     }
 
+    /// Whether the SDP of a provisional may be the one that a refresh of ours repeats to the caller.
+    pub(crate) fn wants_early_sdp(&self, times: SessionTimes) -> bool {
+        let agreed = self.agree(times);
+        let is_ours = agreed.is_some_and(|agreed| agreed.refresher == Refresher::Uas);
+        is_ours && !self.caller.allows_update
+    }
+
     /// What the 2xx to the INVITE says.
     pub(crate) fn agree(&self, times: SessionTimes) -> Option<Agreed> {
         self.wish.agree(times)
@@ -178,6 +185,9 @@ impl Session {
         };
         self.seconds = agreed.seconds;
         self.is_ours = agreed.refresher == we;
+        if !self.wants_sdp() {
+            self.sdp = None;
+        }
         let interval = Duration::from_secs(u64::from(agreed.seconds));
         if self.is_ours {
             self.refresh_at = Some(now + interval / 2);
@@ -190,6 +200,22 @@ impl Session {
     pub(crate) fn try_again_at(&mut self, at: Instant) {
         self.refreshing = None;
         self.refresh_at = Some(at);
+    }
+
+    /// The other side has answered, whatever it said: who answers lives (RFC 5057 §5.1), and the
+    /// session is not over yet.
+    pub(crate) fn shows_life(&mut self, now: Instant) {
+        let agreed = Agreed {
+            seconds: self.seconds,
+            refresher: Refresher::Uac,
+        };
+        let we = if self.is_ours {
+            Refresher::Uac
+        } else {
+            Refresher::Uas
+        };
+        self.refreshing = None;
+        self.start(now, Some(agreed), we);
     }
 
     /// When [`Session::due`] is to be asked.
