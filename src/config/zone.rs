@@ -32,6 +32,8 @@ pub struct Zone {
     pub strip_headers: Vec<String>,
     /// `strip_proxy_require`: option tags in Proxy-Require that are ignored.
     pub strip_proxy_require: Vec<String>,
+    /// `strip_update`: whether UPDATE is taken out of what either side allows.
+    pub strips_update: bool,
 }
 
 /// A user and its password.
@@ -72,6 +74,7 @@ pub(super) const KEYS: &[&str] = &[
     "asserted_identity",
     "strip_headers",
     "strip_proxy_require",
+    "strip_update",
 ];
 
 const EXAMPLE: &str = "192.0.2.0/24";
@@ -138,6 +141,7 @@ fn read_entry<'t>(
     let trusts_identity = section.choice("asserted_identity", &identity, true);
     let strip_headers = read_words(&mut section, "strip_headers", "X-Example");
     let strip_proxy_require = read_words(&mut section, "strip_proxy_require", "example");
+    let strips_update = section.truth("strip_update", false);
     let (realm, users, users_file) = read_users(&mut section);
     let name = name?;
     if earlier.iter().any(|zone| zone.name == name.value) {
@@ -167,6 +171,7 @@ fn read_entry<'t>(
         trusts_identity,
         strip_headers,
         strip_proxy_require,
+        strips_update,
     })
 }
 

@@ -133,6 +133,7 @@ fn zone(zone: &config::Zone) -> anyhow::Result<Zone> {
             .map(|name| FieldName::new(name))
             .collect(),
         strip_proxy_require: zone.strip_proxy_require.clone(),
+        strips_update: zone.strips_update,
     })
 }
 

@@ -41,6 +41,8 @@ pub struct Zone {
     pub strip_headers: Vec<FieldName>,
     /// Option tags in Proxy-Require that are ignored.
     pub strip_proxy_require: Vec<String>,
+    /// Whether UPDATE is taken out of what either side of its calls allows.
+    pub strips_update: bool,
 }
 
 /// The name of a header field in a list: all its spellings are the same name.
@@ -86,6 +88,7 @@ impl Zone {
             trusts_identity: true,
             strip_headers: Vec::new(),
             strip_proxy_require: Vec::new(),
+            strips_update: false,
         }
     }
 

@@ -296,7 +296,7 @@ impl Core {
             })
             .ok_or(Cause::Overloaded)?;
         if let Some(call) = self.calls.get_mut(call) {
-            call.sessions.hear_invite(message);
+            call.sessions.hear_invite(message, policy);
             call.replaced = replaced;
         }
         self.servers.set_call(server, call, origin);

@@ -210,6 +210,7 @@ fn access(text: &str) -> Access {
         zone.strip_proxy_require = vec!["example".into()];
     }
     zone.trusts_identity = !has("trusts nobody");
+    zone.strips_update = has("keeps UPDATE out");
     let strangers = if has("strangers are dropped") {
         Strangers::Drop
     } else if has("strangers are welcome") {
@@ -406,7 +407,7 @@ impl Stage {
             }
             ["quiet"] => self.check_quiet()?,
             ["lines", side, name] => self.lines(side, None, name)?,
-            ["lines", side, kind, name] => self.lines(side, Some(kind), name)?,
+            ["lines", side, kind, name] => self.lines(side, Some(&kind.replace('~', " ")), name)?,
             ["counted", name] => self.counted(name)?,
             ["stranger", what, details @ ..] => {
                 let bytes = match details {

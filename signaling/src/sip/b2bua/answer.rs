@@ -1,14 +1,14 @@
-//! What the caller is told: the peer's answers carried over, and our own.
+//! What those who ask are told: the other side's answers carried over, and our own.
 
 use super::attempt::Refused;
+use super::headers::{Passage, Way};
 use super::session_timer::Agreed;
 use super::{extensions, headers};
-use crate::access::{ZoneId, is_identity};
 use crate::context::Context;
 use crate::hop::Hop;
 use crate::outbox::Span;
 use crate::sip::dialog::write_contact;
-use crate::sip::message::Message;
+use crate::sip::message::{HeaderName, Message};
 use crate::sip::reject::Cause;
 use crate::sip::token::{Kind, Text};
 use crate::sip::transaction::server::Servers;
@@ -19,20 +19,21 @@ use std::time::Instant;
 /// Contact, Allow, Warning, Reason and Content-Length, with a long name of ours.
 const ADDED_MAX: usize = 768;
 
-/// Where a caller is answered: its INVITE's transaction, and our name in the dialog.
+/// Where a request of one side is answered: its transaction, and our name in the dialog.
 #[derive(Clone, Copy)]
 pub(crate) struct Answering {
     pub(crate) server: Key,
     pub(crate) tag: Text,
     pub(crate) hop: Hop,
-    /// The zone of the caller, if it is the caller that is answered.
-    pub(crate) zone: Option<ZoneId>,
+    pub(crate) way: Way,
+    /// Whether it is the INVITE that makes the dialog.
+    pub(crate) begins: bool,
     /// What is agreed on the session timer, in a 2xx.
     pub(crate) session: Option<Agreed>,
 }
 
-/// Carries a peer's answer over to the caller's INVITE: status, reason, passing headers and body as
-/// they are.
+/// Carries an answer over to the one who asked: status, reason, passing headers and body as they
+/// are.
 pub(crate) fn relay(
     context: &mut Context,
     servers: &mut Servers,
@@ -42,8 +43,11 @@ pub(crate) fn relay(
 ) -> Option<Span> {
     let status = message.status();
     let settings = Arc::clone(&context.settings);
-    let zone = to.zone.and_then(|zone| settings.access.zone(zone));
-    let hides = zone.is_some_and(|zone| zone.hides_identity(message));
+    let zone = to.way.zone(&settings);
+    let passage = Passage::of(message, zone, to.way.to);
+    // RFC 3311 §5.1: a reliable provisional may say what is allowed; who is silent then says it in
+    // the 2xx.
+    let says_allow = status >= 200 || message.header(HeaderName::Allow).is_some();
     servers.respond(
         context,
         now,
@@ -52,25 +56,26 @@ pub(crate) fn relay(
         |writer, head| {
             writer.status_line(status, message.reason());
             head.write(writer, Some(&to.tag));
-            // §12.1.1: what makes a dialog repeats the Record-Route and says where requests go.
-            if status < 300 {
-                head.write_record_route(writer);
+            if status < 300 && headers::has_contact(message.cseq_method()) {
+                // §12.1.1: what makes a dialog repeats the Record-Route and says where requests go.
+                if to.begins {
+                    head.write_record_route(writer);
+                }
                 write_contact(&settings, writer, &to.hop, &to.tag);
-                if status >= 200 {
-                    headers::write_allow(writer, message);
-                    if let Some(session) = to.session {
-                        session.write(writer);
-                    }
+                if says_allow {
+                    headers::write_allow(writer, message, zone);
+                }
+                if let Some(session) = to.session.filter(|_| status >= 200) {
+                    session.write(writer);
                 }
             }
-            // §21.4.6: a 405 must say what is allowed, and the peer's Allow is not what we carry.
+            // §21.4.6: a 405 must say what is allowed, and the other side's Allow is not what we
+            // carry.
             if status == 405 {
-                headers::write_allow(writer, message);
+                headers::write_allow(writer, message, zone);
             }
             extensions::write(writer, message);
-            writer.pass(message, |line| {
-                headers::passes_in_answer(line, status) && !(hides && is_identity(line.name))
-            });
+            writer.pass(message, |line| passage.lets(line));
             writer.body(message.body());
         },
     )
@@ -94,46 +99,6 @@ pub(crate) fn relay_kept(
     });
 }
 
-/// Carries the answer to a request inside a dialog over to the side that asked.
-pub(crate) fn relay_in_dialog(
-    context: &mut Context,
-    servers: &mut Servers,
-    now: Instant,
-    to: Answering,
-    message: &Message<'_>,
-) -> Option<Span> {
-    let status = message.status();
-    let method = message.cseq_method();
-    let settings = Arc::clone(&context.settings);
-    let zone = to.zone.and_then(|zone| settings.access.zone(zone));
-    let hides = zone.is_some_and(|zone| zone.hides_identity(message));
-    servers.respond(
-        context,
-        now,
-        (to.server, status),
-        message.bytes().len() + ADDED_MAX,
-        |writer, head| {
-            writer.status_line(status, message.reason());
-            head.write(writer, Some(&to.tag));
-            if status < 300 && headers::has_contact(method) {
-                write_contact(&settings, writer, &to.hop, &to.tag);
-                headers::write_allow(writer, message);
-                if let Some(session) = to.session.filter(|_| status >= 200) {
-                    session.write(writer);
-                }
-            }
-            if status == 405 {
-                headers::write_allow(writer, message);
-            }
-            extensions::write(writer, message);
-            writer.pass(message, |line| {
-                headers::passes_in_answer(line, status) && !(hides && is_identity(line.name))
-            });
-            writer.body(message.body());
-        },
-    )
-}
-
 /// 200 to an UPDATE that only refreshes the session.
 pub(crate) fn accept_refresh(
     context: &mut Context,
@@ -146,7 +111,7 @@ pub(crate) fn accept_refresh(
         writer.status_line(200, b"OK");
         head.write(writer, Some(&to.tag));
         write_contact(&settings, writer, &to.hop, &to.tag);
-        writer.put(headers::ALLOW);
+        writer.put(headers::allow(to.way.zone(&settings)));
         writer.put(extensions::OWN);
         if let Some(session) = to.session {
             session.write(writer);

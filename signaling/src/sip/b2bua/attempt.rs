@@ -1,7 +1,10 @@
 //! The attempts of one call (TRUNK.md section 4): how far they have come, which refusals lead to the
 //! next peer, and which of several refusals the caller hears.
 
+use super::headers::Passage;
+use super::side::Side;
 use super::{extensions, headers};
+use crate::access::Zone;
 use crate::hop::Transport;
 use crate::output::{ATTEMPTS_MAX, Attempt, Choice};
 use crate::sip::dialog::{Parts, contact_uri, target};
@@ -132,11 +135,11 @@ impl Search {
         }
     }
 
-    /// Keeps a refusal if none that was kept is as good.
-    pub(crate) fn keep(&mut self, message: &Message<'_>) {
+    /// Keeps a refusal if none that was kept is as good, as the caller's zone may hear it.
+    pub(crate) fn keep(&mut self, message: &Message<'_>, zone: Option<&Zone>) {
         let rank = rank(message.status());
         if self.refusal.as_ref().is_none_or(|kept| rank < kept.rank()) {
-            self.refusal = Some(Refused::of(message));
+            self.refusal = Some(Refused::of(message, zone));
         }
     }
 }
@@ -182,16 +185,17 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
-    fn of(message: &Message<'_>) -> Self {
+    fn of(message: &Message<'_>, zone: Option<&Zone>) -> Self {
         let status = message.status();
+        let passage = Passage::of(message, zone, Side::Caller);
         let mut space = vec![0; message.bytes().len() + ADDED_MAX];
         let mut writer = Writer::new(&mut space);
         // §21.4.6: a 405 must say what is allowed, and the peer's Allow is not what we carry.
         if status == 405 {
-            headers::write_allow(&mut writer, message);
+            headers::write_allow(&mut writer, message, zone);
         }
         extensions::write(&mut writer, message);
-        writer.pass(message, |line| headers::passes_in_answer(line, status));
+        writer.pass(message, |line| passage.lets(line));
         let length = writer.finish().unwrap_or(0);
         let lines = space.get(..length).unwrap_or(&[]);
         Self {

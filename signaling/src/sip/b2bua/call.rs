@@ -2,8 +2,10 @@
 
 use super::answer::{self, Answering};
 use super::attempt::{Progress, Search};
+use super::headers::Way;
 use super::offer::Offer;
 use super::replaces::Refer;
+use super::request::Lent;
 use super::session_timer::Sessions;
 use super::side::Side;
 use super::{caller_leg, peer_leg, request};
@@ -363,7 +365,8 @@ impl Core {
             server: call.caller.server,
             tag,
             hop: call.caller.reply,
-            zone: call.zone,
+            way: call.way(Side::Caller),
+            begins: true,
             session: call.sessions.agree(self.context.settings.session),
         };
         answer::relay(&mut self.context, &mut self.servers, now, to, message)
@@ -429,13 +432,14 @@ impl Core {
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
+        let way = call.way(Side::Caller);
         let dialog = (Purpose::ByeToCaller(key), &mut call.caller.dialog);
         if request::bye(
             &mut self.context,
             &mut self.clients,
             now,
             dialog,
-            with.bye(),
+            with.bye(way),
         )
         .is_none()
         {
@@ -447,6 +451,7 @@ impl Core {
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
+        let way = call.way(Side::Peer);
         let sent = call.peer.dialog.as_mut().and_then(|dialog| {
             let dialog = (Purpose::ByeToPeer(key), dialog);
             request::bye(
@@ -454,7 +459,7 @@ impl Core {
                 &mut self.clients,
                 now,
                 dialog,
-                with.bye(),
+                with.bye(way),
             )
         });
         if sent.is_none() {
@@ -470,7 +475,8 @@ impl Core {
             return;
         };
         let cseq = call.peer.progress.invite_cseq();
-        if let Some(span) = request::ack(&mut self.context, dialog, cseq, from) {
+        let lent = from.map(|message| (message, call.way(Side::Peer)));
+        if let Some(span) = request::ack(&mut self.context, dialog, cseq, lent) {
             self.clients
                 .keep_ack(&mut self.context, client, span, dialog.hop);
         }
@@ -556,8 +562,10 @@ impl Core {
 
 impl<'a> With<'a> {
     /// The message, if it is a BYE that lends its body and Reason to the BYE of the other leg.
-    fn bye(&self) -> Option<&'a Message<'a>> {
-        self.message
-            .filter(|message| message.is_request() && message.method() == Method::Bye)
+    fn bye(&self, way: Way) -> Option<Lent<'a>> {
+        let bye = self
+            .message
+            .filter(|message| message.is_request() && message.method() == Method::Bye);
+        bye.map(|message| (message, way))
     }
 }

@@ -181,7 +181,9 @@ impl Core {
         if message.max_forwards() == Some(0) {
             return Err(Cause::TooManyHops);
         }
-        if extensions::unsupported(message).next().is_some() {
+        let call = self.calls.get(key).ok_or(Cause::NoDialog)?;
+        let policy = call.way(from.other()).zone(&self.context.settings);
+        if extensions::asks_too_much(message, policy.filter(|_| from == Side::Caller)) {
             return Err(Cause::UnsupportedExtension);
         }
         let wish = Wish::of(message);
@@ -214,9 +216,7 @@ impl Core {
         };
         if refreshes_target(method) {
             self.retarget(key, from, message);
-            if let Some(call) = self.calls.get_mut(key) {
-                call.session_mut(from).heard_from(message);
-            }
+            self.hear_allow(key, from, message);
         }
         if method == Method::Update && message.body().is_empty() && wish.seconds.is_some() {
             return self.answer_refresh(now, (from, key), hops, message, index);
@@ -354,7 +354,7 @@ impl Core {
         let translated = self.translated_lines(call, to.other(), message);
         let contact = headers::has_contact(message.method()).then(|| self.leg_token(call, to));
         let calls = self.calls.get_mut(call)?;
-        let zone = calls.zone.filter(|_| to == Side::Peer);
+        let way = calls.way(to);
         let dialog = calls.dialog_mut(to)?;
         let (context, clients) = (&mut self.context, &mut self.clients);
         let client = request::carry(
@@ -367,7 +367,7 @@ impl Core {
                 contact,
                 translated: &translated,
                 rack,
-                zone,
+                way,
                 session,
             },
         )?;
@@ -429,9 +429,7 @@ impl Core {
         let (from, (call, to)) = (exchange.from, exchange.asked());
         let agreed = exchange.wish.agree(self.context.settings.session);
         self.retarget(call, to, message);
-        if let Some(call) = self.calls.get_mut(call) {
-            call.session_mut(to).heard_from(message);
-        }
+        self.hear_allow(call, to, message);
         self.start_session(now, (call, from), agreed, Refresher::Uas);
         self.keep_sdp(call, from, message);
         self.start_session(now, (call, to), Agreed::of(message), Refresher::Uac);
@@ -473,16 +471,16 @@ impl Core {
         let exchange = self.exchanges.get(key)?;
         let call = self.calls.get(exchange.call)?;
         let dialog = call.dialog(exchange.from)?;
-        let zone = call.zone.filter(|_| exchange.from == Side::Caller);
         let tag = self.leg_token(exchange.call, exchange.from);
         let to = answer::Answering {
             server: exchange.server,
             tag,
             hop: dialog.hop,
-            zone,
+            way: call.way(exchange.from),
+            begins: false,
             session: exchange.wish.agree(self.context.settings.session),
         };
-        answer::relay_in_dialog(&mut self.context, &mut self.servers, now, to, message)
+        answer::relay(&mut self.context, &mut self.servers, now, to, message)
     }
 
     fn refuse_exchange(&mut self, now: Instant, key: Key, cause: Cause) {

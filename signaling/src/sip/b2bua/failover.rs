@@ -9,6 +9,7 @@ use super::answer::{self, Answering};
 use super::attempt::Why;
 use super::call::With;
 use super::offer::PeerNames;
+use super::side::Side;
 use super::{caller_leg, peer_leg};
 use crate::core::Core;
 use crate::hop::Hop;
@@ -215,9 +216,11 @@ impl Core {
             return;
         }
         self.report_if_open(key, answered(message));
+        let settings = Arc::clone(&self.context.settings);
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
+        let zone = call.way(Side::Caller).zone(&settings);
         // TRUNK.md section 5 rule 9: after a to-tag has been seen no other candidate is tried.
         let is_waiting = !call.peer.progress.is_early
             && matches!(
@@ -227,13 +230,13 @@ impl Core {
         let input = match &mut call.search {
             Some(search) if is_waiting && search.next_on.contains(message.status()) => {
                 call.peer.progress.why = Why::Refused;
-                search.keep(message);
+                search.keep(message, zone);
                 peer_leg::Input::Declined
             }
             Some(search) if is_waiting && (300..400).contains(&message.status()) => {
                 if search.follow(message) {
                     call.peer.progress.why = Why::Refused;
-                    search.keep(message);
+                    search.keep(message, zone);
                     peer_leg::Input::Declined
                 } else {
                     peer_leg::Input::Failure
@@ -343,7 +346,8 @@ impl Core {
             server,
             tag: answer::caller_tag(&self.context, key),
             hop: call.caller.reply,
-            zone: call.zone,
+            way: call.way(Side::Caller),
+            begins: true,
             session: None,
         };
         let Some(refused) = call

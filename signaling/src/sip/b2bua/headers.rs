@@ -1,9 +1,91 @@
-//! What happens to each header on its way from one leg to the other: one table.
+//! What happens to each header on its way from one leg to the other: one table, and what holds for
+//! the caller's zone beside it, whichever way a message goes.
 //!
 //! Names were made canonical when the message was indexed (compact forms, case, a space before the
 //! colon), so that no spelling passes by this table. What it does not name passes byte for byte.
 
+use super::side::Side;
+use crate::access::{Zone, ZoneId, is_identity};
+use crate::settings::Settings;
 use crate::sip::message::{HeaderName, Line, Message, Method, Writer};
+
+/// Where a message goes: to which side of a call, and which zone the caller's side is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(crate) zone: Option<ZoneId>,
+    pub(crate) to: Side,
+}
+
+impl Way {
+    /// The rules of the caller's zone, if it is in one.
+    pub(crate) fn zone<'a>(&self, settings: &'a Settings) -> Option<&'a Zone> {
+        settings.access.zone(self.zone?)
+    }
+}
+
+/// What passes of one message.
+pub(crate) struct Passage<'a> {
+    kind: Kind,
+    /// The zone that the message comes from, if a caller sent it.
+    source: Option<&'a Zone>,
+    /// Whether it must not say who sent it.
+    hides_identity: bool,
+}
+
+/// What is asked of a message's headers, by what it is.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// An answer with this status.
+    Answer(u16),
+    /// The ACK of a 2xx, or a BYE.
+    Closing,
+    /// A request that is carried across.
+    Request,
+}
+
+impl<'a> Passage<'a> {
+    /// Of a message to one side of a call whose caller is in this zone.
+    pub(crate) fn of(message: &Message<'_>, zone: Option<&'a Zone>, to: Side) -> Self {
+        let kind = if message.is_response() {
+            Kind::Answer(message.status())
+        } else {
+            Kind::Request
+        };
+        Self::new(kind, message, zone, to)
+    }
+
+    /// Of a message that lends its body to the ACK of a 2xx or to a BYE.
+    pub(crate) fn closing(message: &Message<'_>, zone: Option<&'a Zone>, to: Side) -> Self {
+        Self::new(Kind::Closing, message, zone, to)
+    }
+
+    fn new(kind: Kind, message: &Message<'_>, zone: Option<&'a Zone>, to: Side) -> Self {
+        match to {
+            Side::Caller => Self {
+                kind,
+                source: None,
+                hides_identity: zone.is_some_and(|zone| zone.hides_identity(message)),
+            },
+            Side::Peer => Self {
+                kind,
+                source: zone,
+                hides_identity: false,
+            },
+        }
+    }
+
+    /// Whether this line passes.
+    pub(crate) fn lets(&self, line: &Line<'_>) -> bool {
+        let by_kind = match self.kind {
+            Kind::Answer(status) => passes_in_answer(line, status),
+            Kind::Closing => describes_body(line),
+            Kind::Request => rule(line.name) == Rule::Pass,
+        };
+        by_kind
+            && self.source.is_none_or(|zone| zone.passes(line))
+            && !(self.hides_identity && is_identity(line.name))
+    }
+}
 
 /// What becomes of a header line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,26 +96,16 @@ enum Rule {
     Own,
 }
 
-/// In an INVITE from the caller to the peer.
-pub(crate) fn passes_in_invite(line: &Line<'_>) -> bool {
-    rule(line.name) == Rule::Pass
-}
-
-/// In a request inside a dialog, from one leg to the other.
-pub(crate) fn passes_in_dialog(line: &Line<'_>) -> bool {
-    rule(line.name) == Rule::Pass
-}
-
 /// In an answer from the side that was asked. The Contacts of a redirection are its content, not
 /// the leg's address; RSeq counts the reliable provisionals of one INVITE, whoever sees them.
-pub(crate) fn passes_in_answer(line: &Line<'_>, status: u16) -> bool {
+fn passes_in_answer(line: &Line<'_>, status: u16) -> bool {
     rule(line.name) == Rule::Pass
         || (line.name == HeaderName::Contact && (300..400).contains(&status))
         || (line.name == HeaderName::Rseq && (101..200).contains(&status))
 }
 
 /// In the ACK of a 2xx, or a BYE: only what describes the body and who sent it.
-pub(crate) fn passes_with_body(line: &Line<'_>) -> bool {
+fn describes_body(line: &Line<'_>) -> bool {
     matches!(
         line.name,
         HeaderName::ContentType
@@ -99,11 +171,28 @@ pub(crate) const ALLOW: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO
 /// section 1): the answer to a small REGISTER must not be much larger than it.
 pub(crate) const ALLOW_OUTSIDE: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r\n";
 
+/// [`ALLOW`] where UPDATE is kept out (FEATURES.md ZON-16).
+const ALLOW_WITHOUT_UPDATE: &[u8] = b"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE, \
+    NOTIFY, PRACK, REFER, SUBSCRIBE\r\n";
+
+/// What we can carry across in a call whose caller is in this zone.
+pub(crate) fn allow(zone: Option<&Zone>) -> &'static [u8] {
+    if strips_update(zone) {
+        ALLOW_WITHOUT_UPDATE
+    } else {
+        ALLOW
+    }
+}
+
+fn strips_update(zone: Option<&Zone>) -> bool {
+    zone.is_some_and(|zone| zone.strips_update)
+}
+
 /// Writes what the other side allows, as far as it is carried across (TRUNK.md section 6). A side
 /// that does not say is taken to allow all of it.
-pub(crate) fn write_allow(writer: &mut Writer<'_>, message: &Message<'_>) {
+pub(crate) fn write_allow(writer: &mut Writer<'_>, message: &Message<'_>, zone: Option<&Zone>) {
     if message.header(HeaderName::Allow).is_none() {
-        writer.put(ALLOW);
+        writer.put(allow(zone));
         return;
     }
     writer.put(b"Allow: ");
@@ -111,7 +200,8 @@ pub(crate) fn write_allow(writer: &mut Writer<'_>, message: &Message<'_>) {
     writer.put(b"INVITE, ACK, CANCEL, BYE, OPTIONS");
     for name in message.values(HeaderName::Allow) {
         let method = Method::from_bytes(name);
-        if method != Method::Invite && is_carried(method) {
+        let is_stripped = method == Method::Update && strips_update(zone);
+        if method != Method::Invite && is_carried(method) && !is_stripped {
             writer.put(b", ");
             writer.put(name);
         }

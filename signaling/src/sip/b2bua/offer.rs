@@ -1,6 +1,8 @@
 //! What an INVITE says, kept until it is answered: enough to write it to any peer, without reading
 //! it again.
 
+use super::headers::Passage;
+use super::side::Side;
 use super::{extensions, headers, refresh, session_timer};
 use crate::access::Zone;
 use crate::hop::Hop;
@@ -71,12 +73,11 @@ impl Offer {
                 Part::FromBack => writer.put(back),
                 Part::To => writer.put(message.to()),
                 Part::Lines => {
-                    writer.pass(message, |line| {
-                        headers::passes_in_invite(line) && zone.is_none_or(|zone| zone.passes(line))
-                    });
+                    let passage = Passage::of(message, zone, Side::Peer);
+                    writer.pass(message, |line| passage.lets(line));
                     writer.put(translated);
                     extensions::write(&mut writer, message);
-                    headers::write_allow(&mut writer, message);
+                    headers::write_allow(&mut writer, message, zone);
                 }
                 Part::Body => writer.put(message.body()),
             }

@@ -64,6 +64,16 @@ impl Core {
         }
     }
 
+    /// A side says what it allows; where UPDATE is kept out of what its zone says, it allows none.
+    pub(crate) fn hear_allow(&mut self, key: Key, side: Side, message: &Message<'_>) {
+        let settings = Arc::clone(&self.context.settings);
+        if let Some(call) = self.calls.get_mut(key) {
+            let zone = call.way(side).zone(&settings);
+            let zone = zone.filter(|_| side == Side::Caller);
+            call.session_mut(side).heard_from(message, zone);
+        }
+    }
+
     /// SDP goes out on a leg, and holds: it is kept if a refresh of ours will have to repeat it.
     pub(crate) fn keep_sdp(&mut self, key: Key, side: Side, message: &Message<'_>) {
         if let Some(sdp) = self.sdp_to_repeat(key, side, message)
@@ -114,9 +124,7 @@ impl Core {
 
     /// The terms of an INVITE of ours that was accepted: on the peer leg the SDP is the offer's.
     pub(crate) fn start_peer_session(&mut self, now: Instant, key: Key, message: &Message<'_>) {
-        if let Some(call) = self.calls.get_mut(key) {
-            call.sessions.peer.heard_from(message);
-        }
+        self.hear_allow(key, Side::Peer, message);
         let agreed = Agreed::of(message);
         self.start_session(now, (key, Side::Peer), agreed, Refresher::Uac);
         if let Some(call) = self.calls.get_mut(key)
@@ -201,6 +209,7 @@ impl Core {
         if !is_confirmed || is_busy {
             return false;
         }
+        let zone = call.way(side).zone(&settings);
         let sdp = call.session_mut(side).sdp.take();
         // Without SDP an UPDATE is the only one, whatever the other side said of it.
         let is_invite = sdp.is_some() && !call.session(side).allows_update;
@@ -221,7 +230,7 @@ impl Core {
                     let start = (method, dialog.cseq_local, request::MAX_FORWARDS);
                     dialog.write_start(&settings, writer, start, branch);
                     write_contact(&settings, writer, &dialog.hop, &user);
-                    writer.put(headers::ALLOW);
+                    writer.put(headers::allow(zone));
                     writer.put(extensions::OWN);
                     let wish = (seconds, Some(Refresher::Uac));
                     session_timer::write_wish(writer, settings.session, wish);
@@ -295,8 +304,8 @@ impl Core {
         self.retarget(key, side, message);
         if let Some(call) = self.calls.get_mut(key) {
             call.session_mut(side).refreshing = None;
-            call.session_mut(side).heard_from(message);
         }
+        self.hear_allow(key, side, message);
         let agreed = Agreed::of(message);
         self.start_session(now, (key, side), agreed, Refresher::Uac);
     }
@@ -377,7 +386,8 @@ impl Core {
             server,
             tag,
             hop,
-            zone: None,
+            way: call.way(side),
+            begins: false,
             session: agreed,
         };
         answer::accept_refresh(&mut self.context, &mut self.servers, now, to);

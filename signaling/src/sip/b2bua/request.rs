@@ -1,13 +1,14 @@
 //! What we ask of either side inside a dialog: ACK, BYE, and what one leg asks
 //! of the other.
 
+use super::headers::{Passage, Way};
 use super::{extensions, headers, session_timer};
-use crate::access::ZoneId;
 use crate::context::Context;
 use crate::outbox::Span;
 use crate::output::Outcome;
 use crate::sip::dialog::{Dialog, write_contact};
-use crate::sip::message::{HeaderName, Message, Refresher};
+use crate::settings::Settings;
+use crate::sip::message::{HeaderName, Message, Refresher, Writer};
 use crate::sip::token::Text;
 use crate::sip::transaction::client::{Clients, Late, Purpose};
 use crate::slots::Key;
@@ -25,18 +26,15 @@ pub(crate) fn ack(
     context: &mut Context,
     dialog: &Dialog,
     cseq: u32,
-    from: Option<&Message<'_>>,
+    from: Option<Lent<'_>>,
 ) -> Option<Span> {
     let branch = context.ack_branch();
     let settings = Arc::clone(&context.settings);
-    let room = dialog.room() + from.map_or(0, |message| message.bytes().len());
+    let room = dialog.room() + from.map_or(0, |(message, _)| message.bytes().len());
     let transmit = context.send(dialog.hop, None, room, |writer| {
         let start = (&b"ACK"[..], cseq, MAX_FORWARDS);
         dialog.write_start(&settings, writer, start, &branch);
-        if let Some(message) = from {
-            writer.pass(message, headers::passes_with_body);
-        }
-        writer.body(from.map_or(b"", |message| message.body()));
+        write_lent(&settings, writer, from);
     })?;
     Some(transmit.span)
 }
@@ -47,12 +45,12 @@ pub(crate) fn bye(
     clients: &mut Clients,
     now: Instant,
     (purpose, dialog): (Purpose, &mut Dialog),
-    from: Option<&Message<'_>>,
+    from: Option<Lent<'_>>,
 ) -> Option<Key> {
     dialog.cseq_local += 1;
     let dialog = &*dialog;
     let settings = Arc::clone(&context.settings);
-    let room = dialog.room() + from.map_or(0, |message| message.bytes().len());
+    let room = dialog.room() + from.map_or(0, |(message, _)| message.bytes().len());
     clients.send(
         context,
         now,
@@ -61,12 +59,22 @@ pub(crate) fn bye(
         |writer, branch| {
             let start = (&b"BYE"[..], dialog.cseq_local, MAX_FORWARDS);
             dialog.write_start(&settings, writer, start, branch);
-            if let Some(message) = from {
-                writer.pass(message, headers::passes_with_body);
-            }
-            writer.body(from.map_or(b"", |message| message.body()));
+            write_lent(&settings, writer, from);
         },
     )
+}
+
+/// The message of the other side that lends its body to an ACK or BYE, and where that goes.
+pub(crate) type Lent<'a> = (&'a Message<'a>, Way);
+
+/// Writes the lines that describe the body, and the body.
+fn write_lent(settings: &Settings, writer: &mut Writer<'_>, lent: Option<Lent<'_>>) {
+    let Some((message, way)) = lent else {
+        return writer.body(b"");
+    };
+    let passage = Passage::closing(message, way.zone(settings), way.to);
+    writer.pass(message, |line| passage.lets(line));
+    writer.body(message.body());
 }
 
 /// A request of one leg on its way into the other's dialog.
@@ -79,8 +87,7 @@ pub(crate) struct Carried<'a> {
     pub(crate) translated: &'a [u8],
     /// Of a PRACK: RSeq, and the number of the INVITE on the leg that is asked.
     pub(crate) rack: Option<(u32, u32)>,
-    /// The zone of the caller, if it is the caller that asks.
-    pub(crate) zone: Option<ZoneId>,
+    pub(crate) way: Way,
     /// Of an INVITE or UPDATE: the interval of the leg that is asked, and who refreshes.
     pub(crate) session: Option<(u32, Option<Refresher>)>,
 }
@@ -99,13 +106,14 @@ pub(crate) fn carry(
         contact,
         translated,
         rack,
-        zone,
+        way,
         session,
     } = carried;
     dialog.cseq_local += 1;
     let dialog = &*dialog;
     let settings = Arc::clone(&context.settings);
-    let zone = zone.and_then(|zone| settings.access.zone(zone));
+    let zone = way.zone(&settings);
+    let passage = Passage::of(message, zone, way.to);
     let room = dialog.room() + message.bytes().len() + translated.len() + ADDED_MAX;
     let hops = message.max_forwards().unwrap_or(MAX_FORWARDS + 1);
     clients.send(
@@ -118,7 +126,7 @@ pub(crate) fn carry(
             dialog.write_start(&settings, writer, start, branch);
             if let Some(user) = contact {
                 write_contact(&settings, writer, &dialog.hop, &user);
-                headers::write_allow(writer, message);
+                headers::write_allow(writer, message, zone);
             }
             if let Some((rseq, cseq)) = rack {
                 writer.put(b"RAck: ");
@@ -134,9 +142,7 @@ pub(crate) fn carry(
             writer.put(translated);
             let has_event = translated.windows(7).any(|text| text == b"Event: ");
             writer.pass(message, |line| {
-                headers::passes_in_dialog(line)
-                    && !(has_event && line.name == HeaderName::Event)
-                    && zone.is_none_or(|zone| zone.passes(line))
+                passage.lets(line) && !(has_event && line.name == HeaderName::Event)
             });
             writer.body(message.body());
         },

@@ -214,12 +214,14 @@ impl Core {
             return;
         };
         let (call, to) = exchange.asked();
+        let way = self.calls.get(call).map(|call| call.way(to));
         let dialog = self.calls.get(call).and_then(|call| call.dialog(to));
         let (Some(reinvite), Some(dialog)) = (&exchange.reinvite, dialog) else {
             return;
         };
         let (client, cseq) = (reinvite.client, reinvite.cseq_out);
-        if let Some(span) = request::ack(&mut self.context, dialog, cseq, from) {
+        let lent = from.zip(way);
+        if let Some(span) = request::ack(&mut self.context, dialog, cseq, lent) {
             self.clients
                 .keep_ack(&mut self.context, client, span, dialog.hop);
         }

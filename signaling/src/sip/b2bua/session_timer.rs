@@ -4,6 +4,7 @@
 //! [`super::refresh`] carries out what is due.
 
 use super::extensions;
+use crate::access::Zone;
 use crate::settings::SessionTimes;
 use crate::sip::message::{HeaderName, Message, Method, MinSe, Refresher, SessionExpires, Writer};
 use crate::slots::Key;
@@ -144,9 +145,9 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// The INVITE of the call.
-    pub(crate) fn hear_invite(&mut self, message: &Message<'_>) {
+    pub(crate) fn hear_invite(&mut self, message: &Message<'_>, zone: Option<&Zone>) {
         self.wish = Wish::of(message);
-        self.caller.heard_from(message);
+        self.caller.heard_from(message, zone);
     }
 
     /// Whether the SDP of a provisional may be the one that a refresh of ours repeats to the caller.
@@ -253,8 +254,10 @@ impl Session {
     }
 
     /// A message that says what its sender allows.
-    pub(crate) fn heard_from(&mut self, message: &Message<'_>) {
-        if message.header(HeaderName::Allow).is_some() {
+    pub(crate) fn heard_from(&mut self, message: &Message<'_>, zone: Option<&Zone>) {
+        if zone.is_some_and(|zone| zone.strips_update) {
+            self.allows_update = false;
+        } else if message.header(HeaderName::Allow).is_some() {
             let mut allowed = message.values(HeaderName::Allow);
             self.allows_update = allowed.any(|name| Method::from_bytes(name) == Method::Update);
         }

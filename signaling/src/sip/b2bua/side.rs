@@ -2,6 +2,7 @@
 //! whichever that is.
 
 use super::call::Call;
+use super::headers::Way;
 use super::{caller_leg, peer_leg};
 use crate::core::Core;
 use crate::sip::dialog::Dialog;
@@ -58,6 +59,14 @@ impl Side {
 }
 
 impl Call {
+    /// What goes to this side goes this way.
+    pub(crate) fn way(&self, to: Side) -> Way {
+        Way {
+            zone: self.zone,
+            to,
+        }
+    }
+
     /// The dialog of a leg, once there is one.
     pub(crate) fn dialog(&self, side: Side) -> Option<&Dialog> {
         match side {
