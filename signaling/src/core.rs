@@ -304,6 +304,7 @@ impl Core {
             self.context.counters.dropped_malformed.add_one();
             return;
         }
+        let challenged = self.clients.challenged(&self.context, message);
         match self
             .clients
             .handle_response(&mut self.context, now, message)
@@ -319,6 +320,12 @@ impl Core {
                 request::end_stray(&mut self.context, &mut self.clients, now, message, late);
             }
             Matched::Tell(client, purpose) => {
+                let from = (client, purpose);
+                if challenged
+                    .is_some_and(|request| self.answer_in_dialog(now, from, &request, message))
+                {
+                    return;
+                }
                 self.client_event(now, client, purpose, Event::Response, Some(message));
             }
         }

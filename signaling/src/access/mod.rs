@@ -12,7 +12,7 @@ pub use rates::{Excess, Rate, Rates};
 
 use crate::hop::{Hop, IdentityId};
 use crate::sip::auth::Realm;
-use crate::sip::auth::answer::Account;
+use crate::sip::auth::answer::{Account, Answerable};
 use crate::sip::message::{HeaderName, Line, Message};
 use siphasher::sip::SipHasher13;
 use std::hash::{Hash, Hasher};
@@ -280,6 +280,21 @@ impl Access {
             .and_then(named)
             .map(|name| name.zone)
             .or_else(|| self.sources.find(hop.remote.ip()))
+    }
+
+    /// Our account for what is asked there, if there is one, and the challenge that it answers.
+    pub(crate) fn answerable<'a>(
+        &self,
+        hop: &Hop,
+        refusal: &Message<'a>,
+    ) -> Option<(&Account, Answerable<'a>)> {
+        let mut accounts = self.accounts.iter();
+        accounts.find_map(|account| Some((account, account.answerable(hop, refusal)?)))
+    }
+
+    /// Whether we have an account where this leads.
+    pub(crate) fn has_account(&self, hop: &Hop) -> bool {
+        self.accounts.iter().any(|account| account.is_at(hop))
     }
 
     /// Whether the other side of a hop has an address of some peer.

@@ -47,16 +47,21 @@ impl Account {
         }
     }
 
+    /// Whether requests to this place may be challenged for this account.
+    pub(crate) fn is_at(&self, hop: &Hop) -> bool {
+        hop.remote == self.peer
+            && self
+                .transport
+                .is_none_or(|transport| transport == hop.transport)
+    }
+
     /// The best challenge of a 401 or 407 that is for this account, if the request went to its peer.
     pub(crate) fn answerable<'a>(
         &self,
         hop: &Hop,
         refusal: &Message<'a>,
     ) -> Option<Answerable<'a>> {
-        let is_peer = hop.remote == self.peer
-            && self
-                .transport
-                .is_none_or(|transport| transport == hop.transport);
+        let is_peer = self.is_at(hop);
         let (name, is_of_proxy) = match refusal.status() {
             401 => (HeaderName::WwwAuthenticate, false),
             407 => (HeaderName::ProxyAuthenticate, true),
@@ -88,12 +93,13 @@ impl Account {
         best
     }
 
-    /// Writes the Authorization or Proxy-Authorization of an INVITE to this URI.
+    /// Writes the Authorization or Proxy-Authorization of a request to this URI.
     pub(crate) fn write(
         &self,
         writer: &mut Writer<'_>,
         answerable: &Answerable<'_>,
-        (uri, cnonce): (&[u8], &[u8]),
+        (method, uri): (&[u8], &[u8]),
+        cnonce: &[u8],
     ) {
         let Answerable {
             challenge,
@@ -102,7 +108,7 @@ impl Account {
             is_of_proxy,
         } = *answerable;
         let request = Request {
-            method: b"INVITE",
+            method,
             uri,
             nonce: challenge.nonce(),
             nonce_count: b"00000001",

@@ -1,14 +1,21 @@
-//! A peer's challenge to our INVITE (RFC 3261 §22.2): the INVITE once more, with credentials, if the
-//! configuration has some for this realm and peer; else the challenge is the caller's to answer.
+//! A peer's challenge (RFC 3261 §22.2): the request once more, with credentials, if the configuration
+//! has some for this realm and peer; else the challenge is the other side's to answer.
+//!
+//! The INVITE of an attempt is written anew from its offer. What is sent inside a dialog is kept
+//! where there is an account, and written once more from what was sent: a new branch, the next
+//! number, the credentials.
 
 use super::call::With;
 use super::offer::PeerNames;
 use super::peer_leg;
+use super::side::Side;
 use crate::core::Core;
+use crate::settings::Settings;
 use crate::sip::dialog::target::write_peer_uri;
-use crate::sip::message::{Message, Writer};
-use crate::sip::token::Kind;
-use crate::sip::transaction::client::Purpose;
+use crate::sip::dialog::write_via;
+use crate::sip::message::{Message, Method, Writer};
+use crate::sip::token::{Kind, Text};
+use crate::sip::transaction::client::{Challenged, Purpose};
 use crate::slots::Key;
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,10 +44,7 @@ impl Core {
         else {
             return false;
         };
-        let mut accounts = settings.access.accounts.iter();
-        let found =
-            accounts.find_map(|account| Some((account, account.answerable(&hop, message)?)));
-        let Some((account, answerable)) = found else {
+        let Some((account, answerable)) = settings.access.answerable(&hop, message) else {
             return false;
         };
         let mut room = [0; URI_MAX];
@@ -73,7 +77,7 @@ impl Core {
                     redirect,
                 };
                 offer.write_authenticated(&settings, writer, &hop, &names, |writer| {
-                    account.write(writer, &answerable, (uri, &cnonce));
+                    account.write(writer, &answerable, (b"INVITE", uri), &cnonce);
                 });
             },
         );
@@ -85,5 +89,149 @@ impl Core {
         self.context.counters.challenges_answered.add_one();
         self.peer_input(now, key, peer_leg::Input::Challenged, With::default());
         true
+    }
+
+    /// Answers the challenge to a request inside a dialog, once for each; `false`: it is not for us.
+    pub(crate) fn answer_in_dialog(
+        &mut self,
+        now: Instant,
+        (client, purpose): (Key, Purpose),
+        challenged: &Challenged,
+        refusal: &Message<'_>,
+    ) -> bool {
+        let settings = Arc::clone(&self.context.settings);
+        let hop = challenged.hop;
+        let Some((account, answerable)) = settings.access.answerable(&hop, refusal) else {
+            return false;
+        };
+        if !self.is_still_wanted(client, purpose, refusal.cseq_method()) {
+            return false;
+        }
+        let leg = self.leg_asked(purpose);
+        let dialog = leg.and_then(|(call, side)| self.calls.get_mut(call)?.dialog_mut(side));
+        let next = refusal.cseq() + 1;
+        let cseq = dialog.map_or(next, |dialog| {
+            dialog.cseq_local += 1;
+            dialog.cseq_local
+        });
+        let start = challenged.start();
+        let cnonce = self.context.ack_branch();
+        // What is quoted stands in the refusal or in the configuration.
+        let room = challenged.bytes().len() + refusal.bytes().len() + URI_MAX;
+        let to = (purpose, hop);
+        let (context, clients) = (&mut self.context, &mut self.clients);
+        let sent = clients.send(context, now, to, room, |writer, branch| {
+            let names = (branch, cseq);
+            write_again(&settings, writer, challenged, names, |writer| {
+                account.write(writer, &answerable, start, &cnonce);
+            });
+        });
+        let Some(again) = sent else { return false };
+        self.clients.mark_answer(again);
+        self.context.counters.challenges_answered.add_one();
+        self.goes_on_as(purpose, (again, cseq), refusal);
+        true
+    }
+
+    /// Whether somebody waits for what the request asks for.
+    fn is_still_wanted(&self, client: Key, purpose: Purpose, method: Method) -> bool {
+        match purpose {
+            Purpose::ByeToCaller(_) | Purpose::ByeToLate(_) | Purpose::ByeToPeer(_) => true,
+            // The BYE to a fork that lost. A CANCEL is never challenged (§22.1).
+            Purpose::Forgotten => method == Method::Bye,
+            Purpose::Exchange(exchange) => self.exchanges.get(exchange).is_some(),
+            Purpose::Reinvite(exchange) => {
+                let exchange = self.exchanges.get(exchange);
+                let reinvite = exchange.and_then(|exchange| exchange.reinvite.as_ref());
+                reinvite.is_some_and(|reinvite| reinvite.is_unanswered())
+            }
+            Purpose::Refresh(call, side) | Purpose::RefreshByInvite(call, side) => {
+                let call = self.calls.get(call);
+                let refreshing = call.and_then(|call| call.session(side).refreshing);
+                refreshing.is_some_and(|refreshing| refreshing.client == client)
+            }
+            Purpose::Invite(_) | Purpose::Probe(_) => false,
+        }
+    }
+
+    /// The leg that a request was sent on.
+    fn leg_asked(&self, purpose: Purpose) -> Option<(Key, Side)> {
+        match purpose {
+            Purpose::ByeToCaller(call) => Some((call, Side::Caller)),
+            Purpose::ByeToPeer(call) => Some((call, Side::Peer)),
+            Purpose::Exchange(exchange) | Purpose::Reinvite(exchange) => {
+                Some(self.exchanges.get(exchange)?.asked())
+            }
+            Purpose::Refresh(call, side) | Purpose::RefreshByInvite(call, side) => {
+                Some((call, side))
+            }
+            Purpose::ByeToLate(_) | Purpose::Forgotten | Purpose::Invite(_) | Purpose::Probe(_) => {
+                None
+            }
+        }
+    }
+
+    /// The request goes on in another transaction and under another number.
+    fn goes_on_as(&mut self, purpose: Purpose, (client, cseq): (Key, u32), refusal: &Message<'_>) {
+        match purpose {
+            Purpose::Reinvite(exchange) => {
+                if let Some(reinvite) = self.exchanges.reinvite_mut(exchange) {
+                    reinvite.goes_on_as(client, cseq);
+                }
+            }
+            Purpose::Refresh(call, side) | Purpose::RefreshByInvite(call, side) => {
+                let call = self.calls.get_mut(call);
+                let session = call.map(|call| call.session_mut(side));
+                if let Some(refreshing) = session.and_then(|session| session.refreshing.as_mut()) {
+                    refreshing.client = client;
+                }
+            }
+            // NOTIFYs name a REFER by its number (RFC 3515 §2.4.6).
+            Purpose::Exchange(exchange) => {
+                let asked = self
+                    .exchanges
+                    .get(exchange)
+                    .map(|exchange| exchange.asked());
+                if let Some((call, side)) = asked {
+                    self.refer_renumbered(call, side.other(), (refusal.cseq(), cseq));
+                }
+            }
+            Purpose::ByeToCaller(_)
+            | Purpose::ByeToLate(_)
+            | Purpose::ByeToPeer(_)
+            | Purpose::Forgotten
+            | Purpose::Invite(_)
+            | Purpose::Probe(_) => {}
+        }
+    }
+}
+
+/// Writes a request of ours once more. It begins with request line and Via; lines that passed may be
+/// folded, and a folded line begins with white space.
+fn write_again(
+    settings: &Settings,
+    writer: &mut Writer<'_>,
+    challenged: &Challenged,
+    (branch, cseq): (&Text, u32),
+    credentials: impl FnOnce(&mut Writer<'_>),
+) {
+    let (method, uri) = challenged.start();
+    writer.request_line(method, uri);
+    write_via(settings, writer, &challenged.hop, branch);
+    let mut lines = challenged.bytes().split_inclusive(|octet| *octet == b'\n');
+    for line in lines.by_ref().skip(2) {
+        if line.starts_with(b"CSeq: ") {
+            break;
+        }
+        writer.put(line);
+    }
+    writer.put(b"CSeq: ");
+    writer.number(cseq);
+    writer.put(b" ");
+    writer.put(method);
+    writer.put(b"\r\n");
+    credentials(writer);
+    for line in lines {
+        writer.put(line);
     }
 }

@@ -100,6 +100,16 @@ impl Core {
         }
     }
 
+    /// A REFER of this side went across once more, under another number.
+    pub(crate) fn refer_renumbered(&mut self, key: Key, from: Side, (old, new): (u32, u32)) {
+        let refers = self.calls.get_mut(key).map(|call| call.refers.iter_mut());
+        for refer in refers.into_iter().flatten() {
+            if refer.from == from && refer.cseq_out == old {
+                refer.cseq_out = new;
+            }
+        }
+    }
+
     /// Event with the number of a REFER: a NOTIFY goes against it, a SUBSCRIBE with it.
     fn translated_event(&self, key: Key, from: Side, message: &Message<'_>) -> Option<Vec<u8>> {
         let value = message.header(HeaderName::Event)?;

@@ -43,6 +43,17 @@ impl Reinvite {
         }
     }
 
+    /// Whether nothing is decided yet.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        matches!(self.state, State::Calling | State::Proceeding)
+    }
+
+    /// It goes on in another transaction, under another number.
+    pub(crate) fn goes_on_as(&mut self, client: Key, cseq_out: u32) {
+        self.client = client;
+        self.cseq_out = cseq_out;
+    }
+
     /// Whether the 2xx went to the one who asked.
     pub(crate) fn is_accepted(&self) -> bool {
         self.state == State::Accepted

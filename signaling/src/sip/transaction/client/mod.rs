@@ -1,6 +1,7 @@
 //! The table of client transactions: requests we sent and the answers that belong to them (RFC 3261
 //! §17.1).
 
+mod challenged;
 pub(crate) mod hop_by_hop;
 mod invite;
 
@@ -14,6 +15,7 @@ use crate::sip::message::{Message, Method, Writer};
 use crate::sip::token::{self, Kind, Text};
 use crate::slots::{Key, Slots};
 use crate::wheel::TimerHandle;
+pub(crate) use challenged::Challenged;
 use hop_by_hop::acknowledge;
 pub(crate) use invite::TwoHundred;
 use invite::is_answer_to;
@@ -70,6 +72,8 @@ pub(crate) struct Client {
     strays: [u64; STRAYS],
     /// The attempt was given up for another one, and its owner waits to hear that it is over.
     owes_end: bool,
+    /// It answers a challenge; a second one is not answered.
+    is_answer: bool,
 }
 
 /// What the transaction user is told.
@@ -175,6 +179,7 @@ impl Clients {
             winner: None,
             strays: [0; STRAYS],
             owes_end: false,
+            is_answer: false,
         };
         let Some(key) = self.slots.insert(client) else {
             context.counters.dropped_limit.add_one();
@@ -190,8 +195,9 @@ impl Clients {
         let reliable = hop.transport.is_reliable();
         let client = self.slots.get_mut(key)?;
         // A stream repeats nothing, but an INVITE's first lines are wanted again for its ACK
-        // (§17.1.1.3).
-        if !reliable || is_invite {
+        // (§17.1.1.3), and what may be challenged to be sent once more.
+        let may_be_asked = context.settings.access.has_account(&hop);
+        if !reliable || is_invite || may_be_asked {
             client.message = context.pool.copy(context.outbox.bytes(transmit.span));
         }
         let start = match (is_invite, reliable) {
