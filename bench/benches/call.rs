@@ -46,7 +46,7 @@ impl Table {
             exchanges_max: 1 << 16,
             exchanges_per_call_max: 8,
             session: signaling::SessionTimes::default(),
-            refuses_refer: false,
+            refer: signaling::ReferMode::default(),
             listeners: vec![Listener {
                 transport: Transport::Udp,
                 local: "127.0.0.1:5060".parse().unwrap(),

@@ -36,6 +36,8 @@ pub(crate) enum Alarm {
     PeerSession(Key),
     /// A server transaction.
     Server(Key),
+    /// The target of a REFER: it is silent or rings too long, or its offer has waited.
+    Transfer(Key),
 }
 
 pub(crate) struct Context {

@@ -154,6 +154,7 @@ impl Core {
                 Alarm::CallerSession(call) => self.session_alarm(now, call, Side::Caller),
                 Alarm::Peer(call) => self.peer_alarm(now, call),
                 Alarm::PeerSession(call) => self.session_alarm(now, call, Side::Peer),
+                Alarm::Transfer(call) => self.transfer_alarm(now, call),
                 Alarm::Server(server) => self.servers.handle_alarm(&mut self.context, now, server),
                 Alarm::Client(client) => {
                     if let Some((purpose, event)) =
@@ -208,12 +209,15 @@ impl Core {
     #[must_use]
     pub fn question(&self, call: Key) -> Option<Question<'_>> {
         let call = self.calls.get(call)?;
+        let referred = call.transfer.as_deref().map(|transfer| &*transfer.target);
+        // The target of a REFER is asked for anew: what was tried for the call says nothing of it.
+        let tried = call.search.as_ref().filter(|_| referred.is_none());
         Some(Question {
-            request_uri: call.offer.request_uri(),
+            request_uri: referred.unwrap_or_else(|| call.offer.request_uri()),
             source: call.source,
             zone: call.zone,
-            tried: call.search.as_ref().map_or(&[], |search| &search.tried),
-            redirect: call.search.as_ref().and_then(|search| {
+            tried: tried.map_or(&[], |search| &search.tried),
+            redirect: tried.and_then(|search| {
                 let (at, _) = search.redirect.as_ref()?;
                 Some(*at)
             }),
@@ -283,7 +287,7 @@ impl Core {
     fn check_invariants(&self) {
         let [calls, clients, servers, timers, exchanges] = self.occupancy();
         debug_assert!(
-            timers <= 4 * calls + clients + servers + exchanges,
+            timers <= 5 * calls + clients + servers + exchanges,
             "{timers} timers for {calls} calls, {clients} clients, {servers} servers"
         );
         debug_assert!(
@@ -312,7 +316,8 @@ impl Core {
             Matched::Absorbed => {}
             // The peer must not hold a session for a call that is over (TRUNK.md section 4).
             Matched::Late(Late {
-                purpose: Purpose::Reinvite(_) | Purpose::RefreshByInvite(..),
+                purpose:
+                    Purpose::Reinvite(_) | Purpose::RefreshByInvite(..) | Purpose::TransferOffer(_),
                 hop,
                 ..
             }) => self.reinvite_accepted_late(now, hop, message),
@@ -372,6 +377,12 @@ impl Core {
             }
             (Purpose::Reinvite(exchange), event) => {
                 self.reinvite_event(now, (client, exchange), event, message);
+            }
+            (Purpose::Transfer(attempt), event) => {
+                self.target_answered(now, (client, attempt.call), event, message);
+            }
+            (Purpose::TransferOffer(call), event) => {
+                self.offer_answered(now, (client, call), event, message);
             }
             (Purpose::Probe(peer), Event::Response) => {
                 if let Some(message) = message.filter(|_| is_final) {

@@ -91,6 +91,10 @@ counters! {
     sessions_refreshed,
     /// Calls ended because a session was not refreshed in time.
     sessions_expired,
+    /// REFERs that ended here whose target took the place of who referred.
+    transfers,
+    /// And those that came to nothing.
+    transfers_failed,
     /// Requests refused with a final answer of our own.
     rejected,
     /// Requests of strangers refused with 403, or dropped.

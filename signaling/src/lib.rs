@@ -30,5 +30,5 @@ pub use output::{
     Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Ticket, Transmit,
 };
 pub use seen::{CallSeen, CallState};
-pub use settings::{Listener, SessionTimes, Settings, Timers};
+pub use settings::{Listener, ReferMode, SessionTimes, Settings, Timers};
 pub use statuses::Statuses;

@@ -51,6 +51,18 @@ pub struct Listener {
     pub advertised: String,
 }
 
+/// What becomes of a REFER inside a dialog.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReferMode {
+    /// It goes to the other leg, as do its NOTIFYs.
+    #[default]
+    Forward,
+    /// It gets 603.
+    Refuse,
+    /// It ends here: we call whom it names.
+    Terminate,
+}
+
 /// The intervals of session timers (RFC 4028), in seconds as they stand on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionTimes {
@@ -89,8 +101,8 @@ pub struct Settings {
     pub exchanges_max: usize,
     /// Most of them in one call.
     pub exchanges_per_call_max: usize,
-    /// Whether a REFER gets 603 instead of going to the other leg.
-    pub refuses_refer: bool,
+    /// What becomes of a REFER, where its call's zone does not say.
+    pub refer: ReferMode,
     /// Session timers.
     pub session: SessionTimes,
     /// Octets of messages that transactions and calls of this worker may keep before new calls are

@@ -48,7 +48,7 @@ impl Wire {
             exchanges_max: 100,
             exchanges_per_call_max: 8,
             session: signaling::SessionTimes::default(),
-            refuses_refer: false,
+            refer: signaling::ReferMode::default(),
             transactions_max: 1000,
             listeners: vec![Listener {
                 transport: Transport::Udp,

@@ -144,7 +144,7 @@ impl Node {
                     exchanges_max: 10_000,
                     exchanges_per_call_max: 8,
                     session: signaling::SessionTimes::default(),
-                    refuses_refer: false,
+                    refer: signaling::ReferMode::default(),
                     listeners: listeners.to_vec(),
                     kept_octets_max: usize::MAX,
                     access: Arc::clone(&access),

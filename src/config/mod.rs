@@ -43,7 +43,7 @@ pub use node::{Gather, Node};
 pub use overload::Overload;
 pub use peer::{Peer, PeerAt};
 pub use rates::Rates;
-pub use sip::{Listen, Refer, Sip};
+pub use sip::{Listen, Sip};
 pub use timers::Timers;
 pub use tls::{PeerTls, Tls, TlsClientCertificate, TlsVerify, TlsVersion};
 pub use transport::{ListenTransport, PeerTransport};

@@ -5,8 +5,8 @@ use super::mistake::Findings;
 use super::section::{Section, is_written, kind};
 use super::tls::{self, TlsClientCertificate};
 use super::transport::{self, ListenTransport};
-use signaling::SessionTimes;
 use signaling::access::Strangers;
+use signaling::{ReferMode, SessionTimes};
 use std::fmt;
 use std::net::SocketAddr;
 use toml::Spanned;
@@ -22,17 +22,7 @@ pub struct Sip {
     /// `session_expires_seconds` and `min_se_seconds`: the session timers.
     pub session: SessionTimes,
     /// `refer`: what becomes of a REFER inside a dialog.
-    pub refer: Refer,
-}
-
-/// What becomes of a REFER inside a dialog.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Refer {
-    /// It goes to the other leg, as do its NOTIFYs.
-    #[default]
-    Forward,
-    /// It gets 603.
-    Refuse,
+    pub refer: ReferMode,
 }
 
 /// One listener: `"udp:127.0.0.1:5060"`, or a table with `at` and `advertise`.
@@ -95,9 +85,13 @@ pub(super) fn read_unknown_sources(section: &mut Section<'_, '_, '_>) -> Strange
 }
 
 /// What becomes of a REFER.
-pub(super) fn read_refer(section: &mut Section<'_, '_, '_>) -> Refer {
-    let choices = [("forward", Refer::Forward), ("refuse", Refer::Refuse)];
-    section.choice("refer", &choices, Refer::default())
+pub(super) fn read_refer(section: &mut Section<'_, '_, '_>) -> ReferMode {
+    let choices = [
+        ("forward", ReferMode::Forward),
+        ("terminate", ReferMode::Terminate),
+        ("refuse", ReferMode::Refuse),
+    ];
+    section.choice("refer", &choices, ReferMode::default())
 }
 
 /// The session timers. What is offered must be what is accepted.

@@ -3,6 +3,8 @@
 use super::Placed;
 use super::mistake::Findings;
 use super::section::{Root, Section, is_written, kind};
+use super::sip::read_refer;
+use signaling::ReferMode;
 use signaling::access::Prefix;
 use std::fmt;
 use std::path::PathBuf;
@@ -32,6 +34,8 @@ pub struct Zone {
     pub strip_headers: Vec<String>,
     /// `strip_proxy_require`: option tags in Proxy-Require that are ignored.
     pub strip_proxy_require: Vec<String>,
+    /// `refer`: what becomes of a REFER in its calls; none: what `[sip]` says.
+    pub refer: Option<ReferMode>,
     /// `strip_update`: whether UPDATE is taken out of what either side allows.
     pub strips_update: bool,
 }
@@ -75,6 +79,7 @@ pub(super) const KEYS: &[&str] = &[
     "strip_headers",
     "strip_proxy_require",
     "strip_update",
+    "refer",
 ];
 
 const EXAMPLE: &str = "192.0.2.0/24";
@@ -142,6 +147,8 @@ fn read_entry<'t>(
     let strip_headers = read_words(&mut section, "strip_headers", "X-Example");
     let strip_proxy_require = read_words(&mut section, "strip_proxy_require", "example");
     let strips_update = section.truth("strip_update", false);
+    let refer = section.value("refer").is_some();
+    let refer = refer.then(|| read_refer(&mut section));
     let (realm, users, users_file) = read_users(&mut section);
     let name = name?;
     if earlier.iter().any(|zone| zone.name == name.value) {
@@ -172,6 +179,7 @@ fn read_entry<'t>(
         strip_headers,
         strip_proxy_require,
         strips_update,
+        refer,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::listeners::Listener;
 use super::{tcp, users};
-use crate::config::{self, Config, ListenTransport, Peer, PeerAt, PeerTransport, Refer};
+use crate::config::{self, Config, ListenTransport, Peer, PeerAt, PeerTransport};
 use anyhow::Context;
 use balancer::{Balancer, PeerSettings, Target};
 use signaling::access::{Access, FieldName, Prefix, Rate, Zone};
@@ -51,7 +51,7 @@ pub(super) fn settings(
         exchanges_max: 0,
         exchanges_per_call_max: 0,
         session: signaling::SessionTimes::default(),
-        refuses_refer: false,
+        refer: signaling::ReferMode::default(),
         listeners: listeners.collect(),
         kept_octets_max: 0,
         access: Arc::default(),
@@ -76,7 +76,7 @@ pub(super) fn reloaded(running: &Settings, config: &Config) -> anyhow::Result<Se
         exchanges_max: share(config.limits.exchanges),
         exchanges_per_call_max: config.limits.exchanges_per_call,
         session: config.sip.session,
-        refuses_refer: config.sip.refer == Refer::Refuse,
+        refer: config.sip.refer,
         access: Arc::new(access(config)?),
         overload: overload(config, share),
         ..running.clone()
@@ -134,6 +134,7 @@ fn zone(zone: &config::Zone) -> anyhow::Result<Zone> {
             .collect(),
         strip_proxy_require: zone.strip_proxy_require.clone(),
         strips_update: zone.strips_update,
+        refer: zone.refer,
     })
 }
 

@@ -11,6 +11,7 @@ pub use prefix::{Prefix, PrefixFault, Prefixes};
 pub use rates::{Excess, Rate, Rates};
 
 use crate::hop::{Hop, IdentityId};
+use crate::settings::ReferMode;
 use crate::sip::auth::Realm;
 use crate::sip::auth::answer::{Account, Answerable};
 use crate::sip::message::{HeaderName, Line, Message};
@@ -41,6 +42,8 @@ pub struct Zone {
     pub strip_headers: Vec<FieldName>,
     /// Option tags in Proxy-Require that are ignored.
     pub strip_proxy_require: Vec<String>,
+    /// What becomes of a REFER in its calls, if not what the node does.
+    pub refer: Option<ReferMode>,
     /// Whether UPDATE is taken out of what either side of its calls allows.
     pub strips_update: bool,
 }
@@ -88,6 +91,7 @@ impl Zone {
             trusts_identity: true,
             strip_headers: Vec::new(),
             strip_proxy_require: Vec::new(),
+            refer: None,
             strips_update: false,
         }
     }

@@ -20,6 +20,8 @@ pub enum Cause {
     AliasUnknown,
     /// The leg has another request to answer first.
     Busy,
+    /// A REFER that does not say whom to call.
+    BadRefer,
     /// CANCEL or an early BYE ended the INVITE.
     Cancelled,
     /// The conference has as many participants as it may.
@@ -88,6 +90,7 @@ impl Cause {
         match self {
             Self::Busy | Self::OutOfOrder => (500, "Server Internal Error"),
             Self::AliasUnknown => (404, "Not Found"),
+            Self::BadRefer => (400, "Bad Request"),
             Self::Cancelled => (487, "Request Terminated"),
             Self::ConferenceFull => (486, "Busy Here"),
             Self::Draining | Self::Overloaded | Self::TooOften => (503, "Service Unavailable"),
@@ -124,6 +127,7 @@ impl Cause {
             | Self::Overloaded => Blame::Us,
             Self::NoPeerAnswered | Self::PeerUnavailable | Self::RangTooLong => Blame::Peer,
             Self::AliasUnknown
+            | Self::BadRefer
             | Self::Busy
             | Self::Cancelled
             | Self::Forbidden
@@ -154,6 +158,7 @@ impl Cause {
             Self::NoRoute => Some("no transport to any peer"),
             Self::NotStarted => Some("the conference has not started"),
             Self::AliasUnknown
+            | Self::BadRefer
             | Self::Busy
             | Self::Cancelled
             | Self::Draining
@@ -187,6 +192,7 @@ impl Cause {
             // RFC 3261 §14.2, RFC 3311 §5.2: between 0 and 10 seconds.
             Self::Busy => Some(below(11)),
             Self::AliasUnknown
+            | Self::BadRefer
             | Self::Cancelled
             | Self::ConferenceFull
             | Self::Forbidden

@@ -329,6 +329,15 @@ impl Core {
                     message: Some(message),
                     server,
                 };
+                if let Some(side) = Side::of(leg)
+                    && self.referrer_leaves(now, call, side)
+                {
+                    let tag = self.leg_token(call, side);
+                    if let Some(server) = server {
+                        answer::accept(&mut self.context, &mut self.servers, now, server, &tag);
+                    }
+                    return Ok(());
+                }
                 if leg == Kind::CallerLeg {
                     self.caller_input(now, call, caller_leg::Input::Bye, with);
                 } else {
@@ -374,14 +383,12 @@ impl Core {
             counters.dropped_stale_token.add_one();
             return None;
         };
-        let dialog = match token.kind {
-            Kind::CallerLeg => Some(&call.caller.dialog),
-            Kind::PeerLeg => call.peer.dialog.as_ref(),
-            Kind::AckBranch | Kind::Branch | Kind::CallId | Kind::Stateless => None,
-        };
+        let side = call.side_named(token.kind, message.call_id())?;
+        let dialog = call.dialog(side);
+        let leg = side.kind();
         (dialog.is_some_and(|dialog| dialog.matches(message))
-            && self.is_from_leg(source, token.kind, token.key))
-        .then_some((token.kind, token.key))
+            && self.is_from_leg(source, leg, token.key))
+        .then_some((leg, token.key))
     }
 
     /// Whether a CANCEL comes from the side that its INVITE came from, or a repeat from that of the

@@ -9,8 +9,8 @@ use signaling::sip::auth::Realm;
 use signaling::sip::auth::answer::Account;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
-    Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Probe, Refusal, Settings,
-    Statuses, Ticket, Timers, Transmit, Transport,
+    Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Probe, ReferMode, Refusal,
+    Settings, Statuses, Ticket, Timers, Transmit, Transport,
 };
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -54,11 +54,7 @@ pub(crate) fn play(name: &str, text: &str) -> String {
     let mut stage = Stage::new(
         text.contains("over TCP"),
         transactions_max,
-        (
-            access(text),
-            overload(text),
-            text.contains("REFER is refused"),
-        ),
+        (access(text), overload(text), refer(text)),
         if text.contains("room for one INVITE") {
             2_500
         } else {
@@ -90,7 +86,15 @@ pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
     let mut stage = Stage::new(
         seed.is_multiple_of(4),
         100,
-        (access(""), overload(""), false),
+        (
+            access(""),
+            overload(""),
+            refer(if seed.is_multiple_of(3) {
+                "a REFER ends here"
+            } else {
+                ""
+            }),
+        ),
         usize::MAX,
     );
     let mut state = seed;
@@ -101,6 +105,7 @@ pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
     };
+    stage.peers = 1 + usize::from(seed.is_multiple_of(3));
     let openings = [
         "caller INVITE",
         "caller INVITE Supported:~timer,100rel Session-Expires:~600;refresher=uas",
@@ -136,7 +141,7 @@ fn pick(words: &[&str], turn: usize) -> String {
 }
 
 /// What happens in a riot.
-const DEEDS: [&str; 46] = [
+const DEEDS: [&str; 53] = [
     "caller ACK",
     "caller ACK re-INVITE",
     "caller ACK re-INVITE answer",
@@ -152,6 +157,13 @@ const DEEDS: [&str; 46] = [
     "caller UPDATE",
     "caller UPDATE offer",
     "caller UPDATE Supported:~timer Session-Expires:~700",
+    "caller REFER Refer-To:~<sip:else@example.com>",
+    "peer REFER Refer-To:~<sip:else@example.com>",
+    "peer2 180",
+    "peer2 200",
+    "peer2 486",
+    "peer2 BYE",
+    "peer2 200 to BYE",
     "caller again",
     "caller again",
     "caller 180",
@@ -234,6 +246,17 @@ fn access(text: &str) -> Access {
         access.accounts = vec![account];
     }
     access
+}
+
+/// What becomes of a REFER, as the text of a ladder says it.
+fn refer(text: &str) -> ReferMode {
+    if text.contains("REFER is refused") {
+        ReferMode::Refuse
+    } else if text.contains("REFER ends here") {
+        ReferMode::Terminate
+    } else {
+        ReferMode::Forward
+    }
 }
 
 /// How much is too much, as the text of a ladder says it.
@@ -320,7 +343,7 @@ impl Stage {
     fn new(
         tcp: bool,
         transactions_max: usize,
-        (access, overload, refuses_refer): (Access, OverloadSettings, bool),
+        (access, overload, refer): (Access, OverloadSettings, ReferMode),
         kept_octets_max: usize,
     ) -> Self {
         let transport = if tcp { Transport::Tcp } else { Transport::Udp };
@@ -334,7 +357,7 @@ impl Stage {
             exchanges_max: 10,
             exchanges_per_call_max: 3,
             session: signaling::SessionTimes::default(),
-            refuses_refer,
+            refer,
             listeners: vec![Listener {
                 transport,
                 local: "192.0.2.5:5060".parse().unwrap(),
@@ -485,9 +508,11 @@ impl Stage {
 
     /// Which lines of a name came to a side with the last INVITE, or what made its dialog.
     fn lines(&mut self, side: &str, kind: Option<&str>, name: &str) -> Result<(), String> {
-        let (side, usual) = match side {
-            "caller" => (Side::Caller, "dialog"),
-            _ => (Side::Peer, "INVITE"),
+        let side = Side::of(side).unwrap_or(Side::Peer);
+        let usual = if side == Side::Caller {
+            "dialog"
+        } else {
+            "INVITE"
         };
         let kind = kind.unwrap_or(usual);
         let bytes = self.got.get(&(side as u8, kind.into()));
@@ -585,7 +610,9 @@ impl Stage {
     /// The first peer that was not tried.
     fn choose(&mut self, attempt: Attempt) {
         let question = self.core.question(attempt.call).unwrap();
-        let untried = PEERS.iter().zip(0..).take(self.peers);
+        // Whoever is somebody else is at the second peer.
+        let first = usize::from(question.request_uri.starts_with(b"sip:else"));
+        let untried = PEERS.iter().zip(0..).take(self.peers).skip(first);
         let next = untried
             .map(|((side, _), peer)| (peer, side.address()))
             .filter(|(peer, _)| !question.tried.contains(peer))
@@ -1028,6 +1055,14 @@ fn arrow(message: &Message<'_>) -> String {
         body if body == ANSWER.as_bytes() => "+peer's-SDP",
         body if body == FAST_UPDATE.as_bytes() => "+fast-update",
         body if body == LARGEST => "+largest",
+        body if body.starts_with(b"SIP/2.0 ") => {
+            return format!(
+                "{}({})-{}",
+                text(message.method_text()),
+                message.cseq(),
+                text(body.get(8..11).unwrap_or_default())
+            );
+        }
         body if body == PARTS.as_bytes() => "+parts",
         body if body == VIDEO.as_bytes() => "+video",
         _ => "+another-body",

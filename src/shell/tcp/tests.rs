@@ -157,7 +157,7 @@ fn worker_of(workers: u8) -> Worker {
         exchanges_max: 8,
         exchanges_per_call_max: 8,
         session: signaling::SessionTimes::default(),
-        refuses_refer: false,
+        refer: signaling::ReferMode::default(),
         listeners: vec![listener],
         kept_octets_max: usize::MAX,
         access: Arc::default(),

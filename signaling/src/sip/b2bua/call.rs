@@ -8,6 +8,7 @@ use super::replaces::Refer;
 use super::request::Lent;
 use super::session_timer::Sessions;
 use super::side::Side;
+use super::transfer::Transfer;
 use super::{caller_leg, peer_leg, request};
 use crate::access::{Access, ZoneId};
 use crate::context::Alarm;
@@ -41,6 +42,10 @@ pub(crate) struct Call {
     pub(crate) sessions: Sessions,
     /// REFERs that went across.
     pub(crate) refers: Vec<Refer>,
+    /// A REFER that ended here.
+    pub(crate) transfer: Option<Box<Transfer>>,
+    /// Whether there was one.
+    pub(crate) was_referred: bool,
     /// The call whose peer this one is for: its INVITE replaces a dialog there.
     pub(crate) replaced: Option<Key>,
     /// The zone of the source, when the call began.
@@ -66,6 +71,9 @@ pub(crate) struct Caller {
     alarm: Option<TimerHandle>,
     /// Whether a 2xx was sent.
     answered: bool,
+    /// The attempt that made this leg, if it took the place of the caller's own, and whether its
+    /// owner waits for its end.
+    pub(crate) seated: Option<(u8, bool)>,
 }
 
 /// The peer leg.
@@ -108,6 +116,7 @@ impl Call {
                 gives_up_at: None,
                 alarm: None,
                 answered: false,
+                seated: None,
             },
             peer: Peer {
                 state: peer_leg::State::Idle,
@@ -128,6 +137,8 @@ impl Call {
             exchanges: None,
             sessions: Sessions::default(),
             refers: Vec::new(),
+            transfer: None,
+            was_referred: false,
             replaced: None,
             zone,
             search: None,
@@ -138,7 +149,9 @@ impl Call {
     /// Whether a request on the caller leg may come this way: from where the INVITE came, from its
     /// zone, or from where the caller said that it is (Contact or Record-Route).
     pub(crate) fn is_from_caller(&self, access: &Access, hop: &Hop) -> bool {
-        access.is_same_side(&self.source, hop) || is_at(&self.caller.dialog, hop)
+        access.is_same_side(&self.source, hop)
+            || is_at(&self.caller.dialog, hop)
+            || (self.caller.seated.is_some() && access.is_peer(hop))
     }
 
     /// Whether a request on the peer leg may come this way: from where the INVITE went, from any
@@ -184,6 +197,9 @@ impl Core {
             self.context.counters.calls_failed.add_one();
         }
         self.end_exchanges_if_over(now, key);
+        if next == caller_leg::State::Ended {
+            self.close_seat(key);
+        }
         for action in actions {
             self.do_for_caller(now, key, *action, with);
         }

@@ -150,6 +150,8 @@ impl Core {
                 let refreshing = call.and_then(|call| call.session(side).refreshing);
                 refreshing.is_some_and(|refreshing| refreshing.client == client)
             }
+            Purpose::Transfer(attempt) => self.calls_target_in(attempt.call, client),
+            Purpose::TransferOffer(call) => self.offers_in(call, client),
             Purpose::Invite(_) | Purpose::Probe(_) => false,
         }
     }
@@ -165,9 +167,12 @@ impl Core {
             Purpose::Refresh(call, side) | Purpose::RefreshByInvite(call, side) => {
                 Some((call, side))
             }
-            Purpose::ByeToLate(_) | Purpose::Forgotten | Purpose::Invite(_) | Purpose::Probe(_) => {
-                None
-            }
+            Purpose::TransferOffer(call) => self.side_that_stays(call).map(|side| (call, side)),
+            Purpose::ByeToLate(_)
+            | Purpose::Forgotten
+            | Purpose::Invite(_)
+            | Purpose::Probe(_)
+            | Purpose::Transfer(_) => None,
         }
     }
 
@@ -196,6 +201,8 @@ impl Core {
                     self.refer_renumbered(call, side.other(), (refusal.cseq(), cseq));
                 }
             }
+            Purpose::Transfer(attempt) => self.target_goes_on_as(attempt.call, client),
+            Purpose::TransferOffer(call) => self.offer_goes_on_as(call, client),
             Purpose::ByeToCaller(_)
             | Purpose::ByeToLate(_)
             | Purpose::ByeToPeer(_)

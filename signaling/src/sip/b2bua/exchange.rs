@@ -13,6 +13,7 @@ use super::{answer, caller_leg, extensions, headers, peer_leg, reinvite, request
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::outbox::Span;
+use crate::settings::ReferMode;
 use crate::sip::message::{Message, Method, Refresher};
 use crate::sip::reject::Cause;
 use crate::sip::token::{Kind, Text};
@@ -46,6 +47,11 @@ impl Exchange {
     /// The leg that is asked.
     pub(crate) fn asked(&self) -> (Key, Side) {
         (self.call, self.from.other())
+    }
+
+    /// Whether it is an INVITE, or an UPDATE with an offer.
+    pub(crate) fn changes_session(&self) -> bool {
+        self.reinvite.is_some() || (self.method == Method::Update && self.has_offer)
     }
 
     /// Whether this exchange, which is under way, rules another INVITE or UPDATE out: one offer at
@@ -175,14 +181,16 @@ impl Core {
         if !headers::is_carried(method) {
             return Err(Cause::MethodNotAllowed);
         }
-        if method == Method::Refer && self.context.settings.refuses_refer {
-            return Err(Cause::Declined);
-        }
         if message.max_forwards() == Some(0) {
             return Err(Cause::TooManyHops);
         }
         let call = self.calls.get(key).ok_or(Cause::NoDialog)?;
         let policy = call.way(from.other()).zone(&self.context.settings);
+        let refer = policy.and_then(|zone| zone.refer);
+        let refer = refer.unwrap_or(self.context.settings.refer);
+        if method == Method::Refer && refer == ReferMode::Refuse {
+            return Err(Cause::Declined);
+        }
         if extensions::asks_too_much(message, policy.filter(|_| from == Side::Caller)) {
             return Err(Cause::UnsupportedExtension);
         }
@@ -198,16 +206,17 @@ impl Core {
         match self.check_turn(key, from, message) {
             // The next moment may decide otherwise: a transaction keeps what was said.
             Err(cause @ (Cause::Busy | Cause::Glare)) => {
-                let server = self
-                    .servers
-                    .open(&mut self.context, message, hops, index)
-                    .ok_or(Cause::Overloaded)?;
-                let tag = self.leg_token(key, from);
-                let refused = (server, cause);
-                answer::own(&mut self.context, &mut self.servers, now, refused, &tag);
-                return Ok(());
+                return self.refuse_for_now(now, (from, key), hops, (message, index), cause);
             }
             other => other?,
+        }
+        if method == Method::Refer && refer == ReferMode::Terminate {
+            return match self.accept_refer(now, (from, key), hops, message, index) {
+                Err(cause @ Cause::Busy) => {
+                    self.refuse_for_now(now, (from, key), hops, (message, index), cause)
+                }
+                other => other,
+            };
         }
         let rack = if method == Method::Prack {
             Some(self.translated_rack(key, from, message)?)
@@ -222,6 +231,24 @@ impl Core {
             return self.answer_refresh(now, (from, key), hops, message, index);
         }
         self.begin_exchange(now, (from, key), hops, message, (index, rack))
+    }
+
+    fn refuse_for_now(
+        &mut self,
+        now: Instant,
+        (from, key): (Side, Key),
+        hops: (Hop, Hop),
+        (message, index): (&Message<'_>, u64),
+        cause: Cause,
+    ) -> Result<(), Cause> {
+        let server = self
+            .servers
+            .open(&mut self.context, message, hops, index)
+            .ok_or(Cause::Overloaded)?;
+        let tag = self.leg_token(key, from);
+        let refused = (server, cause);
+        answer::own(&mut self.context, &mut self.servers, now, refused, &tag);
+        Ok(())
     }
 
     /// Whether both legs can take the request now.
@@ -240,8 +267,11 @@ impl Core {
             }
             (Stage::Answered | Stage::Established, Stage::Answered | Stage::Established) => {}
         }
+        if call.is_half() {
+            return Err(Cause::Busy);
+        }
         let changes_session = refreshes_target(message.method());
-        if changes_session && call.is_refreshing_by_invite() {
+        if changes_session && (call.is_refreshing_by_invite() || call.is_offering()) {
             return Err(Cause::Glare);
         }
         let is_confirmed = call.stage(Side::Caller) == Stage::Established
@@ -451,7 +481,7 @@ impl Core {
     }
 
     /// What an INVITE or UPDATE says about the session timer of the leg that it goes to.
-    fn wish_for(&self, call: Key, side: Side) -> (u32, Option<Refresher>) {
+    pub(crate) fn wish_for(&self, call: Key, side: Side) -> (u32, Option<Refresher>) {
         let times = self.context.settings.session;
         let session = self.calls.get(call).map(|call| call.session(side));
         match session.filter(|session| session.seconds > 0) {
@@ -515,13 +545,14 @@ impl Core {
         };
         if self.calls.get(key).is_some_and(|call| is_over(&call)) {
             self.stop_sessions(now, key);
+            self.abandon_transfer(now, key);
+            self.cut_exchanges(now, key);
         }
-        while let Some(exchange) = self
-            .calls
-            .get(key)
-            .filter(is_over)
-            .and_then(|call| call.exchanges)
-        {
+    }
+
+    /// Whatever is under way between the legs has no answer any more.
+    pub(crate) fn cut_exchanges(&mut self, now: Instant, key: Key) {
+        while let Some(exchange) = self.calls.get(key).and_then(|call| call.exchanges) {
             let is_invite = self.exchanges.reinvite_mut(exchange).is_some();
             if is_invite {
                 self.reinvite_input(now, exchange, reinvite::Input::HangUp, None);

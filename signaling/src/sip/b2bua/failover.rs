@@ -57,6 +57,9 @@ impl Core {
         if choice.is_ok() {
             self.context.attempts += 1;
         }
+        if self.is_for_transfer(attempt) {
+            return self.target_chosen(now, attempt, choice);
+        }
         let key = attempt.call;
         let waiting = self
             .calls

@@ -2,7 +2,7 @@
 //!
 //! [`caller_leg`] and [`peer_leg`] are the two machines, [`call`] carries their actions out,
 //! [`failover`] goes from one peer to the next, [`exchange`] carries requests inside the dialogs
-//! across, [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
+//! across, [`transfer`] joins a leg with another target, [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
 //! or written, only carried.
 
 pub(crate) mod answer;
@@ -15,12 +15,16 @@ pub(crate) mod exchange;
 pub(crate) mod extensions;
 pub(crate) mod failover;
 pub(crate) mod headers;
+mod join;
 pub(crate) mod offer;
 pub mod peer_leg;
+mod refer;
 pub(crate) mod refresh;
 pub mod reinvite;
 pub(crate) mod replaces;
 pub(crate) mod request;
+mod seat;
 pub(crate) mod session_change;
 pub(crate) mod session_timer;
 pub(crate) mod side;
+pub(crate) mod transfer;

@@ -206,7 +206,7 @@ pub(crate) struct PeerNames<'a> {
 }
 
 /// A From value without its tag parameter: what stands before and after it.
-fn split_at_tag<'a>(from: &'a [u8], tag: Option<&'a [u8]>) -> (&'a [u8], &'a [u8]) {
+pub(crate) fn split_at_tag<'a>(from: &'a [u8], tag: Option<&'a [u8]>) -> (&'a [u8], &'a [u8]) {
     let whole = (from, &b""[..]);
     let Some(tag) = tag else { return whole };
     // The tag is a part of `from`: its place is the difference of the addresses.

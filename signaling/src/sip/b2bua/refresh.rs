@@ -175,20 +175,25 @@ impl Core {
         session.alarm = next.map(|at| self.context.wheel.arm(at, alarm));
     }
 
-    /// A leg is over: nothing is refreshed any more.
+    /// The call is over: nothing is refreshed any more.
     pub(crate) fn stop_sessions(&mut self, now: Instant, key: Key) {
         for side in [Side::Caller, Side::Peer] {
-            let Some(call) = self.calls.get_mut(key) else {
-                return;
-            };
-            let session = std::mem::take(call.session_mut(side));
-            if let Some(alarm) = session.alarm {
-                self.context.wheel.cancel(alarm);
-            }
-            if let Some(refreshing) = session.refreshing.filter(|refreshing| refreshing.is_invite) {
-                self.clients
-                    .abandon(&mut self.context, now, refreshing.client);
-            }
+            self.stop_session(now, key, side);
+        }
+    }
+
+    /// A leg is over.
+    pub(crate) fn stop_session(&mut self, now: Instant, key: Key, side: Side) {
+        let Some(call) = self.calls.get_mut(key) else {
+            return;
+        };
+        let session = std::mem::take(call.session_mut(side));
+        if let Some(alarm) = session.alarm {
+            self.context.wheel.cancel(alarm);
+        }
+        if let Some(refreshing) = session.refreshing.filter(|refreshing| refreshing.is_invite) {
+            self.clients
+                .abandon(&mut self.context, now, refreshing.client);
         }
     }
 
@@ -206,7 +211,7 @@ impl Core {
             .exchanges
             .of(call)
             .any(|(_, exchange)| exchange.reinvite.is_some());
-        if !is_confirmed || is_busy {
+        if !is_confirmed || is_busy || call.is_offering() {
             return false;
         }
         let zone = call.way(side).zone(&settings);
@@ -333,17 +338,8 @@ impl Core {
                 self.refresh_again(key, side, now + wait);
             }
             491 => {
-                let spread = self.context.mint.hash(&[
-                    message.call_id(),
-                    &message.cseq().to_be_bytes(),
-                    b"glare",
-                ]);
-                let wait = spread % GLARE_SPAN;
-                let wait = match side {
-                    Side::Caller => wait,
-                    Side::Peer => wait + GLARE_OWNER_MIN,
-                };
-                self.refresh_again(key, side, now + Duration::from_millis(wait));
+                let wait = self.glare_wait(side, message);
+                self.refresh_again(key, side, now + wait);
             }
             // §10: the server is in trouble, and may be out of it soon.
             500 | 502..600 => self.refresh_again(key, side, now + AGAIN_AFTER),
@@ -356,6 +352,20 @@ impl Core {
                 }
             }
         }
+    }
+
+    /// How long a request of ours waits after a 491 (RFC 3261 §14.1).
+    pub(crate) fn glare_wait(&self, side: Side, message: &Message<'_>) -> Duration {
+        let cseq = message.cseq().to_be_bytes();
+        let spread = self
+            .context
+            .mint
+            .hash(&[message.call_id(), &cseq, b"glare"]);
+        let wait = spread % GLARE_SPAN;
+        Duration::from_millis(match side {
+            Side::Caller => wait,
+            Side::Peer => wait + GLARE_OWNER_MIN,
+        })
     }
 
     fn refresh_again(&mut self, key: Key, side: Side, at: Instant) {

@@ -6,6 +6,7 @@
 
 use super::side::Side;
 use crate::core::Core;
+use crate::hop::Hop;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{
     HeaderName, Message, Method, ReferTo, Replaces, TargetDialog, percent_decoded,
@@ -134,12 +135,35 @@ impl Core {
         (call_id, our_tag, their_tag): (&[u8], &[u8], &[u8]),
     ) -> Option<(Key, Side)> {
         let token = self.leg_of(our_tag)?;
-        let side = Side::of(token.kind)?;
-        let dialog = self.calls.get(token.key)?.dialog(side)?;
+        let call = self.calls.get(token.key)?;
+        let side = call.side_named(token.kind, call_id)?;
+        let dialog = call.dialog(side)?;
         let is_meant = dialog.call_id() == call_id
             && dialog.remote_tag().eq_ignore_ascii_case(their_tag)
             && dialog.local_tag().eq_ignore_ascii_case(our_tag);
         is_meant.then_some((token.key, side))
+    }
+
+    /// Where a Refer-To leads whose Replaces names one of our dialogs: to the URI of whoever is behind
+    /// it, with a Replaces line of that dialog.
+    pub(crate) fn replaced_by(
+        &self,
+        call: Key,
+        refer_to: &ReferTo<'_>,
+    ) -> Option<(Vec<u8>, Vec<u8>, Hop)> {
+        let text: Vec<u8> = percent_decoded(refer_to.replaces()?).collect();
+        let replaces = Replaces::parse(&text).ok()?;
+        let named = (replaces.call_id, replaces.to_tag, replaces.from_tag);
+        // Nobody is joined with itself.
+        let (key, side) = self.dialog_named(named).filter(|(key, _)| *key != call)?;
+        let other = self.calls.get(key)?.dialog(side.other())?;
+        let mut line = b"Replaces: ".to_vec();
+        write_name(&mut line, other);
+        if replaces.early_only {
+            line.extend_from_slice(b";early-only");
+        }
+        line.extend_from_slice(b"\r\n");
+        Some((other.target().to_vec(), line, other.hop))
     }
 
     /// Refer-To: with a Replaces that names one of our dialogs, whoever is behind it is called.

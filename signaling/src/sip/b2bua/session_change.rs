@@ -106,7 +106,7 @@ impl Core {
         let leg = message.from_tag().and_then(|tag| self.leg_of(tag));
         let dialog = leg.and_then(|leg| {
             let call = self.calls.get(leg.key)?;
-            call.dialog(Side::of(leg.kind)?)
+            call.dialog(call.side_named(leg.kind, message.call_id())?)
         });
         match dialog {
             Some(dialog) => {

@@ -5,6 +5,7 @@ use super::call::Call;
 use super::headers::Way;
 use super::{caller_leg, peer_leg};
 use crate::core::Core;
+use crate::output::Attempt;
 use crate::sip::dialog::Dialog;
 use crate::sip::token::{Kind, Text};
 use crate::slots::Key;
@@ -67,6 +68,16 @@ impl Call {
         }
     }
 
+    /// The side whose dialog a tag of ours and this Call-ID name. A leg that took the caller's place
+    /// has a tag like those of peer legs.
+    pub(crate) fn side_named(&self, kind: Kind, call_id: &[u8]) -> Option<Side> {
+        let side = Side::of(kind)?;
+        let is_seated = side == Side::Peer
+            && self.caller.seated.is_some()
+            && self.caller.dialog.call_id() == call_id;
+        Some(if is_seated { Side::Caller } else { side })
+    }
+
     /// The dialog of a leg, once there is one.
     pub(crate) fn dialog(&self, side: Side) -> Option<&Dialog> {
         match side {
@@ -112,13 +123,16 @@ impl Call {
 impl Core {
     /// Our tag and Contact user on a leg; on the peer leg each attempt has its own.
     pub(crate) fn leg_token(&self, key: Key, side: Side) -> Text {
-        let attempt = self
-            .calls
-            .get(key)
-            .map(|call| call.peer.progress.current(key));
-        match (side, attempt) {
-            (Side::Peer, Some(attempt)) => self.context.attempt_token(Kind::PeerLeg, attempt),
-            (Side::Caller | Side::Peer, _) => self.context.token(side.kind(), key),
+        let attempt = self.calls.get(key).and_then(|call| match side {
+            Side::Caller => {
+                let (number, _) = call.caller.seated?;
+                Some(Attempt { call: key, number })
+            }
+            Side::Peer => Some(call.peer.progress.current(key)),
+        });
+        match attempt {
+            Some(attempt) => self.context.attempt_token(Kind::PeerLeg, attempt),
+            None => self.context.token(side.kind(), key),
         }
     }
 }

@@ -56,7 +56,9 @@ impl Clients {
             | Purpose::Probe(_)
             | Purpose::Refresh(..)
             | Purpose::RefreshByInvite(..)
-            | Purpose::Reinvite(_) => None,
+            | Purpose::Reinvite(_)
+            | Purpose::Transfer(_)
+            | Purpose::TransferOffer(_) => None,
         }
     }
 

@@ -44,6 +44,10 @@ pub(crate) enum Purpose {
     RefreshByInvite(Key, Side),
     /// An INVITE that is carried from one leg of a call to the other.
     Reinvite(Key),
+    /// The INVITE to the target of a REFER.
+    Transfer(Attempt),
+    /// The re-INVITE that brings the target's offer to the side of this call that stays.
+    TransferOffer(Key),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -160,7 +164,11 @@ impl Clients {
     ) -> Option<Key> {
         let is_invite = matches!(
             purpose,
-            Purpose::Invite(_) | Purpose::RefreshByInvite(..) | Purpose::Reinvite(_)
+            Purpose::Invite(_)
+                | Purpose::RefreshByInvite(..)
+                | Purpose::Reinvite(_)
+                | Purpose::Transfer(_)
+                | Purpose::TransferOffer(_)
         );
         let machine = if is_invite {
             Machine::Invite(invite_client::State::Calling)
@@ -479,7 +487,9 @@ impl Client {
     /// twice.
     fn take_attempt(&mut self) -> Option<Attempt> {
         match self.purpose {
-            Purpose::Invite(attempt) => std::mem::take(&mut self.owes_end).then_some(attempt),
+            Purpose::Invite(attempt) | Purpose::Transfer(attempt) => {
+                std::mem::take(&mut self.owes_end).then_some(attempt)
+            }
             Purpose::ByeToCaller(_)
             | Purpose::ByeToLate(_)
             | Purpose::ByeToPeer(_)
@@ -488,7 +498,8 @@ impl Client {
             | Purpose::Probe(_)
             | Purpose::Refresh(..)
             | Purpose::RefreshByInvite(..)
-            | Purpose::Reinvite(_) => None,
+            | Purpose::Reinvite(_)
+            | Purpose::TransferOffer(_) => None,
         }
     }
 
