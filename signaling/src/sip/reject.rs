@@ -22,6 +22,8 @@ pub enum Cause {
     Busy,
     /// A REFER that does not say whom to call.
     BadRefer,
+    /// The call may go no way at all (RFC 5393).
+    BreadthExceeded,
     /// CANCEL or an early BYE ended the INVITE.
     Cancelled,
     /// The conference has as many participants as it may.
@@ -91,6 +93,7 @@ impl Cause {
             Self::Busy | Self::OutOfOrder => (500, "Server Internal Error"),
             Self::AliasUnknown => (404, "Not Found"),
             Self::BadRefer => (400, "Bad Request"),
+            Self::BreadthExceeded => (440, "Max-Breadth Exceeded"),
             Self::Cancelled => (487, "Request Terminated"),
             Self::ConferenceFull => (486, "Busy Here"),
             Self::Draining | Self::Overloaded | Self::TooOften => (503, "Service Unavailable"),
@@ -128,6 +131,7 @@ impl Cause {
             Self::NoPeerAnswered | Self::PeerUnavailable | Self::RangTooLong => Blame::Peer,
             Self::AliasUnknown
             | Self::BadRefer
+            | Self::BreadthExceeded
             | Self::Busy
             | Self::Cancelled
             | Self::Forbidden
@@ -159,6 +163,7 @@ impl Cause {
             Self::NotStarted => Some("the conference has not started"),
             Self::AliasUnknown
             | Self::BadRefer
+            | Self::BreadthExceeded
             | Self::Busy
             | Self::Cancelled
             | Self::Draining
@@ -193,6 +198,7 @@ impl Cause {
             Self::Busy => Some(below(11)),
             Self::AliasUnknown
             | Self::BadRefer
+            | Self::BreadthExceeded
             | Self::Cancelled
             | Self::ConferenceFull
             | Self::Forbidden
@@ -323,9 +329,12 @@ pub(crate) fn accept_stateless(context: &mut Context, message: &Message<'_>, sou
     Stateless::of(context, message, source).send(context, (200, "OK"), |_, _| {});
 }
 
-/// 200 to an OPTIONS (§11.2).
+/// 200 to an OPTIONS inside a dialog (§11.2), with all words: whoever knows its tags and comes from its
+/// side is where it says.
 pub(crate) fn answer_options(context: &mut Context, message: &Message<'_>, source: Hop) {
-    Stateless::of(context, message, source).accept_options(context);
+    let mut answer = Stateless::of(context, message, source);
+    answer.length_max = usize::MAX;
+    answer.accept_options(context);
 }
 
 /// An answer that leaves nothing behind.

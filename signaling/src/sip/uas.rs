@@ -10,7 +10,7 @@ use super::b2bua::session_timer::Wish;
 use super::b2bua::side::Side;
 use super::b2bua::{answer, caller_leg, peer_leg, reinvite};
 use super::dialog::Dialog;
-use super::message::{Fault, Message, Method, NameAddr, Scheme, Uri, Via};
+use super::message::{Fault, HeaderName, Message, Method, NameAddr, Scheme, Uri, Via};
 use super::reject::{self, Cause};
 use super::token::{self, Kind, Token};
 use super::transaction::key;
@@ -459,6 +459,12 @@ fn inspect(message: &Message<'_>, zone: Option<&Zone>) -> Result<(), Cause> {
     // An OPTIONS is answered here and goes no further.
     if message.method() == Method::Invite && !has_hops_left(message) {
         return Err(Cause::TooManyHops);
+    }
+    // RFC 5393 §5.3.3: a call takes one way at a time; with none left it is refused.
+    let breadth = message.header(HeaderName::MaxBreadth);
+    if message.method() == Method::Invite && breadth.is_some_and(|value| value.trim_ascii() == b"0")
+    {
+        return Err(Cause::BreadthExceeded);
     }
     if asks_too_much(message, zone) {
         return Err(Cause::UnsupportedExtension);

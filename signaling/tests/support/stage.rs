@@ -31,6 +31,8 @@ const PARTS: &str = "--x\r\nContent-Type: application/sdp\r\n\r\nv=0\n\r\n--x\r\
 static LARGEST: [u8; 32_768] = [b'x'; 32_768];
 const FAST_UPDATE: &str = "<media_control><vc_primitive><to_encoder><picture_fast_update/>\
     </to_encoder></vc_primitive></media_control>";
+/// A key that was pressed.
+const DTMF: &str = "Signal=5\r\nDuration=160\r\n";
 /// The peers, the first one first.
 const PEERS: [(Side, &str); 3] = [
     (Side::Peer, "192.0.2.9:5080"),
@@ -934,7 +936,12 @@ impl Stage {
             "bridge"
         };
         let contact = if is_of_target {
-            format!("Contact: <sip:{user}@{}>\r\n", side.address())
+            let focus = if details.contains(&"focus") {
+                ";isfocus"
+            } else {
+                ""
+            };
+            format!("Contact: <sip:{user}@{}>{focus}\r\n", side.address())
         } else {
             String::new()
         };
@@ -1003,7 +1010,12 @@ fn has_special_body(details: &[&str]) -> bool {
 
 fn special_body(details: &[&str]) -> &'static str {
     let largest = std::str::from_utf8(&LARGEST).unwrap();
-    let bodies = [("video", VIDEO), ("parts", PARTS), ("largest", largest)];
+    let bodies = [
+        ("video", VIDEO),
+        ("parts", PARTS),
+        ("largest", largest),
+        ("dtmf", DTMF),
+    ];
     let named = bodies.iter().find(|(name, _)| details.contains(name));
     named.map_or("", |(_, body)| body)
 }
@@ -1012,6 +1024,7 @@ fn content_type(body: &str) -> &'static str {
     match body {
         "" => "",
         FAST_UPDATE => "Content-Type: application/media_control+xml\r\n",
+        DTMF => "Content-Type: application/dtmf-relay\r\n",
         _ if body.as_bytes() == LARGEST => "Content-Type: application/octet-stream\r\n",
         PARTS => "Content-Type: multipart/mixed;boundary=x\r\nMIME-Version: 1.0\r\n",
         _ => "Content-Type: application/sdp\r\n",
@@ -1065,6 +1078,7 @@ fn arrow(message: &Message<'_>) -> String {
         }
         body if body == PARTS.as_bytes() => "+parts",
         body if body == VIDEO.as_bytes() => "+video",
+        body if body == DTMF.as_bytes() => "+dtmf",
         _ => "+another-body",
     };
     let rack = message

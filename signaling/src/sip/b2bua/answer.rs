@@ -7,7 +7,7 @@ use super::{extensions, headers};
 use crate::context::Context;
 use crate::hop::Hop;
 use crate::outbox::Span;
-use crate::sip::dialog::write_contact;
+use crate::sip::dialog::{is_focus, write_contact};
 use crate::sip::message::{HeaderName, Message};
 use crate::sip::reject::Cause;
 use crate::sip::token::{Kind, Text};
@@ -61,7 +61,7 @@ pub(crate) fn relay(
                 if to.begins {
                     head.write_record_route(writer);
                 }
-                write_contact(&settings, writer, &to.hop, &to.tag);
+                write_contact(&settings, writer, &to.hop, (&to.tag, is_focus(message)));
                 if says_allow {
                     headers::write_allow(writer, message, zone);
                 }
@@ -104,13 +104,13 @@ pub(crate) fn accept_refresh(
     context: &mut Context,
     servers: &mut Servers,
     now: Instant,
-    to: Answering,
+    (to, is_focus): (Answering, bool),
 ) {
     let settings = Arc::clone(&context.settings);
     servers.respond(context, now, (to.server, 200), ADDED_MAX, |writer, head| {
         writer.status_line(200, b"OK");
         head.write(writer, Some(&to.tag));
-        write_contact(&settings, writer, &to.hop, &to.tag);
+        write_contact(&settings, writer, &to.hop, (&to.tag, is_focus));
         writer.put(headers::allow(to.way.zone(&settings)));
         writer.put(extensions::OWN);
         if let Some(session) = to.session {

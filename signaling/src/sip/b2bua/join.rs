@@ -58,7 +58,7 @@ impl Core {
             clients.send(context, now, to, room, |writer, branch| {
                 let start = (&b"INVITE"[..], dialog.cseq_local, request::MAX_FORWARDS);
                 dialog.write_start(&settings, writer, start, branch);
-                write_contact(&settings, writer, &dialog.hop, &user);
+                write_contact(&settings, writer, &dialog.hop, (&user, offer.is_focus));
                 writer.put(headers::allow(zone));
                 writer.put(extensions::OWN);
                 write_wish(writer, settings.session, wish);
@@ -162,6 +162,9 @@ impl Core {
         self.leave(now, key, &transfer);
         if let Some(call) = self.calls.get_mut(key) {
             call.seat(goes, (dialog, hop), (transfer.attempt, transfer.is_owned));
+        }
+        if let Some(call) = self.calls.get_mut(key) {
+            call.session_mut(goes).is_focus = transfer.offer.is_focus;
         }
         let terms = Agreed::of(answer);
         self.retarget(key, stays, answer);

@@ -8,8 +8,8 @@ use crate::access::Zone;
 use crate::hop::Hop;
 use crate::pool::{Buffer, Pool};
 use crate::settings::Settings;
-use crate::sip::dialog::{target, write_contact, write_via};
-use crate::sip::message::{Message, Writer};
+use crate::sip::dialog::{is_focus, target, write_contact, write_via};
+use crate::sip::message::{HeaderName, Message, Writer};
 use crate::sip::token::Text;
 use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 
@@ -42,11 +42,14 @@ pub(crate) struct Offer {
     ends: [u32; 6],
     max_forwards: u32,
     has_sdp: bool,
+    is_focus: bool,
 }
 
 /// What is written for the peer leg beside the offer's own text: request line, Via, Contact and so
 /// on.
 const ADDED_MAX: usize = 1536;
+/// RFC 5393 §5.3.3.2, of a call that came without.
+const MAX_BREADTH: &[u8] = b"Max-Breadth: 60\r\n";
 /// RFC 3261 §8.1.1.6.
 const MAX_FORWARDS_DEFAULT: u32 = 70;
 
@@ -60,7 +63,8 @@ impl Offer {
         translated: &[u8],
         pool: &mut Pool,
     ) -> Self {
-        let room = message.bytes().len() + headers::ALLOW.len() + translated.len();
+        let room =
+            message.bytes().len() + headers::ALLOW.len() + MAX_BREADTH.len() + translated.len();
         let mut buffer = pool.take(room);
         let from = message.from();
         let (front, back) = split_at_tag(from, message.from_tag());
@@ -75,6 +79,9 @@ impl Offer {
                 Part::Lines => {
                     let passage = Passage::of(message, zone, Side::Peer);
                     writer.pass(message, |line| passage.lets(line));
+                    if message.header(HeaderName::MaxBreadth).is_none() {
+                        writer.put(MAX_BREADTH);
+                    }
                     writer.put(translated);
                     extensions::write(&mut writer, message);
                     headers::write_allow(&mut writer, message, zone);
@@ -91,6 +98,7 @@ impl Offer {
             buffer,
             ends,
             has_sdp: refresh::is_sdp(message),
+            is_focus: is_focus(message),
             max_forwards: message
                 .max_forwards()
                 .unwrap_or(MAX_FORWARDS_DEFAULT + 1)
@@ -168,7 +176,7 @@ impl Offer {
         writer.put(b"\r\nCSeq: ");
         writer.number(cseq);
         writer.put(b" INVITE\r\n");
-        write_contact(settings, writer, hop, &names.tag);
+        write_contact(settings, writer, hop, (&names.tag, self.is_focus));
         credentials(writer);
         let times = settings.session;
         session_timer::write_wish(writer, times, (times.expires, None));

@@ -82,6 +82,7 @@ impl Core {
         let names = (named.uri.as_slice(), named.lines.as_slice());
         call.transfer = Some(Box::new(Transfer::new((from, attempt), names, notices)));
         let hop = call.dialog(from).map_or(hops.1, |dialog| dialog.hop);
+        let is_focus = call.session(from.other()).is_focus;
         let settings = Arc::clone(&self.context.settings);
         self.servers.respond(
             &mut self.context,
@@ -91,7 +92,7 @@ impl Core {
             |writer, head| {
                 writer.status_line(202, b"Accepted");
                 head.write(writer, Some(&tag));
-                write_contact(&settings, writer, &hop, &tag);
+                write_contact(&settings, writer, &hop, (&tag, is_focus));
                 if !is_wanted {
                     writer.put(b"Refer-Sub: false\r\n");
                 }
@@ -154,6 +155,7 @@ impl Core {
             return;
         }
         transfer.notices.said = status;
+        let is_focus = call.session(side.other()).is_focus;
         let tag = self.leg_token(key, side);
         let Some(dialog) = self
             .calls
@@ -170,7 +172,7 @@ impl Core {
         clients.send(context, now, to, room, |writer, branch| {
             let start = (&b"NOTIFY"[..], dialog.cseq_local, request::MAX_FORWARDS);
             dialog.write_start(&settings, writer, start, branch);
-            write_contact(&settings, writer, &dialog.hop, &tag);
+            write_contact(&settings, writer, &dialog.hop, (&tag, is_focus));
             writer.put(b"Event: refer");
             if let Some(id) = notices.id {
                 writer.put(b";id=");
@@ -214,7 +216,7 @@ pub(crate) fn write_invite(
     writer: &mut Writer<'_>,
     hop: &Hop,
     (branch, tag, call_id): (&Text, &Text, &Text),
-    (stays, transfer): (&Dialog, &Transfer),
+    (stays, transfer, is_focus): (&Dialog, &Transfer, bool),
 ) {
     writer.put(b"INVITE ");
     // Who is called where a dialog leads is called by the URI that it gave itself.
@@ -240,7 +242,7 @@ pub(crate) fn write_invite(
     writer.put(b">\r\nCall-ID: ");
     writer.put(call_id);
     writer.put(b"\r\nCSeq: 1 INVITE\r\n");
-    write_contact(settings, writer, hop, tag);
+    write_contact(settings, writer, hop, (tag, is_focus));
     writer.put(headers::ALLOW);
     writer.put(extensions::OWN);
     writer.put(&transfer.lines);

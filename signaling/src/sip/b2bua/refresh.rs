@@ -215,6 +215,7 @@ impl Core {
             return false;
         }
         let zone = call.way(side).zone(&settings);
+        let is_focus = call.session(side.other()).is_focus;
         let sdp = call.session_mut(side).sdp.take();
         // Without SDP an UPDATE is the only one, whatever the other side said of it.
         let is_invite = sdp.is_some() && !call.session(side).allows_update;
@@ -234,7 +235,7 @@ impl Core {
                 .send(&mut self.context, now, to, room, |writer, branch| {
                     let start = (method, dialog.cseq_local, request::MAX_FORWARDS);
                     dialog.write_start(&settings, writer, start, branch);
-                    write_contact(&settings, writer, &dialog.hop, &user);
+                    write_contact(&settings, writer, &dialog.hop, (&user, is_focus));
                     writer.put(headers::allow(zone));
                     writer.put(extensions::OWN);
                     let wish = (seconds, Some(Refresher::Uac));
@@ -400,6 +401,8 @@ impl Core {
             begins: false,
             session: agreed,
         };
+        let is_focus = call.session(side.other()).is_focus;
+        let to = (to, is_focus);
         answer::accept_refresh(&mut self.context, &mut self.servers, now, to);
         self.start_session(now, (key, side), agreed, Refresher::Uas);
         Ok(())

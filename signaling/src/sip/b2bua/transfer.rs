@@ -14,7 +14,7 @@ use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::output::{Attempt, Choice, Outcome, Refusal};
-use crate::sip::dialog::Dialog;
+use crate::sip::dialog::{Dialog, is_focus};
 use crate::sip::message::{Message, Writer};
 use crate::sip::reject::Cause;
 use crate::sip::token::Kind;
@@ -77,6 +77,7 @@ pub(crate) struct Offered {
     pub(crate) lines: Vec<u8>,
     pub(crate) body: Box<[u8]>,
     pub(crate) is_sdp: bool,
+    pub(crate) is_focus: bool,
 }
 
 impl Transfer {
@@ -224,6 +225,7 @@ impl Core {
         let Some(stays) = call.dialog(transfer.referrer.other()) else {
             return;
         };
+        let is_focus = call.session(transfer.referrer.other()).is_focus;
         let attempt = transfer.attempt;
         let tag = self.context.attempt_token(Kind::PeerLeg, attempt);
         let call_id = self.context.attempt_token(Kind::CallId, attempt);
@@ -232,7 +234,7 @@ impl Core {
         let (context, clients) = (&mut self.context, &mut self.clients);
         let client = clients.send(context, now, to, room, |writer, branch| {
             let names = (branch, &tag, &call_id);
-            refer::write_invite(&settings, writer, &hop, names, (stays, transfer));
+            refer::write_invite(&settings, writer, &hop, names, (stays, transfer, is_focus));
             let times = settings.session;
             write_wish(writer, times, (times.expires, None));
             writer.body(b"");
@@ -384,6 +386,7 @@ impl Core {
             lines: space,
             body: message.body().into(),
             is_sdp: super::refresh::is_sdp(message),
+            is_focus: is_focus(message),
         };
         transfer.gives_up_at = Some(now + wait);
         transfer.state = State::Waiting;

@@ -252,8 +252,14 @@ pub(crate) fn write_via(settings: &Settings, writer: &mut Writer<'_>, hop: &Hop,
     writer.put(b";rport\r\n");
 }
 
-/// Our Contact on a message to `hop`; the user part is the leg's token.
-pub(crate) fn write_contact(settings: &Settings, writer: &mut Writer<'_>, hop: &Hop, token: &[u8]) {
+/// Our Contact on a message to `hop`; the user part is the leg's token. Where the other side is a
+/// conference, it says so (RFC 4579 §5.1): who calls asks for the roster then.
+pub(crate) fn write_contact(
+    settings: &Settings,
+    writer: &mut Writer<'_>,
+    hop: &Hop,
+    (token, is_focus): (&[u8], bool),
+) {
     let advertised = settings
         .listener(hop.listener)
         .map_or("invalid", |listener| listener.advertised.as_str());
@@ -262,7 +268,15 @@ pub(crate) fn write_contact(settings: &Settings, writer: &mut Writer<'_>, hop: &
     writer.put(b"@");
     writer.put(advertised.as_bytes());
     writer.put(hop.transport.uri_parameter().as_bytes());
-    writer.put(b">\r\n");
+    writer.put(if is_focus { b">;isfocus\r\n" } else { b">\r\n" });
+}
+
+/// Whether the sender of a message is a conference.
+pub(crate) fn is_focus(message: &Message<'_>) -> bool {
+    let contact = message.values(HeaderName::Contact).next();
+    contact
+        .and_then(|value| NameAddr::parse(value).ok())
+        .is_some_and(|contact| contact.params.get("isfocus").is_some())
 }
 
 /// The URI of the first Contact.
