@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tls_world::{Authority, Tls, client, program, server, versioned_client};
+use tls_world::{Authority, Tls, client, program, server, taken_port, versioned_client};
 
 /// A listener for the peer, and a node that calls it over TLS; `peer` and `more` go to the configuration.
 fn node(authority: &Authority, listen: &str, peer: &str, more: &str) -> (TcpListener, Node) {
@@ -148,6 +148,53 @@ fn a_peer_that_is_somebody_else_gets_no_call() {
         let shell = &node.handle.figures()[0].shell;
         assert_eq!(shell.tls_failed.value(), 1, "{name}");
     }
+}
+
+#[test]
+fn who_connects_from_the_address_of_a_peer_gets_no_call() {
+    let authority = Authority::new("impostor");
+    // The peer itself is down.
+    let (port, address) = taken_port();
+    let node = node_calling(&authority, address, ("", "", ""));
+    let mut impostor = Tls::from(port, node.tls(), client(&authority, None), "127.0.0.1");
+    ask(&mut impostor, "here-i-am");
+    let mut caller = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    let mut call = Call::new("not-for-you", &caller);
+    offer(&mut call, &mut caller);
+    let refusal = caller.receive();
+    assert!(refusal.start().contains(" 50"), "{}", refusal.0);
+    // Its next answer is the next that comes to it.
+    ask(&mut impostor, "still-here");
+}
+
+#[test]
+fn what_the_callee_begins_goes_back_over_the_callers_connection() {
+    let authority = Authority::new("callee-ends");
+    let (listener, node) = node(&authority, "", "", "");
+    let mut caller = Tls::to(node.tls(), client(&authority, None), "127.0.0.1");
+    let mut call = Call::new("callee-ends", &caller);
+    offer(&mut call, &mut caller);
+    let mut peer = Tls::accept(&listener, server(&authority, &["127.0.0.1"]));
+    let invite = peer.expect("INVITE ");
+    peer.send(&invite.answer("200 OK", peer.local(), peer.transport()));
+    let answer = caller.expect("200 ");
+    call.answered(&answer);
+    let ack = call.request("ACK");
+    caller.send(&ack);
+    peer.expect("ACK ");
+    let field = |name: &str| format!("{name}: {}\r\n", invite.one(name));
+    peer.send(&format!(
+        "BYE {} SIP/2.0\r\nVia: SIP/2.0/TLS {};branch=z9hG4bK-ends\r\nMax-Forwards: 70\r\n\
+         From: {};tag=peer\r\nTo: {}\r\n{}CSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n",
+        invite.contact(),
+        peer.local(),
+        invite.one("To"),
+        invite.one("From"),
+        field("Call-ID"),
+    ));
+    let bye = caller.expect("BYE ");
+    caller.send(&bye.answer("200 OK", caller.local(), caller.transport()));
+    peer.expect(" 200 ");
 }
 
 #[test]

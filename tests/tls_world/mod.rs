@@ -19,6 +19,7 @@ use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection,
     SupportedProtocolVersion,
 };
+use socket2::{Domain, Socket, Type};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -192,6 +193,15 @@ fn server_of(
     Arc::new(builder.with_single_cert(chain, key).unwrap())
 }
 
+/// A port that nobody listens at, and its address.
+pub(crate) fn taken_port() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&loopback.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
 /// One TLS connection.
 pub(crate) struct Tls {
     connection: Connection,
@@ -207,6 +217,23 @@ impl Tls {
         let connection = ClientConnection::new(config, name).unwrap();
         let stream = TcpStream::connect(remote).unwrap();
         Self::new(Connection::Client(connection), stream, None)
+    }
+
+    /// Connects from a port that was taken before, and completes the handshake.
+    pub(crate) fn from(
+        socket: Socket,
+        remote: SocketAddr,
+        config: Arc<ClientConfig>,
+        name: &str,
+    ) -> Self {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let connection = ClientConnection::new(config, name).unwrap();
+        socket.connect(&remote.into()).unwrap();
+        let mut tls = Self::new(Connection::Client(connection), socket.into(), None);
+        while tls.connection.is_handshaking() {
+            tls.connection.complete_io(&mut tls.stream).unwrap();
+        }
+        tls
     }
 
     /// Accepts, and completes the handshake.

@@ -1,21 +1,29 @@
 //! All TCP connections of one worker: by id and by the other side's address. Their counts are the node's.
 
-use super::connection::{Connection, Ends};
+use super::connection::{Connection, Ends, Purpose};
 use super::shared::{Shared, Source};
 use crate::shell::tls::Session;
 use signaling::sip::message::Limits;
 use signaling::slots::{Key, Slots};
 use signaling::{ConnectionId, ListenerId};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::{SocketAddr, TcpStream};
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Connections of all sources that are compared when one must give way: enough to find one that has earned little, and
+/// no more work for each that somebody makes.
+const COMPARED_MAX: usize = 128;
+
 pub(super) struct Table {
     worker: u8,
     slots: Slots<Connection>,
     by_remote: HashMap<(ListenerId, SocketAddr), Key>,
+    /// Those that are counted against a source.
+    by_source: HashMap<Source, Vec<Key>>,
+    /// All of them in the order in which they are compared next, and some that have gone.
+    round: VecDeque<Key>,
     shared: Arc<Shared>,
 }
 
@@ -27,6 +35,8 @@ impl Table {
             worker,
             slots,
             by_remote: HashMap::new(),
+            by_source: HashMap::new(),
+            round: VecDeque::new(),
             shared,
         }
     }
@@ -54,6 +64,7 @@ impl Table {
         limits: Limits,
         now: Instant,
     ) -> Option<Key> {
+        let is_tls = stream.1.is_some();
         let key = self
             .slots
             .insert(Connection::new(stream, ends, limits, now))?;
@@ -61,12 +72,21 @@ impl Table {
         if let Some(connection) = self.slots.get_mut(key) {
             connection.id = id;
         }
-        // The newest connection to an address is the one most likely to live.
-        self.by_remote.insert((ends.listener, ends.remote), key);
+        // The newest connection to an address is the one most likely to live. Who made a TLS connection has not proved
+        // to be whom we would ask at its address: it carries what names it, and no more.
+        if !is_tls || ends.purpose != Purpose::Accepted {
+            self.by_remote.insert((ends.listener, ends.remote), key);
+        }
         if let Some(source) = ends.counted_against() {
             self.shared.count(source);
+            self.by_source.entry(source).or_default().push(key);
         }
         self.shared.opened();
+        self.round.push_back(key);
+        // Those that have gone are taken out once they are the most.
+        if self.round.len() > 2 * self.slots.len() + COMPARED_MAX {
+            self.round.retain(|key| self.slots.get(*key).is_some());
+        }
         Some(key)
     }
 
@@ -76,6 +96,7 @@ impl Table {
         self.unlist(key, connection.ends);
         if let Some(source) = connection.ends.counted_against() {
             self.shared.discount(source);
+            self.forget(source, key);
         }
         self.shared.closed();
         Some(connection)
@@ -112,19 +133,48 @@ impl Table {
         self.slots.keys()
     }
 
-    /// The connection that has earned its place least, of one source or of all: of the lowest [`Merit`], the one that
-    /// has it longest.
+    /// The connection that has earned its place least, of one source or of those that are next in the round: of the
+    /// lowest [`Merit`], the one that has it longest.
     ///
     /// [`Merit`]: super::connection::Merit
-    pub(super) fn least_earned(&self, now: Instant, source: Option<Source>) -> Option<Key> {
-        let candidates = self.slots.keys().filter_map(|key| {
-            let connection = self.slots.get(key)?;
-            let is_of_source =
-                source.is_none_or(|source| connection.ends.counted_against() == Some(source));
-            let rank = connection.merit(now)?;
-            is_of_source.then_some((rank, key))
-        });
-        candidates.min_by_key(|(rank, _)| *rank).map(|(_, key)| key)
+    pub(super) fn least_earned(&mut self, now: Instant, source: Option<Source>) -> Option<Key> {
+        match source {
+            Some(source) => {
+                let keys = self.by_source.get(&source)?;
+                least_earned(&self.slots, keys.iter().copied(), now)
+            }
+            None => {
+                let compared = self.next_in_round();
+                least_earned(&self.slots, compared.into_iter(), now)
+            }
+        }
+    }
+
+    /// Those that were not compared for longest.
+    fn next_in_round(&mut self) -> Vec<Key> {
+        let mut compared = Vec::with_capacity(COMPARED_MAX);
+        for _ in 0..self.round.len() {
+            let Some(key) = self.round.pop_front() else {
+                break;
+            };
+            if self.slots.get(key).is_some() {
+                self.round.push_back(key);
+                compared.push(key);
+            }
+            if compared.len() == COMPARED_MAX {
+                break;
+            }
+        }
+        compared
+    }
+
+    fn forget(&mut self, source: Source, key: Key) {
+        if let Some(keys) = self.by_source.get_mut(&source) {
+            keys.retain(|known| *known != key);
+            if keys.is_empty() {
+                self.by_source.remove(&source);
+            }
+        }
     }
 
     fn unlist(&mut self, key: Key, ends: Ends) {
@@ -139,6 +189,18 @@ impl Table {
         // A generation that wrapped to 0 in worker 0's slot 0 would make a 0; no process opens 2^32 connections there.
         ConnectionId(NonZeroU64::new(bits).unwrap_or(NonZeroU64::MAX))
     }
+}
+
+fn least_earned(
+    slots: &Slots<Connection>,
+    keys: impl Iterator<Item = Key>,
+    now: Instant,
+) -> Option<Key> {
+    let ranked = keys.filter_map(|key| {
+        let rank = slots.get(key)?.merit(now)?;
+        Some((rank, key))
+    });
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, key)| key)
 }
 
 /// The word under which epoll watches a connection: its id without the worker, so that the upper byte is 0.

@@ -85,10 +85,19 @@ type Own = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 #[derive(Clone)]
 pub(super) struct Way {
     pub(super) config: Arc<ClientConfig>,
+    verifier: Arc<Verifier>,
     /// Whom it is made to, if not to an address.
-    pub(super) name: Option<ServerName<'static>>,
+    name: Option<ServerName<'static>>,
     /// Whether the other side's certificate is looked into.
     pub(super) is_verified: bool,
+}
+
+impl Way {
+    /// Whom it is made to at this address.
+    pub(super) fn name_at(&self, remote: SocketAddr) -> ServerName<'static> {
+        let name = self.name.clone();
+        name.unwrap_or_else(|| ServerName::from(remote.ip()))
+    }
 }
 
 /// Everything that was read at one moment.
@@ -102,18 +111,23 @@ pub(super) struct Credentials {
     named: HashMap<String, Way>,
     /// Towards everybody else: callers who are to be reached over a new connection.
     client: Option<Way>,
+    own: Option<Own>,
+    maker: Maker,
     /// When each file was changed last, as it was read.
     changed: Vec<(PathBuf, Option<SystemTime>)>,
 }
 
 impl Credentials {
     pub(super) fn read(settings: Settings, trunks: Vec<Trunk>) -> anyhow::Result<Self> {
-        let mut reader = Reader {
+        let maker = Maker {
             provider: Arc::new(ring::default_provider()),
             versions: match settings.version_min {
                 TlsVersion::V12 => &BOTH,
                 TlsVersion::V13 => &NEWEST,
             },
+        };
+        let mut reader = Reader {
+            maker: maker.clone(),
             changed: Vec::new(),
         };
         let own = match (&settings.certificate, &settings.key) {
@@ -126,7 +140,7 @@ impl Credentials {
         };
         let mut servers = [const { None }; 3];
         for (server, policy) in servers.iter_mut().zip(TlsClientCertificate::ALL) {
-            *server = reader.server(policy, own.as_ref(), authorities.as_ref())?;
+            *server = maker.server(policy, own.as_ref(), authorities.as_ref())?;
         }
         let (mut clients, mut named) = (HashMap::new(), HashMap::new());
         for trunk in &trunks {
@@ -138,11 +152,7 @@ impl Credentials {
             }
         }
         let client = match &authorities {
-            Some(_) => Some(Way {
-                config: reader.client(TlsVerify::Full, own.as_ref(), authorities.clone())?,
-                name: None,
-                is_verified: true,
-            }),
+            Some(_) => Some(maker.way(TlsVerify::Full, None, own.as_ref(), authorities.clone())?),
             None => None,
         };
         Ok(Self {
@@ -152,6 +162,8 @@ impl Credentials {
             clients,
             named,
             client,
+            own,
+            maker,
             changed: reader.changed,
         })
     }
@@ -175,18 +187,116 @@ impl Credentials {
         self.servers.get(policy as usize)?.clone()
     }
 
-    /// The way to an address, where `peer` is if its name leads there.
-    pub(super) fn client(&self, remote: SocketAddr, peer: Option<&str>) -> Option<Way> {
-        let named = || self.named.get(peer?);
-        let known = self.clients.get(&remote).or_else(named).cloned();
-        known.or_else(|| self.client.clone())
+    /// The way to an address, where these peers are whose names lead there. One connection serves
+    /// all that are at an address: whoever answers must prove to be each of them.
+    pub(super) fn client(
+        &self,
+        remote: SocketAddr,
+        peers: &[Arc<str>],
+    ) -> anyhow::Result<Option<Way>> {
+        let named = peers.iter().filter_map(|peer| self.named.get(&**peer));
+        let ways: Vec<&Way> = self.clients.get(&remote).into_iter().chain(named).collect();
+        let Some((first, others)) = ways.split_first() else {
+            return Ok(self.client.clone());
+        };
+        if others.is_empty() {
+            return Ok(Some(Way::clone(first)));
+        }
+        let asked = ways
+            .iter()
+            .map(|way| (way.verifier.as_ref(), way.name_at(remote)));
+        let verifier = Arc::new(Verifier::of_each(asked, Arc::clone(&self.maker.provider)));
+        Ok(Some(Way {
+            config: self
+                .maker
+                .client(Arc::clone(&verifier), self.own.as_ref())?,
+            verifier,
+            is_verified: ways.iter().any(|way| way.is_verified),
+            ..Way::clone(first)
+        }))
+    }
+}
+
+/// Makes what rustls goes by.
+#[derive(Clone)]
+struct Maker {
+    provider: Arc<CryptoProvider>,
+    versions: &'static [&'static SupportedProtocolVersion],
+}
+
+impl Maker {
+    fn server(
+        &self,
+        policy: TlsClientCertificate,
+        own: Option<&Own>,
+        authorities: Option<&Arc<RootCertStore>>,
+    ) -> anyhow::Result<Option<Arc<ServerConfig>>> {
+        let Some((chain, key)) = own else {
+            return Ok(None);
+        };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(self.versions)?;
+        let verifier = |authorities: &Arc<RootCertStore>| {
+            let provider = Arc::clone(&self.provider);
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(authorities), provider)
+        };
+        let builder = match (policy, authorities) {
+            (TlsClientCertificate::None, _) => builder.with_no_client_auth(),
+            (TlsClientCertificate::Optional | TlsClientCertificate::Required, None) => {
+                return Ok(None);
+            }
+            (TlsClientCertificate::Optional, Some(authorities)) => builder
+                .with_client_cert_verifier(verifier(authorities).allow_unauthenticated().build()?),
+            (TlsClientCertificate::Required, Some(authorities)) => {
+                builder.with_client_cert_verifier(verifier(authorities).build()?)
+            }
+        };
+        let config = builder
+            .with_single_cert(chain.clone(), key.clone_key())
+            .context("certificate and key do not belong together")?;
+        Ok(Some(Arc::new(config)))
+    }
+
+    /// A way on which this is verified.
+    fn way(
+        &self,
+        verify: TlsVerify,
+        name: Option<ServerName<'static>>,
+        own: Option<&Own>,
+        authorities: Option<Arc<RootCertStore>>,
+    ) -> anyhow::Result<Way> {
+        let verifier = Verifier::new(verify, authorities, Arc::clone(&self.provider))?;
+        let verifier = Arc::new(verifier);
+        Ok(Way {
+            config: self.client(Arc::clone(&verifier), own)?,
+            verifier,
+            name,
+            is_verified: verify != TlsVerify::None,
+        })
+    }
+
+    fn client(
+        &self,
+        verifier: Arc<Verifier>,
+        own: Option<&Own>,
+    ) -> anyhow::Result<Arc<ClientConfig>> {
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(self.versions)?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let config = match own {
+            Some((chain, key)) => builder
+                .with_client_auth_cert(chain.clone(), key.clone_key())
+                .context("certificate and key do not belong together")?,
+            None => builder.with_no_client_auth(),
+        };
+        Ok(Arc::new(config))
     }
 }
 
 /// Reads files and notes which.
 struct Reader {
-    provider: Arc<CryptoProvider>,
-    versions: &'static [&'static SupportedProtocolVersion],
+    maker: Maker,
     changed: Vec<(PathBuf, Option<SystemTime>)>,
 }
 
@@ -227,38 +337,6 @@ impl Reader {
         fs::read(file).with_context(|| format!("cannot read {}", file.display()))
     }
 
-    fn server(
-        &self,
-        policy: TlsClientCertificate,
-        own: Option<&Own>,
-        authorities: Option<&Arc<RootCertStore>>,
-    ) -> anyhow::Result<Option<Arc<ServerConfig>>> {
-        let Some((chain, key)) = own else {
-            return Ok(None);
-        };
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(self.versions)?;
-        let verifier = |authorities: &Arc<RootCertStore>| {
-            let provider = Arc::clone(&self.provider);
-            WebPkiClientVerifier::builder_with_provider(Arc::clone(authorities), provider)
-        };
-        let builder = match (policy, authorities) {
-            (TlsClientCertificate::None, _) => builder.with_no_client_auth(),
-            (TlsClientCertificate::Optional | TlsClientCertificate::Required, None) => {
-                return Ok(None);
-            }
-            (TlsClientCertificate::Optional, Some(authorities)) => builder
-                .with_client_cert_verifier(verifier(authorities).allow_unauthenticated().build()?),
-            (TlsClientCertificate::Required, Some(authorities)) => {
-                builder.with_client_cert_verifier(verifier(authorities).build()?)
-            }
-        };
-        let config = builder
-            .with_single_cert(chain.clone(), key.clone_key())
-            .context("certificate and key do not belong together")?;
-        Ok(Some(Arc::new(config)))
-    }
-
     fn way(
         &mut self,
         trunk: &Trunk,
@@ -279,31 +357,9 @@ impl Reader {
             ),
             None => None,
         };
-        Ok(Some(Way {
-            config: self.client(trunk.verify, own, authorities)?,
-            name,
-            is_verified: trunk.verify != TlsVerify::None,
-        }))
-    }
-
-    fn client(
-        &self,
-        verify: TlsVerify,
-        own: Option<&Own>,
-        authorities: Option<Arc<RootCertStore>>,
-    ) -> anyhow::Result<Arc<ClientConfig>> {
-        let verifier = Verifier::new(verify, authorities, Arc::clone(&self.provider))?;
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_protocol_versions(self.versions)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
-        let config = match own {
-            Some((chain, key)) => builder
-                .with_client_auth_cert(chain.clone(), key.clone_key())
-                .context("certificate and key do not belong together")?,
-            None => builder.with_no_client_auth(),
-        };
-        Ok(Arc::new(config))
+        self.maker
+            .way(trunk.verify, name, own, authorities)
+            .map(Some)
     }
 }
 

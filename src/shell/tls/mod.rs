@@ -15,7 +15,6 @@ use crate::config::{Config, TlsClientCertificate};
 use anyhow::Context;
 use arc_swap::ArcSwap;
 use credentials::Credentials;
-use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, Connection, ServerConnection};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -31,8 +30,8 @@ pub struct Tls {
     places: ArcSwap<Places>,
 }
 
-/// Who is at an address, in the configuration's words.
-type Places = HashMap<SocketAddr, Arc<str>>;
+/// Who is at an address, in the configuration's words and the alphabet's order.
+type Places = HashMap<SocketAddr, Vec<Arc<str>>>;
 
 impl Tls {
     /// Reads what the configuration names.
@@ -89,12 +88,16 @@ impl Tls {
         let addresses: Vec<SocketAddr> = addresses.collect();
         self.places.rcu(|places| {
             let mut places = Places::clone(places);
-            places.retain(|_, other| *other != peer);
-            places.extend(
-                addresses
-                    .iter()
-                    .map(|address| (*address, Arc::clone(&peer))),
-            );
+            places.retain(|_, peers| {
+                peers.retain(|other| *other != peer);
+                !peers.is_empty()
+            });
+            for address in &addresses {
+                let peers = places.entry(*address).or_default();
+                if let Err(place) = peers.binary_search(&peer) {
+                    peers.insert(place, Arc::clone(&peer));
+                }
+            }
             places
         });
     }
@@ -113,10 +116,11 @@ impl Tls {
     pub(super) fn connect(&self, remote: SocketAddr) -> anyhow::Result<Session> {
         let credentials = self.current.load();
         let places = self.places.load();
+        let peers = places.get(&remote).map_or(&[][..], Vec::as_slice);
         let way = credentials
-            .client(remote, places.get(&remote).map(AsRef::as_ref))
+            .client(remote, peers)?
             .context("no authority is configured that this peer is verified by")?;
-        let name = way.name.unwrap_or_else(|| ServerName::from(remote.ip()));
+        let name = way.name_at(remote);
         let connection = ClientConnection::new(way.config, name)?;
         Ok(Session::new(
             Connection::Client(connection),
@@ -128,7 +132,12 @@ impl Tls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{CertificateParams, KeyPair};
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rustls::ServerConfig;
+    use rustls::crypto::ring;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject;
+    use std::net::{IpAddr, Ipv4Addr};
 
     /// Both sides of a connection, with a certificate that the client believes.
     pub(super) fn pair() -> (Session, Session) {
@@ -157,5 +166,68 @@ mod tests {
         let remote = ([127, 0, 0, 1], 9).into();
         let server = tls.accept(TlsClientCertificate::None).unwrap();
         (tls.connect(remote).unwrap(), server)
+    }
+
+    /// Whether a peer with these names is believed at an address.
+    fn is_believed(tls: &Tls, issuer: &Issuer<'_, KeyPair>, names: &[&str]) -> bool {
+        let key = KeyPair::generate().unwrap();
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let certificate = CertificateParams::new(names).unwrap();
+        let certificate = certificate.signed_by(&key, issuer).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_safe_default_protocol_versions().unwrap();
+        let config = builder
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap();
+        let server = Connection::Server(ServerConnection::new(Arc::new(config)).unwrap());
+        let (mut client, mut server) = (tls.connect(HERE).unwrap(), Session::new(server, false));
+        while client.has_sealed() || server.has_sealed() {
+            // The server is told of a refusal, which is an error there.
+            drop(carry(&mut client, &mut server));
+            if carry(&mut server, &mut client).is_err() {
+                return false;
+            }
+        }
+        !client.is_handshaking()
+    }
+
+    fn carry(from: &mut Session, to: &mut Session) -> Result<Progress, rustls::Error> {
+        let mut octets = Vec::new();
+        assert!(
+            from.write_to(&mut octets).is_ok(),
+            "memory takes everything"
+        );
+        to.take_in(&octets, &mut Vec::new())
+    }
+
+    const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5061);
+
+    #[test]
+    fn who_is_several_peers_proves_to_be_each_of_them() {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let file = std::env::temp_dir().join(format!("baton-each-{}.pem", std::process::id()));
+        std::fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
+        let text = format!(
+            "[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[tls]\nca = {file:?}\n\
+             [[peer]]\nname = \"a\"\nat = \"sip:a.example.com\"\nsessions_max = 8\n\
+             [[peer]]\nname = \"b\"\nat = \"sip:b.example.com\"\nsessions_max = 8\n"
+        );
+        let tls = Tls::new(&Config::parse(&text, "test.toml").unwrap()).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let issuer = Issuer::new(params, key);
+        let (a, b) = ("a.example.com", "b.example.com");
+        tls.set_places("a", [HERE].into_iter());
+        assert!(is_believed(&tls, &issuer, &[a]));
+        tls.set_places("b", [HERE].into_iter());
+        assert!(!is_believed(&tls, &issuer, &[a]));
+        assert!(!is_believed(&tls, &issuer, &[b]));
+        assert!(is_believed(&tls, &issuer, &[a, b]));
+        tls.set_places("b", [].into_iter());
+        assert!(is_believed(&tls, &issuer, &[a]), "its place is kept");
+        assert!(!is_believed(&tls, &issuer, &[b]));
     }
 }

@@ -9,13 +9,21 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// What is asked of the peers' certificates of one trunk.
+/// What is asked of whoever answers at one address.
 #[derive(Debug)]
 pub(super) struct Verifier {
+    asked: Vec<Asked>,
+    provider: Arc<CryptoProvider>,
+}
+
+/// What is asked for one peer.
+#[derive(Clone, Debug)]
+struct Asked {
     /// Who is trusted; `None` where nothing is verified.
     chain: Option<Arc<WebPkiServerVerifier>>,
     is_name_checked: bool,
-    provider: Arc<CryptoProvider>,
+    /// Whom it must name, if not who was called.
+    name: Option<ServerName<'static>>,
 }
 
 impl Verifier {
@@ -34,11 +42,33 @@ impl Verifier {
                 anyhow::bail!("no authority is configured that peers are verified by")
             }
         };
-        Ok(Self {
+        let asked = Asked {
             chain,
             is_name_checked: verify == TlsVerify::Full,
+            name: None,
+        };
+        Ok(Self {
+            asked: vec![asked],
             provider,
         })
+    }
+
+    /// Asks what all of these ask, each for its own name: several peers are at one address.
+    pub(super) fn of_each<'v>(
+        verifiers: impl Iterator<Item = (&'v Self, ServerName<'static>)>,
+        provider: Arc<CryptoProvider>,
+    ) -> Self {
+        let asked = verifiers.flat_map(|(verifier, name)| {
+            let named = move |asked: &Asked| Asked {
+                name: Some(name.clone()),
+                ..asked.clone()
+            };
+            verifier.asked.iter().map(named)
+        });
+        Self {
+            asked: asked.collect(),
+            provider,
+        }
     }
 }
 
@@ -51,20 +81,22 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Some(chain) = &self.chain else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        let verified =
-            chain.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
-        match verified {
-            // The chain is looked at first: only the name is wrong.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.is_name_checked || has_sip_name(certificate, name) => {
-                Ok(ServerCertVerified::assertion())
+        for asked in &self.asked {
+            let Some(chain) = &asked.chain else { continue };
+            let name = asked.name.as_ref().unwrap_or(name);
+            let verified =
+                chain.verify_server_cert(certificate, intermediates, name, ocsp_response, now);
+            match verified {
+                // The chain is looked at first: only the name is wrong.
+                Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName
+                    | CertificateError::NotValidForNameContext { .. },
+                )) if !asked.is_name_checked || has_sip_name(certificate, name) => {}
+                Ok(_) => {}
+                Err(_) => return verified,
             }
-            Ok(_) | Err(_) => verified,
         }
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

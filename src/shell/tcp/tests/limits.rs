@@ -172,6 +172,26 @@ fn the_one_that_has_earned_least_gives_way() {
 }
 
 #[test]
+fn a_full_table_is_compared_part_by_part() {
+    let mut world = World::with(512, 512, 1);
+    let socket = ours();
+    let made: Vec<(TcpStream, Key)> = (0..200).map(|_| world.accepted(&socket)).collect();
+    let now = Instant::now();
+    // All have earned as little; the first 128 are compared, then the others and some of the first.
+    let oldest = |world: &mut World| world.tcp.table.least_earned(now, None);
+    assert_eq!(oldest(&mut world), Some(made[0].1));
+    assert_eq!(oldest(&mut world), Some(made[0].1));
+    let source = Source::of([127, 0, 0, 1].into());
+    for (_, key) in &made {
+        let least = world.tcp.table.least_earned(now, Some(source));
+        assert_eq!(least, Some(*key), "each of its own source");
+        world.tcp.fail(*key);
+    }
+    assert_eq!(world.tcp.table.least_earned(now, Some(source)), None);
+    assert_eq!(oldest(&mut world), None);
+}
+
+#[test]
 fn a_turn_reads_so_much_and_goes_on_where_it_stopped() {
     let mut world = World::with(64, 64, 1);
     let socket = ours();
