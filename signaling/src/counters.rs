@@ -16,6 +16,10 @@ macro_rules! counters {
             pub traffic: Traffic,
             /// From the INVITE to the first 18x or 2xx that goes to the caller.
             pub setup: Times,
+            /// From an INVITE to its final answer.
+            pub invites: Times,
+            /// From any other request to its final answer.
+            pub requests: Times,
         }
 
         impl Counters {

@@ -67,6 +67,8 @@ metrics! {
         "SIP responses received and sent.";
     SIP_PARSE_ERRORS: Counter "baton_sip_parse_errors_total" ["reason"]
         "Messages with a fault, by the first one found.";
+    SIP_TRANSACTION_DURATION: Histogram "baton_sip_transaction_duration_seconds" ["method"]
+        "Time from a request to its final answer.";
     SIP_TRANSACTIONS: Gauge "baton_sip_transactions" ["kind"]
         "Transactions that live.";
     SIP_REJECTED: Counter "baton_sip_rejected_total" []
@@ -108,6 +110,17 @@ metrics! {
         "Sessions of a peer that were chosen and not yet confirmed by an answer.";
     PEER_SESSION_LIMIT: Gauge "baton_peer_session_limit" ["peer"]
         "Sessions that a peer has room for.";
+
+    DNS_QUESTIONS: Counter "baton_dns_questions_total" ["type"]
+        "Questions to the name service.";
+    DNS_ANSWERS: Counter "baton_dns_answers_total" ["outcome"]
+        "What came of questions to the name service.";
+    DNS_ANSWER_AGE: Gauge "baton_dns_last_answer_age_seconds" []
+        "Age of the last answer of the name service.";
+    DNS_TARGETS: Gauge "baton_dns_targets" ["peer"]
+        "Addresses that the name of a peer, or of a set of peers, leads to.";
+    DNS_STALE: Gauge "baton_dns_stale" ["peer"]
+        "Whether an old answer is used because the name service does not answer.";
 
     DROPPED: Counter "baton_dropped_total" ["where", "why"]
         "What was dropped deliberately, or by the kernel for want of room.";

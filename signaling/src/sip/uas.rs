@@ -148,7 +148,7 @@ impl Core {
         };
         match self
             .servers
-            .open(&mut self.context, message, (source, reply), own)
+            .open(&mut self.context, now, message, (source, reply), own)
         {
             Some(server) => {
                 answer::accept(&mut self.context, &mut self.servers, now, server, &tag);
@@ -273,7 +273,7 @@ impl Core {
         let replaces = self.translated_replaces(message)?;
         let server = self
             .servers
-            .open(&mut self.context, message, (source, reply), index)
+            .open(&mut self.context, now, message, (source, reply), index)
             .ok_or(Cause::Overloaded)?;
         let (replaced, line) = replaces.unzip();
         let settings = Arc::clone(&self.context.settings);
@@ -321,7 +321,9 @@ impl Core {
             Method::Bye => {
                 // A full table must not keep a call alive: then the answer leaves nothing behind.
                 let hops = (source, reply);
-                let server = self.servers.open(&mut self.context, message, hops, index);
+                let server = self
+                    .servers
+                    .open(&mut self.context, now, message, hops, index);
                 if server.is_none() {
                     reject::accept_stateless(&mut self.context, message, source);
                 }

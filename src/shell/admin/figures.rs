@@ -42,6 +42,7 @@ pub(super) fn page(desk: &Desk, format: Format) -> String {
     traffic::write(&mut page, view);
     sockets(&mut page, &mut shell);
     peer_figures::write(&mut page, view);
+    names_of_peers(&mut page, view);
     workers(&mut page, view);
     page.family(&names::LOG_LINES_DROPPED)
         .sample(&[], log::lines_dropped());
@@ -170,6 +171,31 @@ fn sockets(page: &mut Page, shell: &mut Sums) {
     let mut events = page.family(&names::SOCKET_EVENTS);
     for (event, sum) in shell {
         events.sample(&[event], *sum);
+    }
+}
+
+fn names_of_peers(page: &mut Page, view: &View) {
+    let figures = view.names.figures();
+    let seen = figures.seen();
+    let mut family = page.family(&names::DNS_QUESTIONS);
+    for (kind, count) in figures.questions() {
+        family.sample(&[kind], count);
+    }
+    let mut family = page.family(&names::DNS_ANSWERS);
+    for (outcome, count) in figures.answers() {
+        family.sample(&[outcome], count);
+    }
+    let mut family = page.family(&names::DNS_ANSWER_AGE);
+    if let Some(answered) = seen.answered {
+        family.sample(&[], answered.elapsed().as_secs_f64());
+    }
+    let mut family = page.family(&names::DNS_TARGETS);
+    for (peer, (targets, _)) in &seen.peers {
+        family.sample(&[peer], targets);
+    }
+    let mut family = page.family(&names::DNS_STALE);
+    for (peer, (_, is_stale)) in &seen.peers {
+        family.sample(&[peer], u8::from(*is_stale));
     }
 }
 

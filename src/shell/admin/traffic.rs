@@ -1,10 +1,11 @@
 //! The part of `/metrics` that counts SIP messages by kind, and times.
 
-use crate::observe::exposition::Page;
+use crate::observe::exposition::{Family, Page};
 use crate::observe::metrics as names;
 use crate::shell::view::View;
+use signaling::counters::Counters;
 use signaling::sip::message::Method;
-use signaling::times;
+use signaling::times::{self, Times};
 use signaling::traffic::Kind;
 use std::collections::BTreeMap;
 
@@ -41,21 +42,36 @@ pub(super) fn write(page: &mut Page, view: &View) {
     for (reason, count) in faults {
         family.sample(&[reason], count);
     }
-    setup(page, view);
+    let setup = Sum::of(view, |core| &core.setup);
+    setup.write(&mut page.family(&names::CALL_SETUP), &[]);
+    let mut family = page.family(&names::SIP_TRANSACTION_DURATION);
+    Sum::of(view, |core| &core.invites).write(&mut family, &["INVITE"]);
+    Sum::of(view, |core| &core.requests).write(&mut family, &["other"]);
 }
 
-fn setup(page: &mut Page, view: &View) {
-    let mut counts = [0; times::BOUNDS.len() + 1];
-    let mut sum = 0.0;
-    for figures in &view.figures {
-        let times = &figures.core.setup;
-        for (all, count) in counts.iter_mut().zip(times.counts()) {
-            *all += count;
+/// Times of all workers.
+#[derive(Default)]
+struct Sum {
+    counts: [u64; times::BOUNDS.len() + 1],
+    seconds: f64,
+}
+
+impl Sum {
+    fn of(view: &View, times: impl Fn(&Counters) -> &Times) -> Self {
+        let mut sum = Self::default();
+        for figures in &view.figures {
+            let times = times(&figures.core);
+            for (all, count) in sum.counts.iter_mut().zip(times.counts()) {
+                *all += count;
+            }
+            sum.seconds += times.sum().as_secs_f64();
         }
-        sum += times.sum().as_secs_f64();
+        sum
     }
-    page.family(&names::CALL_SETUP)
-        .histogram(&[], &times::BOUNDS, &counts, sum);
+
+    fn write(&self, family: &mut Family<'_>, labels: &[&str]) {
+        family.histogram(labels, &times::BOUNDS, &self.counts, self.seconds);
+    }
 }
 
 fn words(kind: Kind) -> Words {

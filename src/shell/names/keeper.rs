@@ -1,5 +1,6 @@
 //! The keeper: one task that asks, and puts on the board what it is told.
 
+use super::figures::Figures;
 use super::set::{Host, Set};
 use super::wire::Wire;
 use super::{Order, rules, targets};
@@ -49,6 +50,7 @@ pub(super) struct Keeper {
     balancer: Arc<Balancer>,
     tls: Arc<Tls>,
     seed: u64,
+    figures: Arc<Figures>,
     book: Book,
     /// By the number of their watch.
     entries: Vec<Entry>,
@@ -63,16 +65,17 @@ impl Keeper {
     pub(super) fn new(
         config: Config,
         (balancer, tls): (Arc<Balancer>, Arc<Tls>),
-        seed: u64,
+        (seed, figures): (u64, Arc<Figures>),
     ) -> Self {
         let mut keeper = Self {
             book: Book::new(rules(&config, seed), config.dns.times),
-            entries: entries(&config, Vec::new()),
+            entries: entries(&config, &[]),
             wire: Arc::new(Wire::new(&config.dns)),
             config,
             balancer,
             tls,
             seed,
+            figures,
             room: Arc::new(Semaphore::new(QUESTIONS_MAX)),
             asking: JoinSet::new(),
             asked: BTreeMap::new(),
@@ -95,7 +98,10 @@ impl Keeper {
                 () = sleep_until(until.into()), if due.is_some() => {
                     self.book.handle_timeout(Instant::now());
                 }
-                _ = look.tick(), if has_names => self.look_at_peers(),
+                _ = look.tick(), if has_names => {
+                    self.look_at_servers();
+                    self.look_at_peers();
+                }
                 Some((config, answer)) = orders.recv() => {
                     // Who asked may have gone.
                     drop(answer.send(self.reload(config)));
@@ -108,14 +114,13 @@ impl Keeper {
     /// Takes another configuration over. What is known of names stays in use until it is asked anew,
     /// which is at once.
     fn reload(&mut self, config: Config) -> Result<(), String> {
-        let entries = entries(&config, std::mem::take(&mut self.entries));
+        let entries = entries(&config, &self.entries);
         let settings = settings_with(&config, &entries);
-        if let Err(mistake) = self.balancer.reload(&settings, Instant::now()) {
-            // The hosts go back to where they were.
-            self.entries = self::entries(&self.config, entries);
-            return Err(mistake.to_string());
-        }
+        let taken = self.balancer.reload(&settings, Instant::now());
+        taken.map_err(|mistake| mistake.to_string())?;
         self.entries = entries;
+        let is_kept = |peer: &str| self.entries.iter().any(|entry| entry.name() == peer);
+        self.figures.keep(is_kept);
         self.wire = Arc::new(Wire::new(&config.dns));
         let (rules, times) = (rules(&config, self.seed), config.dns.times);
         self.book.reconfigure(Instant::now(), rules, times);
@@ -149,6 +154,7 @@ impl Keeper {
     }
 
     fn ask(&mut self, question: Question) {
+        self.figures.asked(question.kind);
         let (wire, room) = (Arc::clone(&self.wire), Arc::clone(&self.room));
         let wanted = question.clone();
         let task = self.asking.spawn(async move {
@@ -169,6 +175,7 @@ impl Keeper {
             return;
         };
         debug!(%question, ?answer, "answered");
+        self.figures.answered(&answer);
         self.book.handle_answer(Instant::now(), question, answer);
     }
 
@@ -180,6 +187,7 @@ impl Keeper {
         let Some(entry) = self.entries.get_mut(id.0 as usize) else {
             return;
         };
+        self.figures.located(entry.name(), location);
         // Before any call goes there: who answers must prove to be who was meant.
         let over_tls = |target: &&Target| target.service == Service::SipsD2t;
         let places = location.targets.iter().filter(over_tls);
@@ -219,6 +227,20 @@ impl Keeper {
         }
     }
 
+    /// Asks others from now on, where the host's own name servers are asked and are not the same any
+    /// more.
+    fn look_at_servers(&mut self) {
+        if !self.wire.is_outdated() {
+            return;
+        }
+        let wire = Wire::new(&self.config.dns);
+        if wire.servers() != self.wire.servers() {
+            let servers = wire.servers().len();
+            info!(servers, "the name servers of this host have changed");
+        }
+        self.wire = Arc::new(wire);
+    }
+
     /// Asks anew for who has failed: it may have moved.
     fn look_at_peers(&mut self) {
         let now = Instant::now();
@@ -242,13 +264,13 @@ impl Keeper {
 
 /// The peers of a configuration that have names, in its order. The hosts of a set that was there
 /// before are kept.
-fn entries(config: &Config, mut earlier: Vec<Entry>) -> Vec<Entry> {
-    let mut hosts_of = |peer: &Peer| {
-        let same = |entry: &mut Entry| match entry {
-            Entry::Set(set) if set.is_of(peer) => Some(set.take_hosts()),
+fn entries(config: &Config, earlier: &[Entry]) -> Vec<Entry> {
+    let hosts_of = |peer: &Peer| {
+        let same = |entry: &Entry| match entry {
+            Entry::Set(set) if set.is_of(peer) => Some(set.hosts().to_vec()),
             Entry::Set(_) | Entry::One(_) => None,
         };
-        earlier.iter_mut().find_map(same).unwrap_or_default()
+        earlier.iter().find_map(same).unwrap_or_default()
     };
     let entry = |peer: &Peer| match peer.at {
         PeerAt::Address { .. } => None,
@@ -295,5 +317,52 @@ fn tell(name: &str, location: &Location) {
     }
     for target in &location.targets {
         debug!(peer = name, %target, "a target");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(end: &str) -> Config {
+        let text = format!(
+            "[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[dns]\nservers = [\"127.0.0.1:9\"]\n\
+             [[peer]]\nname = \"set\"\nat = \"sip:example.test\"\nlookup = \"srv\"\n\
+             sessions_max = 8\n{end}"
+        );
+        Config::parse(&text, "test.toml").expect("a configuration")
+    }
+
+    #[test]
+    fn a_reload_that_is_refused_empties_no_set() {
+        let running = config("");
+        let balancer = settings::balancer(&running, Instant::now()).expect("a balancer");
+        let tls = Arc::new(Tls::new(&running).expect("no files"));
+        let mut keeper = Keeper::new(
+            running,
+            (Arc::clone(&balancer), tls),
+            (1, Arc::new(Figures::new())),
+        );
+        let Some(Entry::Set(set)) = keeper.entries.first_mut() else {
+            panic!("a set")
+        };
+        set.put(&["a.example.test", "b.example.test"]);
+        keeper.publish_sets();
+        let names = |balancer: &Balancer| {
+            let figures = balancer.figures(Instant::now());
+            let names = figures.iter().map(|peer| peer.name.clone());
+            names.collect::<Vec<_>>()
+        };
+        let expected = ["set@a.example.test", "set@b.example.test"];
+        assert_eq!(names(&balancer), expected);
+        // More tags than a board takes, and no set any more: fewer hosts at most.
+        let tags: Vec<String> = (0..100).map(|tag| format!("\"t{tag}\"")).collect();
+        let refused = config(&format!(
+            "peers_max = 1\n[[alias]]\nname = \"a\"\npattern = \".*\"\ntags = [{}]\n",
+            tags.join(", ")
+        ));
+        assert!(keeper.reload(refused).is_err());
+        keeper.publish_sets();
+        assert_eq!(names(&balancer), expected);
     }
 }

@@ -4,6 +4,7 @@
 //! The node starts without waiting for an answer: a peer is chosen from the moment when its name was
 //! looked up. Calls that run are not touched by what a name leads to later.
 
+mod figures;
 mod keeper;
 mod set;
 mod system;
@@ -12,6 +13,7 @@ mod wire;
 use super::tls::Tls;
 use crate::config::{Config, Dns};
 use balancer::Balancer;
+use figures::Figures;
 use keeper::Keeper;
 use signaling::sip::locate::{
     Answers, Destination, Families, Location, Moment, Prefer, Progress, Question, Rules, Service,
@@ -26,6 +28,7 @@ use wire::Wire;
 
 /// The names of a node while they are looked after; they are forgotten when this goes.
 pub(super) struct Names {
+    figures: Arc<Figures>,
     task: JoinHandle<()>,
     orders: mpsc::Sender<Order>,
 }
@@ -36,11 +39,21 @@ type Order = (Config, oneshot::Sender<Result<(), String>>);
 impl Names {
     /// Looks after the names of all peers, within the runtime that this is called in.
     pub(super) fn watch(config: &Config, told: (Arc<Balancer>, Arc<Tls>), seed: u64) -> Self {
-        let keeper = Keeper::new(config.clone(), told, seed);
+        let figures = Arc::new(Figures::new());
+        let keeper = Keeper::new(config.clone(), told, (seed, Arc::clone(&figures)));
         // One reload at a time.
         let (orders, wanted) = mpsc::channel(1);
         let task = tokio::spawn(keeper.keep(wanted));
-        Self { task, orders }
+        Self {
+            figures,
+            task,
+            orders,
+        }
+    }
+
+    /// What is counted.
+    pub(super) fn figures(&self) -> &Figures {
+        &self.figures
     }
 
     /// Takes another configuration's peers over, those that are found by name as far as they are

@@ -45,8 +45,18 @@ impl Set {
     }
 
     /// The hosts, for the set that comes after this one.
-    pub(super) fn take_hosts(&mut self) -> Vec<Host> {
-        std::mem::take(&mut self.hosts)
+    pub(super) fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Makes these its hosts.
+    #[cfg(test)]
+    pub(super) fn put(&mut self, names: &[&str]) {
+        let host = |name: &&str| Host {
+            name: (*name).to_owned(),
+            targets: Vec::new(),
+        };
+        self.hosts = names.iter().map(host).collect();
     }
 
     /// The peers as the balancer is told them.

@@ -20,6 +20,8 @@ use tokio::time::timeout;
 pub(crate) struct Wire {
     resolver: Option<TokioResolver>,
     servers: Vec<SocketAddr>,
+    /// Where those of the system stood, if they are asked.
+    seen: Option<system::Seen>,
     /// How long all tries of one question may take together.
     patience: Duration,
 }
@@ -27,15 +29,17 @@ pub(crate) struct Wire {
 impl Wire {
     /// Asks the servers of the configuration, or else those of the system.
     pub(crate) fn new(dns: &Dns) -> Self {
-        let servers = if dns.servers.is_empty() {
-            system::servers()
+        let (servers, seen) = if dns.servers.is_empty() {
+            let (servers, seen) = system::servers();
+            (servers, Some(seen))
         } else {
-            dns.servers.clone()
+            (dns.servers.clone(), None)
         };
         let tries = u32::try_from(dns.attempts).unwrap_or(u32::MAX);
         Self {
             resolver: resolver(dns, &servers),
             servers,
+            seen,
             patience: dns.timeout.saturating_mul(tries.saturating_add(1)),
         }
     }
@@ -43,6 +47,11 @@ impl Wire {
     /// Who is asked.
     pub(crate) fn servers(&self) -> &[SocketAddr] {
         &self.servers
+    }
+
+    /// Whether the system names its servers anew since these were read.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.seen.as_ref().is_some_and(system::Seen::is_outdated)
     }
 
     /// Asks; whatever happens there is an answer in the end.

@@ -243,7 +243,7 @@ impl Core {
     ) -> Result<(), Cause> {
         let server = self
             .servers
-            .open(&mut self.context, message, hops, index)
+            .open(&mut self.context, now, message, hops, index)
             .ok_or(Cause::Overloaded)?;
         let tag = self.leg_token(key, from);
         let refused = (server, cause);
@@ -335,7 +335,7 @@ impl Core {
         let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
         let server = self
             .servers
-            .open(&mut self.context, message, hops, index)
+            .open(&mut self.context, now, message, hops, index)
             .ok_or(Cause::Overloaded)?;
         let exchange = Exchange {
             call: key,

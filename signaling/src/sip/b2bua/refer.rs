@@ -68,7 +68,7 @@ impl Core {
             .is_some_and(|value| value.trim_ascii().eq_ignore_ascii_case(b"false"));
         let server = self
             .servers
-            .open(&mut self.context, message, hops, index)
+            .open(&mut self.context, now, message, hops, index)
             .ok_or(Cause::Overloaded)?;
         let tag = self.leg_token(key, from);
         let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;

@@ -387,7 +387,7 @@ impl Core {
     ) -> Result<(), Cause> {
         let server = self
             .servers
-            .open(&mut self.context, message, hops, index)
+            .open(&mut self.context, now, message, hops, index)
             .ok_or(Cause::Overloaded)?;
         let agreed = Wish::of(message).agree(self.context.settings.session);
         let call = self.calls.get(key).ok_or(Cause::NoDialog)?;

@@ -22,6 +22,8 @@ enum Machine {
 /// One transaction.
 pub(crate) struct Server {
     machine: Machine,
+    /// When the request came.
+    begun: Instant,
     index: u64,
     /// Where answers go.
     hop: Hop,
@@ -167,6 +169,7 @@ impl Servers {
     pub(crate) fn open(
         &mut self,
         context: &mut Context,
+        now: Instant,
         message: &Message<'_>,
         (source, reply): (Hop, Hop),
         index: u64,
@@ -181,6 +184,7 @@ impl Servers {
         };
         let key = self.slots.insert(Server {
             machine,
+            begun: now,
             index,
             hop: reply,
             head: Head::of(message, &source, &mut context.pool),
@@ -294,6 +298,11 @@ impl Servers {
         }
         if is_final {
             server.head.release(&mut context.pool);
+            let times = match server.machine {
+                Machine::Invite(_) => &context.counters.invites,
+                Machine::Other(_) => &context.counters.requests,
+            };
+            times.count(now.saturating_duration_since(server.begun));
         }
         match server.machine {
             Machine::Invite(_) => {
