@@ -100,12 +100,29 @@ pub struct Board {
     pub(crate) rules: Rules,
     /// How long the answer to a probe may take.
     pub(crate) probe_timeout: Duration,
-    /// Where a peer stands in `peers`, by its number; none once it was taken out.
-    positions: Box<[Option<u32>]>,
-    /// Every name that was ever on a board. The counts of a peer that was taken out live on: its
-    /// calls go on, and it may come back.
-    known: BTreeMap<Arc<str>, (PeerId, Arc<Vitals>)>,
+    /// Where each peer stands in `peers`, by its number.
+    positions: Box<[(PeerId, u32)]>,
+    /// The names on this board and on those before. The counts of a peer that was taken out live on:
+    /// its calls go on, and it may come back.
+    known: BTreeMap<Arc<str>, Known>,
+    /// The number of the next peer that is new.
+    next: u32,
+    /// How many boards came before.
+    generation: u64,
 }
+
+/// What outlives a board.
+#[derive(Clone, Debug)]
+struct Known {
+    id: PeerId,
+    vitals: Arc<Vitals>,
+    /// The last board that it was on.
+    generation: u64,
+}
+
+/// Names that were taken out and are still known. Hosts of a set come and go with the name service;
+/// beyond this the longest gone are forgotten, unless a call is still there.
+const GONE_MAX: usize = 1_000;
 
 impl Board {
     /// The peers, in the order of the configuration.
@@ -117,15 +134,21 @@ impl Board {
     /// The peer with this number, unless it was taken out.
     #[must_use]
     pub fn peer(&self, id: PeerId) -> Option<&Peer> {
-        let position = (*self.positions.get(id.0 as usize)?)?;
-        self.peers.get(position as usize)
+        let at = self.positions.binary_search_by_key(&id, |(id, _)| *id);
+        let (_, position) = self.positions.get(at.ok()?)?;
+        self.peers.get(*position as usize)
     }
 
     /// The peer of this name.
     #[must_use]
     pub fn peer_named(&self, name: &str) -> Option<&Peer> {
-        let (id, _) = self.known.get(name)?;
-        self.peer(*id)
+        self.peer(self.known.get(name)?.id)
+    }
+
+    /// Whether a candidate has no address: it is down then, and not full.
+    pub(crate) fn is_nowhere(&self, candidate: &Candidate) -> bool {
+        let peer = self.peers.get(candidate.position as usize);
+        peer.is_none_or(|peer| peer.targets.is_empty())
     }
 
     /// The pool that a peer is in.
@@ -133,37 +156,45 @@ impl Board {
         self.pools.get(usize::from(peer.pool))
     }
 
+    /// Names that are known, on this board or from those before.
+    #[cfg(test)]
+    pub(crate) fn known(&self) -> usize {
+        self.known.len()
+    }
+
     /// A board of these settings. Counts, health and what the operator wants are kept of the peers
     /// that `earlier` knew by the same name.
     pub(crate) fn new(settings: &Settings, earlier: Option<&Self>) -> Result<Self, Mistake> {
         let mut known = earlier.map_or_else(BTreeMap::new, |board| board.known.clone());
+        let generation = earlier.map_or(0, |board| board.generation + 1);
+        let mut next = earlier.map_or(0, |board| board.next);
         let pools = pools(settings);
         let names: Vec<&str> = pools.iter().map(|pool| pool.name.as_str()).collect();
         let plan = Plan::new(settings, &names)?;
-        let peers: Vec<Peer> = settings
-            .peers
-            .iter()
-            .map(|peer| {
-                let next = PeerId(u32::try_from(known.len()).unwrap_or(u32::MAX));
-                let fresh = || (next, Arc::new(Vitals::new(peer.operator)));
-                let (id, vitals) = known
-                    .entry(Arc::from(peer.name.as_str()))
-                    .or_insert_with(fresh);
-                Peer {
-                    id: *id,
-                    settings: Arc::new(peer.clone()),
-                    targets: targets(peer, *id, earlier),
-                    vitals: Arc::clone(vitals),
-                    pool: position_of(&names, &peer.pool).unwrap_or(u16::MAX),
+        let mut peers = Vec::with_capacity(settings.peers.len());
+        for peer in &settings.peers {
+            let known = known.entry(Arc::from(peer.name.as_str())).or_insert_with(|| {
+                let id = PeerId(next);
+                next = next.saturating_add(1);
+                Known {
+                    id,
+                    vitals: Arc::new(Vitals::new(peer.operator)),
+                    generation,
                 }
-            })
-            .collect();
-        let mut positions = vec![None; known.len()];
-        for (peer, position) in peers.iter().zip(0u32..) {
-            if let Some(place) = positions.get_mut(peer.id.0 as usize) {
-                *place = Some(position);
-            }
+            });
+            known.generation = generation;
+            peers.push(Peer {
+                id: known.id,
+                settings: Arc::new(peer.clone()),
+                targets: targets(peer, known.id, earlier),
+                vitals: Arc::clone(&known.vitals),
+                pool: position_of(&names, &peer.pool).unwrap_or(u16::MAX),
+            });
         }
+        forget_long_gone(&mut known, generation);
+        let positions = peers.iter().zip(0u32..);
+        let mut positions: Vec<_> = positions.map(|(peer, at)| (peer.id, at)).collect();
+        positions.sort_unstable();
         let mut board = Self {
             peers: peers.into(),
             pools: Box::default(),
@@ -172,6 +203,8 @@ impl Board {
             probe_timeout: settings.health.probe_timeout,
             positions: positions.into(),
             known,
+            next,
+            generation,
         };
         board.pools = board.pools(&pools, earlier);
         Ok(board)
@@ -247,6 +280,22 @@ fn pools(settings: &Settings) -> Vec<PoolSettings> {
         pools.push(PoolSettings::new(POOL_OF_ALL));
     }
     pools
+}
+
+/// Keeps the names that are gone to so many as fit; those that something is held of stay in any case.
+fn forget_long_gone(known: &mut BTreeMap<Arc<str>, Known>, generation: u64) {
+    let is_gone = |known: &Known| known.generation < generation;
+    let beyond = known.values().filter(|known| is_gone(known)).count();
+    let beyond = beyond.saturating_sub(GONE_MAX);
+    if beyond == 0 {
+        return;
+    }
+    let idle = known.iter().filter(|(_, known)| is_gone(known) && known.vitals.is_idle());
+    let mut idle: Vec<_> = idle.map(|(name, known)| (known.generation, Arc::clone(name))).collect();
+    idle.sort();
+    for (_, name) in idle.into_iter().take(beyond) {
+        known.remove(&name);
+    }
 }
 
 /// Addresses that a name was resolved to outlive a reload in which the peer did not change.

@@ -14,8 +14,10 @@ use std::sync::atomic::Ordering;
 pub(crate) struct Wanted<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) now: u64,
-    /// Peers that are not to be chosen.
+    /// Peers that are not to be chosen ...
     pub(crate) tried: &'a [PeerId],
+    /// ... and one more.
+    pub(crate) not: Option<PeerId>,
     pub(crate) sessions: u32,
     /// Tags that a peer must have.
     pub(crate) tags: u64,
@@ -74,7 +76,7 @@ pub(crate) fn fitness(candidate: &Candidate, wanted: &Wanted<'_>) -> Fitness {
     if candidate.tags & wanted.tags != wanted.tags {
         return Fitness::Untagged;
     }
-    if wanted.tried.contains(&candidate.id) {
+    if wanted.tried.contains(&candidate.id) || wanted.not == Some(candidate.id) {
         return Fitness::Tried;
     }
     let seen = vitals.counts.seen();

@@ -135,6 +135,7 @@ impl Balancer {
                 rules: &board.rules,
                 now: self.millis(request.now),
                 tried: request.tried,
+                not: None,
                 sessions: request.sessions.max(1),
                 tags: route.tags,
                 turn: 0,
@@ -194,9 +195,7 @@ impl Asking<'_> {
             Fitness::Tried => Verdict::Tried,
             Fitness::Untagged => Verdict::Untagged,
             Fitness::Unwell => Verdict::State,
-            Fitness::Full if candidate.new_limit == 0 && candidate.sessions_max > 0 => {
-                Verdict::Nowhere
-            }
+            Fitness::Full if self.board.is_nowhere(candidate) => Verdict::Nowhere,
             Fitness::Full => Verdict::Full,
             Fitness::Fits(..) if is_chosen_from && self.home != self.chosen => Verdict::Behind,
             Fitness::Fits(..) => Verdict::NotAsked,

@@ -169,14 +169,7 @@ impl Health {
                     }
                 }
             }
-            (State::Active | State::Paused, Event::Pause(time)) => Self {
-                state: State::Paused,
-                until: (now + time.min(rules.pause_max)).max(match current.state {
-                    State::Paused => current.until,
-                    State::Active | State::Checking | State::Failed => 0,
-                }),
-                ..current
-            },
+            (State::Active | State::Paused, Event::Pause(time)) => current.paused(now, time, rules),
             // A call that was under way before the peer failed may still be answered: probes decide.
             (State::Checking, Event::Good | Event::Pause(_)) => current,
             (State::Checking, Event::Hard | Event::Soft | Event::ProbeBad) => {
@@ -189,6 +182,10 @@ impl Health {
             (State::Failed, Event::Good) if current.is_well(now) => current.back(now, rules),
             (State::Failed, Event::Hard | Event::Soft) if current.is_well(now) => {
                 current.failed(now, current.doublings.saturating_add(1), rules)
+            }
+            // Without probes a call has tried it: it lives, and wants to be left alone.
+            (State::Failed, Event::Pause(time)) if current.is_well(now) => {
+                Self::new(current.operator).paused(now, time, rules)
             }
             (State::Failed, Event::Good | Event::Hard | Event::Soft | Event::Pause(_)) => current,
             (State::Failed, Event::ProbeBad) => {
@@ -250,6 +247,19 @@ impl Health {
             } else {
                 now + rules.back_off(doublings)
             },
+            ..self
+        }
+    }
+
+    /// Left alone for so long; a pause is never cut short by a second one.
+    fn paused(self, now: u64, time: u64, rules: &Rules) -> Self {
+        let earlier = match self.state {
+            State::Paused => self.until,
+            State::Active | State::Checking | State::Failed => 0,
+        };
+        Self {
+            state: State::Paused,
+            until: (now + time.min(rules.pause_max)).max(earlier),
             ..self
         }
     }

@@ -94,7 +94,7 @@ impl Balancer {
         let decision = self.decision(&board, &route, (&name, request));
         let role = route.rule.map_or_else(Role::default, |rule| rule.role);
         let (peer, permit, reason) = match decision.conference() {
-            None => decision.choose(request.tried)?,
+            None => decision.choose(None)?,
             Some(name) => decision.join(name)?,
         };
         peer.vitals.count_chosen(reason);
@@ -168,12 +168,12 @@ impl<'a> Decision<'a> {
     }
 
     /// The best peer of the first pool that has one, with its sessions.
-    fn choose(&self, tried: &[PeerId]) -> Decided<'a> {
+    fn choose(&self, not: Option<PeerId>) -> Decided<'a> {
         for pool in self.route.pools {
             let Some(pool) = self.board.pools.get(usize::from(*pool)) else {
                 continue;
             };
-            let wanted = self.wanted(tried, take_turn(pool));
+            let wanted = self.wanted(not, take_turn(pool));
             for _ in 0..ROUNDS_MAX {
                 let Some((candidate, seen)) = choose(pool, &wanted) else {
                     break;
@@ -198,7 +198,7 @@ impl<'a> Decision<'a> {
                 }
             }
         }
-        Err(self.why_none(tried))
+        Err(self.why_none(not))
     }
 
     /// The conference's peer, or a new one where the conference is to be set up.
@@ -219,7 +219,7 @@ impl<'a> Decision<'a> {
                 if rule.is_some_and(|rule| !rule.may_create) {
                     return Err(NoPlace::NotStarted);
                 }
-                let (peer, permit, reason) = self.choose(self.request.tried)?;
+                let (peer, permit, reason) = self.choose(None)?;
                 // Somebody else may have opened it since; then that is where it is.
                 if let Some(seat) = directory.open(name, (peer.id, &peer.vitals), None) {
                     return Ok((peer, permit.with_seat(seat), reason));
@@ -231,9 +231,7 @@ impl<'a> Decision<'a> {
                 Followed::Yes(peer, permit) => return Ok((peer, permit, Reason::Conference)),
                 Followed::No(why) => return Err(why),
                 Followed::Move(old, may_replace) => {
-                    let mut tried = Tried::new(self.request.tried);
-                    tried.push(old.seating().peer);
-                    let (peer, permit, reason) = self.choose(tried.as_slice())?;
+                    let (peer, permit, reason) = self.choose(Some(old.seating().peer))?;
                     let instead = Some((&old, may_replace));
                     if let Some(seat) = directory.open(name, (peer.id, &peer.vitals), instead) {
                         return Ok((peer, permit.with_seat(seat), reason));
@@ -302,13 +300,13 @@ impl<'a> Decision<'a> {
     /// Where the call would go; takes nothing.
     fn look(&self) -> Result<&'a Peer, NoPlace> {
         let Some(name) = self.conference() else {
-            return self.look_in_pools(self.request.tried);
+            return self.look_in_pools(None);
         };
         let rule = self.route.rule;
         let Some(running) = self.balancer.directory.find(name) else {
             return match rule {
                 Some(rule) if !rule.may_create => Err(NoPlace::NotStarted),
-                Some(_) | None => self.look_in_pools(self.request.tried),
+                Some(_) | None => self.look_in_pools(None),
             };
         };
         if rule.is_some_and(|rule| running.seats >= rule.participants_max) {
@@ -318,31 +316,28 @@ impl<'a> Decision<'a> {
             Judged::Yes(peer) if self.has_room(peer, peer.vitals.counts.seen()) => Ok(peer),
             Judged::Yes(_) => Err(NoPlace::NoCapacity),
             Judged::No(why) => Err(why),
-            Judged::Move(_) => {
-                let mut tried = Tried::new(self.request.tried);
-                tried.push(running.peer);
-                self.look_in_pools(tried.as_slice())
-            }
+            Judged::Move(_) => self.look_in_pools(Some(running.peer)),
         }
     }
 
-    fn look_in_pools(&self, tried: &[PeerId]) -> Result<&'a Peer, NoPlace> {
+    fn look_in_pools(&self, not: Option<PeerId>) -> Result<&'a Peer, NoPlace> {
         let pools = self.route.pools.iter();
         pools
             .filter_map(|pool| self.board.pools.get(usize::from(*pool)))
             .find_map(|pool| {
-                let wanted = self.wanted(tried, next_turn(pool));
+                let wanted = self.wanted(not, next_turn(pool));
                 let (candidate, _) = choose(pool, &wanted)?;
                 self.board.peers().get(candidate.position as usize)
             })
-            .ok_or_else(|| self.why_none(tried))
+            .ok_or_else(|| self.why_none(not))
     }
 
-    fn wanted<'w>(&'w self, tried: &'w [PeerId], turn: u32) -> Wanted<'w> {
+    fn wanted(&self, not: Option<PeerId>, turn: u32) -> Wanted<'_> {
         Wanted {
             rules: &self.board.rules,
             now: self.now,
-            tried,
+            tried: self.request.tried,
+            not,
             sessions: self.request.sessions.max(1),
             tags: self.route.tags,
             turn,
@@ -350,15 +345,15 @@ impl<'a> Decision<'a> {
     }
 
     /// Why no candidate would do.
-    fn why_none(&self, tried: &[PeerId]) -> NoPlace {
-        let wanted = self.wanted(tried, 0);
+    fn why_none(&self, not: Option<PeerId>) -> NoPlace {
+        let wanted = self.wanted(not, 0);
         let pools = self.route.pools.iter();
         let candidates = pools
             .filter_map(|pool| self.board.pools.get(usize::from(*pool)))
             .flat_map(|pool| &pool.candidates);
         let is_full = |candidate: &Candidate| match fitness(candidate, &wanted) {
             // It was full when it was asked.
-            Fitness::Full | Fitness::Fits(..) => true,
+            Fitness::Full | Fitness::Fits(..) => !self.board.is_nowhere(candidate),
             Fitness::Tried | Fitness::Unwell | Fitness::Untagged => false,
         };
         if candidates.clone().any(is_full) {
@@ -387,39 +382,6 @@ enum Followed<'a> {
     No(NoPlace),
     /// The conference must be set up elsewhere, if its seating still may be replaced.
     Move(Seat, MayReplace),
-}
-
-/// The peers that a call was at, and one more.
-struct Tried {
-    peers: [PeerId; TRIED_MAX],
-    len: usize,
-}
-
-/// More tries than any configuration allows.
-const TRIED_MAX: usize = 32;
-
-impl Tried {
-    fn new(tried: &[PeerId]) -> Self {
-        let mut all = Self {
-            peers: [PeerId(0); TRIED_MAX],
-            len: 0,
-        };
-        for peer in tried {
-            all.push(*peer);
-        }
-        all
-    }
-
-    fn push(&mut self, peer: PeerId) {
-        if let Some(place) = self.peers.get_mut(self.len) {
-            *place = peer;
-            self.len += 1;
-        }
-    }
-
-    fn as_slice(&self) -> &[PeerId] {
-        self.peers.get(..self.len).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

@@ -159,6 +159,11 @@ impl Vitals {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether nothing is held of it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.counts.seen().taken() == 0 && self.conferences() == 0
+    }
+
     /// Conferences that live on it.
     pub(crate) fn conferences(&self) -> u32 {
         self.conferences.load(Ordering::Relaxed)

@@ -45,8 +45,8 @@ fn read_entry(section: &mut Section<'_, '_, '_>) -> Option<Placed<PoolSettings>>
             10..=60_000,
             default.first_response_timeout,
         ),
-        // The balancer notes that many peers that a call was at.
-        tries_max: section.number("tries_max", 1..=16, default.tries_max),
+        // A tag of ours is checked against the number of each attempt (decision 7): no call has more.
+        tries_max: section.number("tries_max", 1..=8, default.tries_max),
         next_on: section
             .numbers("next_on", 300..=699, 503)
             .map_or(default.next_on, |codes| Statuses::of(&codes)),

@@ -18,8 +18,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a worker looks whether a probe has become due earlier through what others reported.
-const PROBE_LOOK: Duration = Duration::from_millis(500);
+/// How often the first worker looks whether something has become due through what others did: a probe, the end of a
+/// lease or of a report.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A peer's state changed through what this worker reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +42,8 @@ pub struct Worker {
     tried: Vec<PeerId>,
     /// Whether this worker is the one that probes.
     probes: bool,
-    /// When the next peer is to be probed.
-    probe_at: Option<Instant>,
+    /// When the first worker looks again what is due; none at the others.
+    look_at: Option<Instant>,
     /// How peers are probed that are reached as their callers came.
     ways: BTreeMap<PeerId, Transport>,
     changes: VecDeque<PeerChange>,
@@ -67,11 +68,11 @@ impl Worker {
             alias: Vec::new(),
             tried: Vec::new(),
             probes,
-            probe_at: None,
+            look_at: probes.then_some(now),
             ways: BTreeMap::new(),
             changes: VecDeque::new(),
         };
-        worker.schedule_probe(now);
+        worker.schedule_look(now);
         worker
     }
 
@@ -115,8 +116,8 @@ impl Worker {
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.core.handle_timeout(now);
-        if self.probe_at.is_some_and(|at| at <= now) {
-            self.probe(now);
+        if self.look_at.is_some_and(|at| at <= now) {
+            self.look(now);
         }
     }
 
@@ -134,7 +135,7 @@ impl Worker {
     /// When [`Worker::handle_timeout`] is wanted.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.core.poll_timeout(), self.probe_at]
+        [self.core.poll_timeout(), self.look_at]
             .into_iter()
             .flatten()
             .min()
@@ -148,7 +149,6 @@ impl Worker {
     /// No probe is sent from now on.
     pub fn stop_probing(&mut self) {
         self.probes = false;
-        self.probe_at = None;
     }
 
     /// The next message to send; questions of the core are answered on the way.
@@ -186,14 +186,14 @@ impl Worker {
     pub fn resume(&mut self, now: Instant) {
         self.core.resume();
         self.probes = self.core.settings().worker == 0;
-        self.probe_at = self.probes.then_some(now);
+        self.look_at = self.probes.then_some(now);
     }
 
     /// Takes a new configuration over: calls that live go on.
     pub fn handle_settings(&mut self, now: Instant, settings: Arc<Settings>, limits: Limits) {
         self.index = Index::new(limits);
         self.core.handle_settings(now, settings);
-        self.schedule_probe(now);
+        self.schedule_look(now);
     }
 
     /// Whether nothing is owed to anybody: no call lives, and no message is repeated any more.
@@ -323,11 +323,19 @@ impl Worker {
                 let peer = peer.settings.name.clone();
                 self.changes.push_back(PeerChange { peer, change });
             }
-            self.schedule_probe(now);
+            self.schedule_look(now);
         }
     }
 
-    /// Probes the peers whose time has come.
+    /// Ends what is over, and probes the peers whose time has come.
+    fn look(&mut self, now: Instant) {
+        self.balancer.handle_timeout(now);
+        if self.probes {
+            self.probe(now);
+        }
+        self.schedule_look(now);
+    }
+
     fn probe(&mut self, now: Instant) {
         while let Some(probe) = self.balancer.poll_probe(now) {
             let Some(target) = probe.targets.first() else {
@@ -348,7 +356,6 @@ impl Worker {
             };
             self.core.handle_probe(now, probe);
         }
-        self.schedule_probe(now);
     }
 
     fn probed(&mut self, now: Instant, peer: PeerId, outcome: Outcome) {
@@ -383,19 +390,15 @@ impl Worker {
             .unwrap_or(Transport::Udp)
     }
 
-    fn schedule_probe(&mut self, now: Instant) {
-        if !self.probes {
+    /// Something may become due without a word to this worker: by the name of a peer, the operator, another worker.
+    fn schedule_look(&mut self, now: Instant) {
+        if self.look_at.is_none() {
             return;
         }
-        let due = self.balancer.poll_probe_timeout();
-        let is_alone = self.core.settings().workers <= 1;
-        self.probe_at = due.map(|at| {
-            if is_alone {
-                at
-            } else {
-                at.min(now + PROBE_LOOK)
-            }
-        });
+        let probe = || self.balancer.poll_probe_timeout();
+        let probe = self.probes.then(probe).flatten();
+        let due = [probe, self.balancer.poll_timeout()].into_iter().flatten();
+        self.look_at = due.chain([now + LOOK]).min();
     }
 }
 
@@ -426,3 +429,6 @@ fn refusal(why: NoPlace) -> Refusal {
         NoPlace::Exhausted | NoPlace::PeersDown => Refusal::NoPeerInService,
     }
 }
+
+#[cfg(test)]
+mod tests;

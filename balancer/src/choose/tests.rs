@@ -170,7 +170,7 @@ proptest! {
         let board = board(&plans, strategy);
         let ids = board.peers().iter().zip(&plans);
         let tried: Vec<PeerId> = ids.filter(|(_, plan)| plan.is_tried).map(|(peer, _)| peer.id).collect();
-        let wanted = Wanted { rules: &board.rules, now: NOW, tried: &tried, sessions, tags: 0, turn };
+        let wanted = Wanted { rules: &board.rules, now: NOW, tried: &tried, not: None, sessions, tags: 0, turn };
         let scores: Vec<Option<f64>> = plans.iter().map(|plan| naive(plan, strategy, sessions)).collect();
         let best = scores.iter().flatten().copied().reduce(f64::max);
         let chosen = choose(&board.pools[0], &wanted);
@@ -223,7 +223,7 @@ fn lots_favour_nobody() {
             let wanted = Wanted {
                 rules: &board.rules,
                 now: NOW,
-                tried: &tried,
+                tried: &tried, not: None,
                 sessions: 1,
                 tags: 0,
                 turn,
@@ -266,7 +266,7 @@ fn who_comes_back_begins_slowly() {
         let wanted = Wanted {
             rules: &board.rules,
             now,
-            tried: &[],
+            tried: &[], not: None,
             sessions: 1,
             tags: 0,
             turn: 0,

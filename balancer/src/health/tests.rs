@@ -126,6 +126,28 @@ fn without_probes_a_call_tries_a_failed_peer_after_a_time() {
 }
 
 #[test]
+fn without_probes_a_failed_peer_that_a_call_tries_may_ask_for_a_pause() {
+    use Event::{Good, Hard, Pause};
+    let rules = Rules::new(&HealthSettings {
+        probe: false,
+        ..HealthSettings::default()
+    });
+    let failed = run(fresh(), &rules, &[(0, Hard)]);
+    // Of a call that was under way before it failed: that says nothing new.
+    let early = run(failed, &rules, &[(500, Pause(60_000))]);
+    assert_eq!(early, failed);
+    let paused = run(failed, &rules, &[(1_000, Pause(60_000))]);
+    assert_eq!(paused.state, State::Paused);
+    assert!(!paused.is_well(60_999) && paused.is_well(61_000));
+    assert_eq!(run(paused, &rules, &[(61_000, Good)]).state, State::Active);
+    // With probes it is they who decide.
+    let probing = Rules::new(&HealthSettings::default());
+    let failed = run(fresh(), &probing, &[(0, Hard)]);
+    let asked = run(failed, &probing, &[(1_000, Pause(60_000))]);
+    assert_eq!(asked.state, State::Failed);
+}
+
+#[test]
 fn new_rules_leave_no_peer_stuck() {
     use Event::{Hard, ProbeGood};
     let probing = rules();

@@ -8,6 +8,9 @@ use crate::settings::{AliasSettings, PeerSettings, Settings, Transport};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+mod conferences;
+mod threads;
+
 fn peer(name: &str, port: u16, sessions_max: u32) -> PeerSettings {
     let target = Target {
         transport: Transport::Udp,
@@ -78,123 +81,6 @@ fn the_most_available_wins_and_ties_are_shared() {
 }
 
 #[test]
-fn callers_of_one_conference_meet_even_while_it_is_set_up() {
-    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
-    let (balancer, now) = balancer(peers, vec![meet()]);
-    let mut first = balancer.place(&ask(now, "meet1")).expect("room");
-    assert_eq!((first.reason, first.role), (Reason::Figures, Role::Chair));
-    let second = balancer.place(&ask(now, "MEET1")).expect("room");
-    assert_eq!(
-        (second.peer, second.reason),
-        (first.peer, Reason::Conference)
-    );
-    assert_eq!(first.permit.confirm(), Confirmation::Here);
-    let figures = balancer.conferences();
-    let [one] = &figures[..] else {
-        panic!("{figures:?}")
-    };
-    assert_eq!((one.participants, one.seats, one.is_settled), (1, 2, true));
-    let third = balancer.place(&ask(now, "meet1")).expect("room");
-    assert_eq!(
-        balancer.place(&ask(now, "meet1")).err(),
-        Some(NoPlace::ConferenceFull)
-    );
-    assert_eq!(
-        balancer.place(&ask(now, "other")).err(),
-        Some(NoPlace::AliasUnknown)
-    );
-    drop((first, second));
-    assert_eq!(balancer.conference_count(), 1);
-    drop(third);
-    assert_eq!(balancer.conference_count(), 0);
-    assert_eq!(in_use(&balancer), [0, 0]);
-}
-
-#[test]
-fn a_conference_that_fails_to_start_moves_once_for_all_its_callers() {
-    let peers = vec![peer("a", 1, 10), peer("b", 2, 10), peer("c", 3, 10)];
-    let (balancer, now) = balancer(peers, vec![meet()]);
-    let one = balancer.place(&ask(now, "meet")).expect("room");
-    let two = balancer.place(&ask(now, "meet")).expect("room");
-    let dead = one.peer;
-    let change = balancer.report(now, dead, Outcome::Failed(Cause::Refused));
-    assert!(change.is_some());
-    let tried = [dead];
-    let again = Request {
-        tried: &tried,
-        ..ask(now, "meet")
-    };
-    let one_again = balancer.place(&again).expect("room");
-    assert_ne!(one_again.peer, dead);
-    assert_eq!(one_again.reason, Reason::Failover);
-    drop(one);
-    let two_again = balancer.place(&again).expect("room");
-    assert_eq!(
-        (two_again.peer, two_again.reason),
-        (one_again.peer, Reason::Conference)
-    );
-    drop(two);
-    assert_eq!(balancer.conferences()[0].seats, 2);
-    assert_eq!(in_use(&balancer).iter().sum::<u32>(), 2);
-}
-
-#[test]
-fn who_is_answered_first_decides_where_a_conference_is() {
-    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
-    let (balancer, now) = balancer(peers, vec![meet()]);
-    let mut slow = balancer.place(&ask(now, "meet")).expect("room");
-    let tried = [slow.peer];
-    let again = Request {
-        tried: &tried,
-        ..ask(now, "meet")
-    };
-    let mut fast = balancer.place(&again).expect("room");
-    assert_ne!(fast.peer, slow.peer);
-    assert_eq!(fast.permit.confirm(), Confirmation::Here);
-    assert_eq!(slow.permit.confirm(), Confirmation::Elsewhere(fast.peer));
-    assert_eq!(balancer.conferences()[0].peer, fast.peer);
-    drop(slow);
-    assert_eq!(balancer.conferences()[0].participants, 1);
-    // The other way round: what was moved away is answered first after all, and takes it back.
-    drop(fast);
-    let mut slow = balancer.place(&ask(now, "meet")).expect("room");
-    let tried = [slow.peer];
-    let again = Request {
-        tried: &tried,
-        ..ask(now, "meet")
-    };
-    let mut fast = balancer.place(&again).expect("room");
-    assert_eq!(slow.permit.confirm(), Confirmation::Here);
-    assert_eq!(fast.permit.confirm(), Confirmation::Elsewhere(slow.peer));
-}
-
-#[test]
-fn a_running_conference_is_begun_anew_only_when_its_peer_is_dead() {
-    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
-    let (balancer, now) = balancer(peers, vec![meet()]);
-    let mut first = balancer.place(&ask(now, "meet")).expect("room");
-    assert_eq!(first.permit.confirm(), Confirmation::Here);
-    let tried = [first.peer];
-    let again = Request {
-        tried: &tried,
-        ..ask(now, "meet")
-    };
-    assert_eq!(balancer.place(&again).err(), Some(NoPlace::Exhausted));
-    balancer.report(now, first.peer, Outcome::Paused(Duration::from_secs(9)));
-    assert_eq!(
-        balancer.place(&ask(now, "meet")).err(),
-        Some(NoPlace::NoCapacity)
-    );
-    let later = now + Duration::from_secs(10);
-    assert!(balancer.place(&ask(later, "meet")).is_ok());
-    balancer.report(later, first.peer, Outcome::Failed(Cause::Silent));
-    let second = balancer.place(&ask(later, "meet")).expect("room");
-    assert_ne!(second.peer, first.peer);
-    drop(first);
-    assert_eq!(balancer.conferences()[0].peer, second.peer);
-}
-
-#[test]
 fn the_reason_says_what_is_wrong() {
     let (balancer, now) = balancer(
         vec![peer("a", 1, 1), peer("b", 2, 0)],
@@ -227,152 +113,6 @@ fn the_reason_says_what_is_wrong() {
         balancer.place(&ask(now, "x")).err(),
         Some(NoPlace::NoCapacity)
     );
-}
-
-/// Runs the same on some threads at the same moment, and gathers what they did.
-fn together<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let start = std::sync::Barrier::new(threads);
-    std::thread::scope(|scope| {
-        let run = |thread| {
-            let (start, work) = (&start, &work);
-            scope.spawn(move || {
-                start.wait();
-                work(thread)
-            })
-        };
-        let handles: Vec<_> = (0..threads).map(run).collect();
-        let joined = handles.into_iter().map(|handle| handle.join());
-        joined.map(|result| result.expect("no panic")).collect()
-    })
-}
-
-fn spread(uses: &[u32]) -> u32 {
-    uses.iter().max().expect("peers") - uses.iter().min().expect("peers")
-}
-
-#[test]
-fn a_hundred_thousand_decisions_over_equal_peers_differ_by_one_at_most() {
-    let peers = (1..=7).map(|port| peer(&format!("p{port}"), port, 1_000_000));
-    let (balancer, now) = balancer(peers.collect(), Vec::new());
-    let held = together(4, |_| {
-        let placed = (0..25_000).map(|_| balancer.place(&ask(now, "x")).expect("room"));
-        placed.collect::<Vec<_>>()
-    });
-    let uses = in_use(&balancer);
-    assert_eq!(uses.iter().sum::<u32>(), 100_000);
-    assert!(spread(&uses) <= 1, "{uses:?}");
-    drop(held);
-    assert_eq!(in_use(&balancer), [0; 7]);
-}
-
-#[test]
-fn a_hundred_conferences_of_one_millisecond_spread_evenly() {
-    for _ in 0..20 {
-        let peers = (1..=6).map(|port| peer(&format!("p{port}"), port, 100));
-        let (balancer, now) = balancer(peers.collect(), vec![meet()]);
-        let held = together(4, |thread| {
-            let names = (0..25).map(|number| format!("meet{thread}-{number}"));
-            let placed = names.map(|name| balancer.place(&ask(now, &name)).expect("room"));
-            placed.collect::<Vec<_>>()
-        });
-        let uses = in_use(&balancer);
-        assert!(spread(&uses) <= 1, "{uses:?}");
-        let conferences: Vec<u32> = balancer
-            .figures(now)
-            .iter()
-            .map(|peer| peer.conferences)
-            .collect();
-        assert_eq!((balancer.conference_count(), conferences), (100, uses));
-        drop(held);
-        assert_eq!(balancer.conference_count(), 0);
-    }
-}
-
-#[test]
-fn simultaneous_callers_of_one_conference_meet_whoever_is_first() {
-    for round in 0..200 {
-        let peers = (1..=6).map(|port| peer(&format!("p{port}"), port, 100));
-        let any_number = AliasSettings {
-            participants_max: None,
-            ..meet()
-        };
-        let (balancer, now) = balancer(peers.collect(), vec![any_number]);
-        let mut placed = together(4, |_| balancer.place(&ask(now, "meet")).expect("room"));
-        let first = placed[0].peer;
-        assert!(placed.iter().all(|one| one.peer == first), "round {round}");
-        let all_here = |one: &mut Placement| one.permit.confirm() == Confirmation::Here;
-        assert!(placed.iter_mut().all(all_here));
-        assert_eq!(in_use(&balancer).iter().sum::<u32>(), 4);
-        assert_eq!(balancer.conferences()[0].participants, 4);
-        drop(placed);
-        assert_eq!(
-            (balancer.conference_count(), in_use(&balancer)),
-            (0, vec![0; 6])
-        );
-    }
-}
-
-/// Everything at once: callers come, are answered, fail over and go, peers fail and come back, and
-/// somebody reloads. At the end nothing is left, and nothing was ever beyond a limit.
-#[test]
-fn under_everything_at_once_nothing_leaks() {
-    let peers: Vec<_> = (1..=3)
-        .map(|port| peer(&format!("p{port}"), port, 5))
-        .collect();
-    let (balancer, now) = balancer(peers.clone(), vec![meet()]);
-    let settings = Settings {
-        peers,
-        aliases: vec![meet()],
-        ..Settings::default()
-    };
-    let split = together(4, |thread| {
-        let mut split = 0;
-        for round in 0..2_000u64 {
-            let name = ["meet1", "meet2", "meet3", "meet4", "meet5"][(round % 5) as usize];
-            if thread == 0 && round % 50 == 0 {
-                balancer.reload(&settings, now).expect("right");
-                continue;
-            }
-            let Ok(mut one) = balancer.place(&ask(now, name)) else {
-                continue;
-            };
-            assert!(in_use(&balancer).iter().all(|uses| *uses <= 5));
-            if (round + thread as u64).is_multiple_of(7) {
-                balancer.report(now, one.peer, Outcome::Failed(Cause::Refused));
-                let tried = [one.peer];
-                let again = Request {
-                    tried: &tried,
-                    ..ask(now, name)
-                };
-                let next = balancer.place(&again);
-                for _ in 0..2 {
-                    let later = now + Duration::from_secs(round);
-                    balancer.report(later, one.peer, Outcome::ProbeGood);
-                    balancer.report(later + Duration::from_secs(6), one.peer, Outcome::ProbeGood);
-                }
-                let Ok(next) = next else { continue };
-                one = next;
-            }
-            if one.permit.confirm() != Confirmation::Here {
-                split += 1;
-            }
-        }
-        split
-    });
-    assert_eq!(in_use(&balancer), [0, 0, 0]);
-    assert_eq!(
-        balancer.conference_count(),
-        0,
-        "{:?}",
-        balancer.conferences()
-    );
-    let figures = balancer.figures(now);
-    assert!(
-        figures
-            .iter()
-            .all(|peer| peer.reserved == 0 && peer.conferences == 0)
-    );
-    assert!(split.iter().sum::<u32>() < 8_000);
 }
 
 #[test]
@@ -652,10 +392,13 @@ fn addresses_may_come_later_and_change() {
     };
     let (balancer, now) = balancer(vec![nameless.clone()], Vec::new());
     let id = balancer.board().peers()[0].id;
+    // It is down, and not full: its name leads nowhere.
     assert_eq!(
         balancer.place(&ask(now, "x")).err(),
-        Some(NoPlace::NoCapacity)
+        Some(NoPlace::PeersDown)
     );
+    let explained = balancer.explain(&ask(now, "x"));
+    assert_eq!(explained.pools[0].peers[0].verdict, Verdict::Nowhere);
     assert_eq!(balancer.poll_probe_timeout(), None);
     let found = peer("a", 77, 10).targets;
     balancer.set_targets(id, &found);
@@ -677,19 +420,45 @@ fn addresses_may_come_later_and_change() {
 }
 
 #[test]
-fn a_conference_whose_peer_lost_its_address_is_not_sent_there() {
-    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
-    let (balancer, now) = balancer(peers, vec![meet()]);
+fn nobody_is_asked_twice_however_many_were_tried() {
+    let peers = (1..=40).map(|port| peer(&format!("p{port}"), port, 10));
+    let (balancer, now) = balancer(peers.collect(), vec![meet()]);
     let mut first = balancer.place(&ask(now, "meet")).expect("room");
-    balancer.set_targets(first.peer, &[]);
-    // While it is set up it moves; once it runs, others have to wait.
-    let moved = balancer.place(&ask(now, "meet")).expect("room");
-    assert_ne!(moved.peer, first.peer);
-    drop(moved);
     assert_eq!(first.permit.confirm(), Confirmation::Here);
-    let later = balancer.place(&ask(now, "meet"));
-    assert_eq!(later.err(), Some(NoPlace::NoCapacity));
-    let leased = balancer.lease(&ask(now, "meet2"), "serial", Duration::from_secs(45));
-    balancer.set_targets(leased.expect("room").peer, &[]);
-    assert!(balancer.place(&ask(now, "meet2")).is_err());
+    // All others were tried, and the conference must move: nobody is left.
+    balancer.report(now, first.peer, Outcome::Failed(Cause::Silent));
+    let board = balancer.board();
+    let others = board.peers().iter().filter(|peer| peer.id != first.peer);
+    let tried: Vec<PeerId> = others.map(|peer| peer.id).collect();
+    let last = Request {
+        tried: &tried,
+        ..ask(now, "meet")
+    };
+    assert_eq!(balancer.place(&last).err(), Some(NoPlace::Exhausted));
+    assert_eq!(balancer.look(&last), Err(NoPlace::Exhausted));
+}
+
+#[test]
+fn names_that_come_and_go_are_forgotten_but_not_their_calls() {
+    let (balancer, now) = balancer(vec![peer("stays", 1, 10)], Vec::new());
+    let only = |name: &str| Settings {
+        peers: vec![peer(name, 1, 10)],
+        ..Settings::default()
+    };
+    let held = balancer.place(&ask(now, "x")).expect("room");
+    for host in 0..3_000 {
+        balancer
+            .reload(&only(&format!("host-{host}")), now)
+            .expect("right");
+    }
+    let latest = balancer.board().peers()[0].id;
+    assert_eq!(latest.number(), 3_000, "a number is given once");
+    assert!(balancer.board().known() <= 1_001 + 1);
+    // Who has a call still has it when it comes back; of the others the latest gone are known.
+    balancer.reload(&only("stays"), now).expect("right");
+    assert_eq!(balancer.board().peers()[0].id, held.peer);
+    assert_eq!(in_use(&balancer), [1]);
+    balancer.reload(&only("host-2999"), now).expect("right");
+    assert_eq!(balancer.board().peers()[0].id, latest);
+    drop(held);
 }
