@@ -173,15 +173,17 @@ impl Board {
         let plan = Plan::new(settings, &names)?;
         let mut peers = Vec::with_capacity(settings.peers.len());
         for peer in &settings.peers {
-            let known = known.entry(Arc::from(peer.name.as_str())).or_insert_with(|| {
-                let id = PeerId(next);
-                next = next.saturating_add(1);
-                Known {
-                    id,
-                    vitals: Arc::new(Vitals::new(peer.operator)),
-                    generation,
-                }
-            });
+            let known = known
+                .entry(Arc::from(peer.name.as_str()))
+                .or_insert_with(|| {
+                    let id = PeerId(next);
+                    next = next.saturating_add(1);
+                    Known {
+                        id,
+                        vitals: Arc::new(Vitals::new(peer.operator)),
+                        generation,
+                    }
+                });
             known.generation = generation;
             peers.push(Peer {
                 id: known.id,
@@ -290,8 +292,12 @@ fn forget_long_gone(known: &mut BTreeMap<Arc<str>, Known>, generation: u64) {
     if beyond == 0 {
         return;
     }
-    let idle = known.iter().filter(|(_, known)| is_gone(known) && known.vitals.is_idle());
-    let mut idle: Vec<_> = idle.map(|(name, known)| (known.generation, Arc::clone(name))).collect();
+    let idle = known
+        .iter()
+        .filter(|(_, known)| is_gone(known) && known.vitals.is_idle());
+    let mut idle: Vec<_> = idle
+        .map(|(name, known)| (known.generation, Arc::clone(name)))
+        .collect();
     idle.sort();
     for (_, name) in idle.into_iter().take(beyond) {
         known.remove(&name);

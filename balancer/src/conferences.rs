@@ -10,7 +10,7 @@ use crate::board::PeerId;
 use crate::table::{Change, Table};
 use crate::vitals::Vitals;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// Conferences by name.
 #[derive(Debug)]
@@ -25,12 +25,13 @@ pub(crate) struct Seating {
     pub(crate) peer: PeerId,
     vitals: Arc<Vitals>,
     directory: Arc<Directory>,
-    /// Calls that hold a place, answered or not. At 0 it is over, and stays so.
-    seats: AtomicU32,
+    seats: Seats,
     /// Calls that were answered.
     participants: AtomicU32,
-    /// A peer has answered: the conference lives there.
+    /// A peer has answered: the conference lives there, unless the directory says otherwise.
     settled: AtomicBool,
+    /// The directory has agreed to that.
+    agreed: AtomicBool,
 }
 
 impl Drop for Seating {
@@ -39,19 +40,85 @@ impl Drop for Seating {
     }
 }
 
+/// Who holds a place in a seating, in one word: all (low half), and those of them whose call went on
+/// to another peer (high half). At no place at all it is over, and stays so.
+#[derive(Debug)]
+struct Seats(AtomicU64);
+
+/// One given-up place in [`Seats`].
+const GIVEN_UP: u64 = 1 << 32;
+
+// Relaxed throughout: the counts stand for themselves.
+impl Seats {
+    fn one() -> Self {
+        Self(AtomicU64::new(1))
+    }
+
+    fn are_over(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & (GIVEN_UP - 1) == 0
+    }
+
+    /// Those that count.
+    fn count(&self) -> u32 {
+        Self::counted(self.0.load(Ordering::Relaxed))
+    }
+
+    fn counted(word: u64) -> u32 {
+        let all = word & (GIVEN_UP - 1);
+        u32::try_from(all.saturating_sub(word >> 32)).unwrap_or(u32::MAX)
+    }
+
+    /// One more, if they are not over and `fits` says so of those that count.
+    fn take(&self, fits: impl Fn(u32) -> bool) -> Result<(), NoSeat> {
+        let more = |word: u64| {
+            let lives = word & (GIVEN_UP - 1) > 0;
+            (lives && fits(Self::counted(word))).then(|| word + 1)
+        };
+        let taken = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        match taken {
+            Ok(_) => Ok(()),
+            Err(word) if word & (GIVEN_UP - 1) == 0 => Err(NoSeat::Over),
+            Err(_) => Err(NoSeat::Full),
+        }
+    }
+
+    /// One less; whether it was the last one.
+    fn give_back(&self, given_up: bool) -> bool {
+        let one = if given_up { GIVEN_UP + 1 } else { 1 };
+        let before = self.0.fetch_sub(one, Ordering::Relaxed);
+        before & (GIVEN_UP - 1) == 1
+    }
+
+    fn give_up(&self) {
+        self.0.fetch_add(GIVEN_UP, Ordering::Relaxed);
+    }
+
+    fn count_again(&self) {
+        self.0.fetch_sub(GIVEN_UP, Ordering::Relaxed);
+    }
+}
+
 /// One place in a conference; given back on drop.
 #[derive(Debug)]
 pub(crate) struct Seat {
     seating: Arc<Seating>,
     is_participant: bool,
+    is_given_up: bool,
 }
 
 /// Whether a seating may still be replaced, asked until the answer takes effect.
 pub(crate) type MayReplace = fn(&Seating) -> bool;
 
-/// The conference has as many callers as it may.
+/// Why there is no seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Full;
+pub(crate) enum NoSeat {
+    /// The conference has as many callers as it may.
+    Full,
+    /// The last one has left.
+    Over,
+}
 
 /// Whether a call that was answered is where its conference is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +138,7 @@ pub struct ConferenceFigures {
     pub peer: PeerId,
     /// Calls that were answered.
     pub participants: u32,
-    /// Calls that hold a place, answered or not.
+    /// Calls that hold a place, answered or not, without those that went on to another peer.
     pub seats: u32,
     /// Whether a peer has answered.
     pub is_settled: bool,
@@ -84,22 +151,10 @@ impl Directory {
         }
     }
 
-    /// A seat in the conference as it is now, if there is one.
-    pub(crate) fn seat(&self, name: &str, seats_max: u32) -> Option<Result<Seat, Full>> {
+    /// The conference as it is now, unless it is over.
+    pub(crate) fn find(&self, name: &str) -> Option<Arc<Seating>> {
         let seating = self.seatings.get(name)?;
-        let seats = |seats| (seats > 0 && seats < seats_max).then(|| seats + 1);
-        // Relaxed, here and below: the counts stand for themselves.
-        let taken = seating
-            .seats
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, seats);
-        match taken {
-            Ok(_) => Some(Ok(Seat {
-                seating,
-                is_participant: false,
-            })),
-            Err(0) => None,
-            Err(_) => Some(Err(Full)),
-        }
+        (!seating.is_over()).then_some(seating)
     }
 
     /// Opens a conference on a peer, with one seat: where there is none, or in the place of
@@ -108,7 +163,7 @@ impl Directory {
         self: &Arc<Self>,
         name: &str,
         (peer, vitals): (PeerId, &Arc<Vitals>),
-        instead: Option<(&Seat, MayReplace)>,
+        instead: Option<(&Arc<Seating>, MayReplace)>,
     ) -> Option<Seat> {
         vitals.conferences.fetch_add(1, Ordering::Relaxed);
         let seating = Arc::new(Seating {
@@ -116,9 +171,10 @@ impl Directory {
             peer,
             vitals: Arc::clone(vitals),
             directory: Arc::clone(self),
-            seats: AtomicU32::new(1),
+            seats: Seats::one(),
             participants: AtomicU32::new(0),
             settled: AtomicBool::new(false),
+            agreed: AtomicBool::new(false),
         });
         let mut is_open = false;
         self.seatings.change(name, |current| {
@@ -126,7 +182,7 @@ impl Directory {
                 (None, _) => true,
                 (Some(current), _) if current.is_over() => true,
                 (Some(current), Some((old, may_replace))) => {
-                    Arc::ptr_eq(current, &old.seating) && may_replace(current)
+                    Arc::ptr_eq(current, old) && may_replace(current)
                 }
                 (Some(_), None) => false,
             };
@@ -136,10 +192,26 @@ impl Directory {
                 Change::Keep
             }
         });
-        is_open.then_some(Seat {
-            seating,
-            is_participant: false,
-        })
+        is_open.then(|| Seat::of(seating))
+    }
+
+    /// Puts a seating into the directory unless another one is settled there, which is then what
+    /// comes out. It is put there anew even if it is there already, so that whoever is about to
+    /// replace it notices and looks again.
+    fn settle(&self, seating: &Arc<Seating>) -> Option<Arc<Seating>> {
+        let mut settled = None;
+        self.seatings.change(&seating.name, |current| {
+            settled = current
+                .filter(|other| !Arc::ptr_eq(other, seating))
+                .filter(|other| other.is_settled() && !other.is_over())
+                .map(Arc::clone);
+            if settled.is_some() {
+                Change::Keep
+            } else {
+                Change::Put(Arc::clone(seating))
+            }
+        });
+        settled
     }
 
     /// Conferences known.
@@ -154,44 +226,30 @@ impl Directory {
         figures.sort_by(|a, b| a.name.cmp(&b.name));
         figures
     }
-
-    /// One conference.
-    pub(crate) fn find(&self, name: &str) -> Option<ConferenceFigures> {
-        let seating = self.seatings.get(name)?;
-        (!seating.is_over()).then(|| seating.figures())
-    }
 }
 
 impl Seating {
     pub(crate) fn is_settled(&self) -> bool {
         // Relaxed: who asks whether it may be replaced asks again when the table has changed, and
-        // the change of the table (`Seat::settle`) comes after the flag and orders it.
+        // the change of the table (`Directory::settle`) comes after the flag and orders it.
         self.settled.load(Ordering::Relaxed)
     }
 
     fn is_over(&self) -> bool {
-        self.seats.load(Ordering::Relaxed) == 0
+        self.seats.are_over()
     }
 
-    /// A seat for a call that was answered, whatever the maximum: it is there already.
-    fn participant(this: Arc<Self>) -> Option<Seat> {
-        let seats = |seats| (seats > 0).then(|| seats + 1);
-        this.seats
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, seats)
-            .ok()?;
-        this.participants.fetch_add(1, Ordering::Relaxed);
-        Some(Seat {
-            seating: this,
-            is_participant: true,
-        })
+    /// Seats that count.
+    pub(crate) fn seats(&self) -> u32 {
+        self.seats.count()
     }
 
-    fn figures(&self) -> ConferenceFigures {
+    pub(crate) fn figures(&self) -> ConferenceFigures {
         ConferenceFigures {
             name: Arc::clone(&self.name),
             peer: self.peer,
             participants: self.participants.load(Ordering::Relaxed),
-            seats: self.seats.load(Ordering::Relaxed),
+            seats: self.seats(),
             is_settled: self.is_settled(),
         }
     }
@@ -203,7 +261,7 @@ impl Drop for Seat {
         if self.is_participant {
             seating.participants.fetch_sub(1, Ordering::Relaxed);
         }
-        if seating.seats.fetch_sub(1, Ordering::Relaxed) == 1 {
+        if seating.seats.give_back(self.is_given_up) {
             let seatings = &seating.directory.seatings;
             seatings.change(&seating.name, |current| match current {
                 Some(current) if Arc::ptr_eq(current, &self.seating) => Change::Remove,
@@ -214,56 +272,64 @@ impl Drop for Seat {
 }
 
 impl Seat {
+    /// A seat in a conference that has fewer than so many.
+    pub(crate) fn take(seating: Arc<Seating>, seats_max: u32) -> Result<Self, NoSeat> {
+        seating.seats.take(|seats| seats < seats_max)?;
+        Ok(Self::of(seating))
+    }
+
+    /// For a seat that was taken already.
+    fn of(seating: Arc<Seating>) -> Self {
+        Self {
+            seating,
+            is_participant: false,
+            is_given_up: false,
+        }
+    }
+
     pub(crate) fn name(&self) -> Arc<str> {
         Arc::clone(&self.seating.name)
     }
 
-    pub(crate) fn seating(&self) -> &Seating {
-        &self.seating
+    /// The call went on to another peer; until its attempt here is over the seat is held, but keeps
+    /// nobody else out.
+    pub(crate) fn give_up(&mut self) {
+        if !self.is_participant && !self.is_given_up {
+            self.is_given_up = true;
+            self.seating.seats.give_up();
+        }
     }
 
     /// The call was answered. The first one settles where the conference is.
     pub(crate) fn confirm(&mut self) -> Confirmation {
+        if std::mem::replace(&mut self.is_given_up, false) {
+            self.seating.seats.count_again();
+        }
         if !self.is_participant {
             self.is_participant = true;
             self.seating.participants.fetch_add(1, Ordering::Relaxed);
         }
-        if self.seating.settled.swap(true, Ordering::Relaxed) {
+        // Only what the directory agreed to counts: who settled first may have been too late.
+        if self.seating.agreed.load(Ordering::Relaxed) {
             return Confirmation::Here;
         }
+        self.seating.settled.store(true, Ordering::Relaxed);
         loop {
-            let Some(other) = self.settle() else {
+            let Some(other) = self.seating.directory.settle(&self.seating) else {
+                self.seating.agreed.store(true, Ordering::Relaxed);
                 return Confirmation::Here;
             };
             if other.peer != self.seating.peer {
                 return Confirmation::Elsewhere(other.peer);
             }
-            // The same peer after all: sit with the others there. If they all left meanwhile, look
-            // again.
-            if let Some(seat) = Seating::participant(other) {
+            // The same peer after all: sit with the others there, whatever the maximum, since the
+            // call is there already. If they all left meanwhile, look again.
+            if let Ok(mut seat) = Self::take(other, u32::MAX) {
+                seat.is_participant = true;
+                seat.seating.participants.fetch_add(1, Ordering::Relaxed);
                 *self = seat;
                 return Confirmation::Here;
             }
         }
-    }
-
-    /// Puts this seating into the directory unless another one is settled there, which is then what
-    /// comes out. It is put there anew even if it is there already, so that whoever is about to
-    /// replace it notices and looks again.
-    fn settle(&self) -> Option<Arc<Seating>> {
-        let mut settled = None;
-        let seating = &self.seating;
-        seating.directory.seatings.change(&seating.name, |current| {
-            settled = current
-                .filter(|other| !Arc::ptr_eq(other, seating))
-                .filter(|other| other.is_settled() && !other.is_over())
-                .map(Arc::clone);
-            if settled.is_some() {
-                Change::Keep
-            } else {
-                Change::Put(Arc::clone(seating))
-            }
-        });
-        settled
     }
 }

@@ -126,7 +126,8 @@ impl Balancer {
         explanation.rule = route.rule.map(|rule| rule.name.clone());
         if route.has_conference {
             explanation.conference = Some(name.as_str().to_owned());
-            explanation.running = self.directory.find(name.as_str());
+            let running = self.directory.find(name.as_str());
+            explanation.running = running.map(|running| running.figures());
         }
         let decided = self.look_on(&board, &route, (&name, request));
         let asking = Asking {

@@ -47,6 +47,14 @@ impl Permit {
         self.seat.as_ref().map(Seat::name)
     }
 
+    /// The call went on to another peer: until the attempt is over its sessions are held, but its
+    /// place in the conference keeps nobody else out.
+    pub fn give_up(&mut self) {
+        if let Some(seat) = &mut self.seat {
+            seat.give_up();
+        }
+    }
+
     /// The peer answered the call with 2xx: the sessions are in use, and the caller takes part in
     /// the conference. A second time changes nothing.
     pub fn confirm(&mut self) -> Confirmation {

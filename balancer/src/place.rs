@@ -10,7 +10,7 @@
 use crate::balancer::Balancer;
 use crate::board::{Board, Candidate, Peer, PeerId};
 use crate::choose::{Fitness, Wanted, choose, fitness, next_turn, take_turn};
-use crate::conferences::{Full, MayReplace, Seat};
+use crate::conferences::{MayReplace, NoSeat, Seat};
 use crate::health::State;
 use crate::permit::Permit;
 use crate::plan::{Name, Route};
@@ -215,7 +215,7 @@ impl<'a> Decision<'a> {
         let rule = self.route.rule;
         let seats_max = rule.map_or(u32::MAX, |rule| rule.participants_max);
         for _ in 0..ROUNDS_MAX {
-            let Some(seat) = directory.seat(name, seats_max) else {
+            let Some(seating) = directory.find(name) else {
                 if rule.is_some_and(|rule| !rule.may_create) {
                     return Err(NoPlace::NotStarted);
                 }
@@ -226,41 +226,35 @@ impl<'a> Decision<'a> {
                 }
                 continue;
             };
-            let seat = seat.map_err(|Full| NoPlace::ConferenceFull)?;
-            match self.follow(seat) {
-                Followed::Yes(peer, permit) => return Ok((peer, permit, Reason::Conference)),
-                Followed::No(why) => return Err(why),
-                Followed::Move(old, may_replace) => {
-                    let (peer, permit, reason) = self.choose(Some(old.seating().peer))?;
-                    let instead = Some((&old, may_replace));
+            // Who must go elsewhere anyhow is not kept out by those who sit here.
+            match self.judge(seating.peer, seating.is_settled()) {
+                Judged::Move(may_replace) => {
+                    let (peer, permit, reason) = self.choose(Some(seating.peer))?;
+                    let instead = Some((&seating, may_replace));
                     if let Some(seat) = directory.open(name, (peer.id, &peer.vitals), instead) {
                         return Ok((peer, permit.with_seat(seat), reason));
                     }
                 }
+                Judged::No(why) => return Err(why),
+                Judged::Yes(peer) => match Seat::take(seating, seats_max) {
+                    Ok(seat) => return self.follow(peer, seat),
+                    Err(NoSeat::Full) => return Err(NoPlace::ConferenceFull),
+                    Err(NoSeat::Over) => {}
+                },
             }
         }
         Err(NoPlace::NoCapacity)
     }
 
-    /// Sends the call where its conference is, if it can be sent there.
-    fn follow(&self, seat: Seat) -> Followed<'a> {
-        let seating = seat.seating();
-        let peer = match self.judge(seating.peer, seating.is_settled()) {
-            Judged::Move(may_replace) => return Followed::Move(seat, may_replace),
-            Judged::No(why) => return Followed::No(why),
-            Judged::Yes(peer) => peer,
-        };
+    /// Sends the call where its conference is, if there is room.
+    fn follow(&self, peer: &'a Peer, seat: Seat) -> Decided<'a> {
         let sessions = self.request.sessions.max(1);
-        if peer
-            .vitals
-            .counts
-            .take_if(sessions, |seen| self.has_room(peer, seen))
-        {
-            let permit = Permit::of(peer.id, &peer.vitals, sessions);
-            Followed::Yes(peer, permit.with_seat(seat))
-        } else {
-            Followed::No(NoPlace::NoCapacity)
+        let counts = &peer.vitals.counts;
+        if !counts.take_if(sessions, |seen| self.has_room(peer, seen)) {
+            return Err(NoPlace::NoCapacity);
         }
+        let permit = Permit::of(peer.id, &peer.vitals, sessions);
+        Ok((peer, permit.with_seat(seat), Reason::Conference))
     }
 
     /// Whether a call can follow its conference to this peer, as far as the peer's state goes.
@@ -270,9 +264,11 @@ impl<'a> Decision<'a> {
             return Judged::Move(|_| true);
         };
         let health = peer.vitals.health();
-        if health.state == State::Failed {
-            // Whoever is in a conference of a dead peer has lost it; the next caller begins anew.
-            return Judged::Move(|_| true);
+        match health.state {
+            // Whoever is in a conference of a dead peer has lost it; the next caller begins anew, also
+            // while it has only begun to answer again.
+            State::Checking | State::Failed => return Judged::Move(|_| true),
+            State::Active | State::Paused => {}
         }
         let is_well = health.is_well(self.now) && !peer.targets.is_empty();
         let serves = match health.operator {
@@ -309,14 +305,14 @@ impl<'a> Decision<'a> {
                 Some(_) | None => self.look_in_pools(None),
             };
         };
-        if rule.is_some_and(|rule| running.seats >= rule.participants_max) {
-            return Err(NoPlace::ConferenceFull);
-        }
-        match self.judge(running.peer, running.is_settled) {
+        match self.judge(running.peer, running.is_settled()) {
+            Judged::Move(_) => self.look_in_pools(Some(running.peer)),
+            Judged::No(why) => Err(why),
+            Judged::Yes(_) if rule.is_some_and(|rule| running.seats() >= rule.participants_max) => {
+                Err(NoPlace::ConferenceFull)
+            }
             Judged::Yes(peer) if self.has_room(peer, peer.vitals.counts.seen()) => Ok(peer),
             Judged::Yes(_) => Err(NoPlace::NoCapacity),
-            Judged::No(why) => Err(why),
-            Judged::Move(_) => self.look_in_pools(Some(running.peer)),
         }
     }
 
@@ -374,14 +370,6 @@ enum Judged<'a> {
     No(NoPlace),
     /// The conference must be set up elsewhere, if its seating still may be replaced.
     Move(MayReplace),
-}
-
-/// What became of the wish to sit with the others.
-enum Followed<'a> {
-    Yes(&'a Peer, Permit),
-    No(NoPlace),
-    /// The conference must be set up elsewhere, if its seating still may be replaced.
-    Move(Seat, MayReplace),
 }
 
 #[cfg(test)]

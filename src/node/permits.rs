@@ -22,8 +22,9 @@ impl Permits {
         }
         if let Some(place) = self.last.get_mut(slot) {
             // What was there is an attempt that was given up, of this call or of one that is over.
-            if let Some((earlier, held)) = place.replace((attempt, permit)) {
+            if let Some((earlier, mut held)) = place.replace((attempt, permit)) {
                 debug_assert!(earlier != attempt, "an attempt has one permit");
+                held.give_up();
                 self.given_up.insert(earlier, held);
             }
         }

@@ -68,7 +68,7 @@ impl Worker {
             alias: Vec::new(),
             tried: Vec::new(),
             probes,
-            look_at: probes.then_some(now),
+            look_at: None,
             ways: BTreeMap::new(),
             changes: VecDeque::new(),
         };
@@ -149,6 +149,7 @@ impl Worker {
     /// No probe is sent from now on.
     pub fn stop_probing(&mut self) {
         self.probes = false;
+        self.look_at = self.look_at.and_then(|_| self.balancer.poll_timeout());
     }
 
     /// The next message to send; questions of the core are answered on the way.
@@ -390,15 +391,17 @@ impl Worker {
             .unwrap_or(Transport::Udp)
     }
 
-    /// Something may become due without a word to this worker: by the name of a peer, the operator, another worker.
+    /// Something may become due without a word to this worker: by the name of a peer, the operator, another worker. A
+    /// node that drains waits only for what it knows of, so that it comes to rest.
     fn schedule_look(&mut self, now: Instant) {
-        if self.look_at.is_none() {
+        if self.core.settings().worker != 0 {
             return;
         }
         let probe = || self.balancer.poll_probe_timeout();
+        let look = self.probes.then(|| now + LOOK);
         let probe = self.probes.then(probe).flatten();
-        let due = [probe, self.balancer.poll_timeout()].into_iter().flatten();
-        self.look_at = due.chain([now + LOOK]).min();
+        let due = [look, probe, self.balancer.poll_timeout()];
+        self.look_at = due.into_iter().flatten().min();
     }
 }
 

@@ -223,7 +223,8 @@ fn lots_favour_nobody() {
             let wanted = Wanted {
                 rules: &board.rules,
                 now: NOW,
-                tried: &tried, not: None,
+                tried: &tried,
+                not: None,
                 sessions: 1,
                 tags: 0,
                 turn,
@@ -266,7 +267,8 @@ fn who_comes_back_begins_slowly() {
         let wanted = Wanted {
             rules: &board.rules,
             now,
-            tried: &[], not: None,
+            tried: &[],
+            not: None,
             sessions: 1,
             tags: 0,
             turn: 0,

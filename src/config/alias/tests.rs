@@ -149,3 +149,11 @@ fn mistakes_say_where_and_what_instead() {
         assert_eq!(mistakes, [expected], "{text}");
     }
 }
+
+#[test]
+fn no_call_tries_more_peers_than_attempts_can_be_told_apart() {
+    let text = "[[pool]]\nname = \"default\"\ntries_max = 9";
+    let expected =
+        "3: `tries_max` is 9; it takes a whole number from 1 to 8, such as `tries_max = 3`";
+    assert_eq!(read(text).expect_err(text), [expected]);
+}

@@ -1,11 +1,11 @@
 //! What the first worker does by itself, without a call.
 
 use super::*;
-use balancer::{Operator, PeerSettings, Request, Target};
+use balancer::{HealthSettings, Operator, PeerSettings, Request, Target};
 use signaling::{Listener, SessionTimes, Timers};
 
 /// A worker whose balancer knows this peer, and the time at which all begins.
-fn worker(peer: PeerSettings) -> (Worker, Arc<Balancer>, Instant) {
+fn worker(peer: PeerSettings, probe: bool) -> (Worker, Arc<Balancer>, Instant) {
     let local = SocketAddr::from(([127, 0, 0, 1], 5060));
     let settings = Settings {
         worker: 0,
@@ -29,6 +29,10 @@ fn worker(peer: PeerSettings) -> (Worker, Arc<Balancer>, Instant) {
     };
     let peers = balancer::Settings {
         peers: vec![peer],
+        health: HealthSettings {
+            probe,
+            ..HealthSettings::default()
+        },
         ..balancer::Settings::default()
     };
     let now = Instant::now();
@@ -62,7 +66,7 @@ fn run(worker: &mut Worker, from: Instant, time: Duration) -> usize {
 
 #[test]
 fn a_peer_by_name_is_probed_once_it_has_an_address() {
-    let (mut worker, balancer, now) = worker(PeerSettings::at("bridge", Vec::new(), 8));
+    let (mut worker, balancer, now) = worker(PeerSettings::at("bridge", Vec::new(), 8), true);
     let time = Duration::from_secs(20);
     assert_eq!(run(&mut worker, now, time), 0);
     let id = balancer.board().peers()[0].id;
@@ -76,7 +80,7 @@ fn a_peer_that_was_in_maintenance_is_probed_again() {
         operator: Operator::Maint,
         ..PeerSettings::new("bridge", target(), 8)
     };
-    let (mut worker, balancer, now) = worker(peer);
+    let (mut worker, balancer, now) = worker(peer, true);
     let time = Duration::from_secs(20);
     assert_eq!(run(&mut worker, now, time), 0);
     let id = balancer.board().peers()[0].id;
@@ -86,8 +90,7 @@ fn a_peer_that_was_in_maintenance_is_probed_again() {
 
 #[test]
 fn leases_end_while_no_call_comes() {
-    let (mut worker, balancer, now) = worker(PeerSettings::new("bridge", target(), 8));
-    worker.stop_probing();
+    let (mut worker, balancer, now) = worker(PeerSettings::new("bridge", target(), 8), false);
     let request = Request {
         alias: b"meet@example.com",
         zone: "",
@@ -101,4 +104,14 @@ fn leases_end_while_no_call_comes() {
     assert_eq!(balancer.lease_count(), 1);
     run(&mut worker, now, time);
     assert_eq!(balancer.lease_count(), 0);
+    // A node that drains waits for those that it knows of, and then for nothing.
+    let now = now + time;
+    balancer
+        .lease(&Request { now, ..request }, "serial", time)
+        .unwrap();
+    worker.handle_timeout(now + time / 2);
+    worker.stop_probing();
+    assert_eq!(worker.poll_timeout(), Some(now + time));
+    run(&mut worker, now, time);
+    assert_eq!((balancer.lease_count(), worker.poll_timeout()), (0, None));
 }

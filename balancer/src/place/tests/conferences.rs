@@ -136,3 +136,84 @@ fn a_conference_whose_peer_lost_its_address_is_not_sent_there() {
     balancer.set_targets(leased.expect("room").peer, &[]);
     assert!(balancer.place(&ask(now, "meet2")).is_err());
 }
+
+#[test]
+fn every_caller_of_a_seating_that_lost_is_told_so() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let mut slow = balancer.place(&ask(now, "meet")).expect("room");
+    let mut slower = balancer.place(&ask(now, "meet")).expect("room");
+    let tried = [slow.peer];
+    let again = Request {
+        tried: &tried,
+        ..ask(now, "meet")
+    };
+    let mut fast = balancer.place(&again).expect("room");
+    assert_eq!(fast.permit.confirm(), Confirmation::Here);
+    let elsewhere = Confirmation::Elsewhere(fast.peer);
+    assert_eq!(slow.permit.confirm(), elsewhere);
+    assert_eq!(slower.permit.confirm(), elsewhere);
+    assert_eq!(balancer.conferences()[0].participants, 1);
+}
+
+#[test]
+fn a_full_conference_moves_with_its_peer_dead() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let place = |_| balancer.place(&ask(now, "meet")).expect("room");
+    let mut sitting: Vec<_> = (0..3).map(place).collect();
+    for one in &mut sitting {
+        assert_eq!(one.permit.confirm(), Confirmation::Here);
+    }
+    let dead = sitting[0].peer;
+    balancer.report(now, dead, Outcome::Failed(Cause::Silent));
+    let other = balancer.look(&ask(now, "meet")).expect("room");
+    let anew = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!((anew.peer, anew.peer != dead), (other, true));
+}
+
+#[test]
+fn a_conference_whose_peer_is_being_checked_is_begun_anew() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let mut first = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!(first.permit.confirm(), Confirmation::Here);
+    balancer.report(now, first.peer, Outcome::Failed(Cause::Silent));
+    balancer.report(now, first.peer, Outcome::ProbeGood);
+    let figures = balancer.figures(now);
+    assert!(figures.iter().any(|peer| peer.state.as_str() == "Checking"));
+    let anew = balancer.place(&ask(now, "meet")).expect("room");
+    assert_ne!(anew.peer, first.peer);
+}
+
+#[test]
+fn seats_of_attempts_that_were_given_up_keep_nobody_out() {
+    let (balancer, now) = balancer(vec![peer("a", 1, 10)], vec![meet()]);
+    let place = || balancer.place(&ask(now, "meet"));
+    let mut first = place().expect("room");
+    assert_eq!(first.permit.confirm(), Confirmation::Here);
+    let mut given_up: Vec<_> = (0..2).map(|_| place().expect("room")).collect();
+    assert_eq!(place().err(), Some(NoPlace::ConferenceFull));
+    for one in &mut given_up {
+        one.permit.give_up();
+        one.permit.give_up();
+    }
+    assert_eq!(balancer.conferences()[0].seats, 1);
+    let second = place().expect("room");
+    // One of them is answered after all; it counts again.
+    let mut late = given_up.pop().expect("two");
+    assert_eq!(late.permit.confirm(), Confirmation::Here);
+    assert_eq!(balancer.conferences()[0].seats, 3);
+    assert_eq!(place().err(), Some(NoPlace::ConferenceFull));
+    drop((first, second, late));
+    // The session of the other is held still, and with it the conference.
+    assert_eq!(
+        (in_use(&balancer), balancer.conference_count()),
+        (vec![1], 1)
+    );
+    drop(given_up);
+    assert_eq!(
+        (in_use(&balancer), balancer.conference_count()),
+        (vec![0], 0)
+    );
+}
