@@ -17,7 +17,7 @@ fn worker(peer: PeerSettings, probe: bool) -> (Worker, Arc<Balancer>, Instant) {
         exchanges_max: 8,
         exchanges_per_call_max: 8,
         session: SessionTimes::default(),
-        refuses_refer: false,
+        refer: signaling::ReferMode::default(),
         listeners: vec![Listener {
             transport: Transport::Udp,
             local,
