@@ -158,6 +158,68 @@ fn calls_are_listed_and_narrowed_down() {
 }
 
 #[test]
+fn a_call_is_ended_on_both_sides() {
+    let mut peer = Udp::new();
+    let program = Program::start("hangup", peer.local(), NONE);
+    let mut caller = Udp::to(program.sip);
+    let mut call = Call::new("too-long", &caller);
+    offer(&mut call, &mut caller);
+    establish(&mut call, &mut caller, &mut peer);
+    let said = program.command(&["call", "hangup", "too-longer"]);
+    assert_eq!(said.code, 4);
+    assert!(said.err.contains("`baton calls` lists them"), "{said:?}");
+    let said = program.command(&["call", "hangup", "too-long"]);
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (0, "the call is ended\n"),
+        "{said:?}"
+    );
+    for side in [&mut caller, &mut peer] {
+        let bye = side.expect("BYE ");
+        side.send(&bye.answer("200 OK", side.local(), side.transport()));
+    }
+    let calls = |said: &Said| said.out.lines().count();
+    let listed = program.command(&["calls", "--state", "established"]);
+    assert_eq!(calls(&listed), 1, "the heading: {listed:?}");
+}
+
+#[test]
+fn what_is_to_last_holds_after_a_restart() {
+    let peer = Udp::new();
+    let program = Program::start("persist", peer.local(), NONE);
+    let said = program.command(&["peer", "maint", "peer", "--persist"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("[node] state_file"), "{said:?}");
+    drop(program);
+    let file = program_world::file("persist", "state");
+    drop(std::fs::remove_file(&file));
+    let config = || {
+        format!(
+            "[[peer]]\nname = \"peer\"\nat = \"udp:{}\"\nsessions_max = 10\n",
+            peer.local()
+        )
+    };
+    let node = format!("state_file = \"{}\"\n", file.display());
+    let start = || Program::start_node("persist", &node, &config());
+    for (wish, persist, after) in [
+        ("maint", Some("--persist"), "maint"),
+        ("drain", None, "maint"),
+        ("ready", Some("--persist"), "ready"),
+    ] {
+        let program = start();
+        let mut arguments = vec!["peer", wish, "peer"];
+        arguments.extend(persist);
+        let said = program.command(&arguments);
+        assert_eq!(said.code, 0, "{said:?}");
+        drop(program);
+        let program = start();
+        let said = program.command(&["peers", "--output", "json"]);
+        let expected = format!("\"operator\":\"{after}\"");
+        assert!(said.out.contains(&expected), "{wish}: {said:?}");
+    }
+}
+
+#[test]
 fn an_unknown_peer_is_exit_4_with_a_hint() {
     let program = Program::start("unknown", Udp::new().local(), NONE);
     let said = program.command(&["peer", "drain", "pear"]);

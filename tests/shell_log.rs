@@ -46,6 +46,41 @@ fn a_log_that_nobody_reads_holds_up_no_call_and_no_operator() {
 }
 
 #[test]
+fn each_call_leaves_a_line_where_that_is_wanted() {
+    let mut peer = Udp::new();
+    let program = Program::start("calls", peer.local(), "[log]\ncalls = \"explained\"\n");
+    let mut caller = Udp::to(program.sip);
+    let mut call = Call::new("written-down", &caller);
+    offer(&mut call, &mut caller);
+    establish(&mut call, &mut caller, &mut peer);
+    hang_up(&mut call, &mut caller, &mut peer);
+    let line = program.line_with("a call is over");
+    for part in [
+        "from=\"sip:caller@example.com\"",
+        "alias=\"meet.room@example.com\"",
+        "peer=\"peer\"",
+        "tries=\"peer:accepted\"",
+        "end=\"caller_hung_up\"",
+        "talk_seconds=",
+        "call_id=\"written-down\"",
+        "peer_call_id=\"",
+        "explanation=\"",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    let mut call = Call::new("turned-down", &caller);
+    offer(&mut call, &mut caller);
+    let invite = peer.expect("INVITE ");
+    peer.send(&invite.answer("486 Busy Here", peer.local(), peer.transport()));
+    peer.expect("ACK ");
+    caller.expect("486 ");
+    let line = program.line_with("a call is over");
+    assert!(line.contains("end=\"refused_486\""), "{line}");
+    assert!(line.contains("tries=\"peer:486\""), "{line}");
+    assert!(!line.contains("talk_seconds"), "{line}");
+}
+
+#[test]
 fn a_log_that_nobody_reads_does_not_keep_the_program_from_ending() {
     let mut program = Program::start("unread-end", Udp::new().local(), SMALL);
     program.running.deafen();

@@ -112,6 +112,13 @@ impl Operator {
             Self::Maint => "maint",
         }
     }
+
+    /// Of the word in the configuration.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Ready, Self::Drain, Self::Maint];
+        all.into_iter().find(|operator| operator.as_str() == word)
+    }
 }
 
 /// A group of peers of one kind.

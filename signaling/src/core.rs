@@ -9,6 +9,7 @@ use crate::counters::Counters;
 use crate::hop::Hop;
 use crate::outbox::Span;
 use crate::output::{Attempt, Choice, Outcome, Output, Question, Refusal, Ticket};
+use crate::record::CallRecord;
 use crate::settings::Settings;
 use crate::sip::b2bua::call::{Call, With};
 use crate::sip::b2bua::exchange::Exchanges;
@@ -47,6 +48,8 @@ pub struct Core {
     /// OPTIONS that wait for the owner to say whether what they ask for is served.
     pub(crate) lookups: Slots<Lookup>,
     pub(crate) is_draining: bool,
+    /// Calls that are over, where somebody keeps records of them.
+    pub(crate) records: Option<Vec<CallRecord>>,
 }
 
 impl Core {
@@ -67,6 +70,7 @@ impl Core {
             exchanges: Exchanges::new(exchanges.0, exchanges.1, generation),
             lookups: Slots::new(LOOKUPS_MAX, generation),
             is_draining: false,
+            records: None,
         }
     }
 

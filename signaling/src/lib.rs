@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod output;
 pub mod overload;
 mod pool;
+mod record;
 mod reload;
 mod seen;
 pub mod settings;
@@ -29,6 +30,7 @@ pub use hop::{ConnectionId, Hop, IdentityId, ListenerId, Transport};
 pub use output::{
     Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Ticket, Transmit,
 };
+pub use record::{CallRecord, End};
 pub use seen::{CallSeen, CallState};
 pub use settings::{Listener, ReferMode, SessionTimes, Settings, Timers};
 pub use statuses::Statuses;

@@ -93,10 +93,10 @@ fn state(caller: caller_leg::State, peer: peer_leg::State) -> CallState {
     }
 }
 
-fn uri(value: &[u8]) -> String {
+pub(crate) fn uri(value: &[u8]) -> String {
     text(NameAddr::parse(value).map_or(value, |parsed| parsed.uri))
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

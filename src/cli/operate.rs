@@ -66,6 +66,11 @@ pub(super) enum Operation {
         #[arg(long, value_name = "N", default_value_t = 1_000)]
         limit: u32,
     },
+    /// End a call
+    Call {
+        #[command(subcommand)]
+        wish: CallWish,
+    },
     /// Tell where a call would go now, and why
     Explain {
         /// What is dialled, such as meet@example.com
@@ -92,6 +97,17 @@ pub(super) enum Operation {
     Reload,
 }
 
+/// What the operator wants of a call.
+#[derive(Debug, Subcommand)]
+pub(super) enum CallWish {
+    /// End it on both sides
+    Hangup {
+        /// The Call-ID of one of its legs, as `baton calls` lists them
+        #[arg(value_name = "CALL-ID")]
+        call_id: String,
+    },
+}
+
 /// What the operator wants of a peer.
 #[derive(Debug, Subcommand)]
 pub(super) enum Wish {
@@ -101,6 +117,8 @@ pub(super) enum Wish {
         name: String,
         #[command(flatten)]
         until: Until,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// No new call and no probe
     Maint {
@@ -108,12 +126,24 @@ pub(super) enum Wish {
         name: String,
         #[command(flatten)]
         until: Until,
+        #[command(flatten)]
+        keep: Keep,
     },
     /// Calls, if it is healthy
     Ready {
         /// The peer
         name: String,
+        #[command(flatten)]
+        keep: Keep,
     },
+}
+
+/// How long a wish holds.
+#[derive(Args, Clone, Copy, Debug)]
+pub(super) struct Keep {
+    /// It holds after a restart too: the node writes it into its state file
+    #[arg(long)]
+    persist: bool,
 }
 
 /// Whether to wait for the last call.
@@ -139,9 +169,9 @@ pub(super) fn operate(
         Operation::Status { nagios } => ask.status(nagios),
         Operation::Peers => ask.once("GET", "peers"),
         Operation::Peer { wish } => match wish {
-            Wish::Drain { name, until } => ask.until(&peer(&name, "drain"), until),
-            Wish::Maint { name, until } => ask.until(&peer(&name, "maint"), until),
-            Wish::Ready { name } => ask.once("POST", &peer(&name, "ready")),
+            Wish::Drain { name, until, keep } => ask.until(&peer(&name, "drain", keep), until),
+            Wish::Maint { name, until, keep } => ask.until(&peer(&name, "maint", keep), until),
+            Wish::Ready { name, keep } => ask.once("POST", &peer(&name, "ready", keep)),
         },
         Operation::Explain { alias, from, zone } => {
             let path = format!("explain?alias={}", encoded(&alias));
@@ -163,6 +193,9 @@ pub(super) fn operate(
             ];
             ask.once("GET", &with(format!("calls?limit={limit}"), values))
         }
+        Operation::Call {
+            wish: CallWish::Hangup { call_id },
+        } => ask.once("DELETE", &format!("calls/{}", encoded(&call_id))),
         Operation::Drain { exit: true, .. } => ask.once("POST", "node/shutdown"),
         Operation::Drain { until, .. } => ask.until("node/maintenance", until),
         Operation::Undrain => ask.once("DELETE", "node/maintenance"),
@@ -180,8 +213,9 @@ fn with<const N: usize>(mut path: String, values: [(&str, Option<String>); N]) -
     path
 }
 
-fn peer(name: &str, wish: &str) -> String {
-    format!("peers/{}/{wish}", encoded(name))
+fn peer(name: &str, wish: &str, keep: Keep) -> String {
+    let query = if keep.persist { "?persist=yes" } else { "" };
+    format!("peers/{}/{wish}{query}", encoded(name))
 }
 
 /// One command under way.
@@ -268,6 +302,7 @@ impl Ask<'_> {
             return self.once("POST", path);
         }
         let begun = Instant::now();
+        let separator = if path.contains('?') { '&' } else { '?' };
         loop {
             let left = match until.timeout.map(Duration::from_secs) {
                 None => WAIT,
@@ -275,7 +310,7 @@ impl Ask<'_> {
             };
             // Rounded up, so that the last second is waited for as well.
             let seconds = left.as_millis().div_ceil(1000).max(1);
-            let answer = match self.ask("POST", &format!("{path}?wait={seconds}"))? {
+            let answer = match self.ask("POST", &format!("{path}{separator}wait={seconds}"))? {
                 Ok(answer) => answer,
                 Err(code) => return Ok(code),
             };

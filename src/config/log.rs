@@ -8,10 +8,23 @@ use std::fmt;
 pub struct Log {
     /// `level`: the least important line that is still written.
     pub level: Level,
+    /// `calls`: what is written of each call when it is over.
+    pub calls: CallLines,
     /// `queue`: lines that may wait for whoever reads them.
     pub queue: usize,
     /// `queue_bytes`: their octets, all together.
     pub queue_octets: usize,
+}
+
+/// What is written of each call when it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallLines {
+    /// Nothing.
+    Off,
+    /// One line.
+    Short,
+    /// The same, with why its peer was chosen.
+    Explained,
 }
 
 /// How important a log line is, the most important first.
@@ -29,7 +42,7 @@ pub enum Level {
     Trace,
 }
 
-pub(super) const KEYS: &[&str] = &["level", "queue", "queue_bytes"];
+pub(super) const KEYS: &[&str] = &["level", "calls", "queue", "queue_bytes"];
 
 const LEVELS: [(&str, Level); 5] = [
     ("error", Level::Error),
@@ -39,10 +52,17 @@ const LEVELS: [(&str, Level); 5] = [
     ("trace", Level::Trace),
 ];
 
+const CALL_LINES: [(&str, CallLines); 3] = [
+    ("off", CallLines::Off),
+    ("short", CallLines::Short),
+    ("explained", CallLines::Explained),
+];
+
 impl Default for Log {
     fn default() -> Self {
         Self {
             level: Level::Info,
+            calls: CallLines::Off,
             queue: 8_192,
             queue_octets: 4 * 1024 * 1024,
         }
@@ -54,6 +74,7 @@ impl Log {
         let default = Self::default();
         Self {
             level: section.choice("level", &LEVELS, default.level),
+            calls: section.choice("calls", &CALL_LINES, default.calls),
             queue: section.number("queue", 16..=1_048_576, default.queue),
             queue_octets: section.number(
                 "queue_bytes",

@@ -37,7 +37,7 @@ pub use admin::{Admin, SOCKET, Wanted};
 pub use balancing::Balancing;
 pub use dns::Dns;
 pub use limits::Limits;
-pub use log::{Level, Log};
+pub use log::{CallLines, Level, Log};
 pub use mistake::Mistake;
 pub use node::{Gather, Node};
 pub use overload::Overload;

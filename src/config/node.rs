@@ -1,7 +1,11 @@
 //! `[node]`: this process.
 
 use super::section::{Section, kind};
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// An example; it is where the unit of systemd keeps such things.
+const STATE_FILE: &str = "/var/lib/baton/peers";
 
 /// How this process runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Node {
     pub gather: Gather,
     /// `gather_microseconds`: how long that moment is.
     pub gather_microseconds: u32,
+    /// `state_file`: where is kept what operators want to last; `None` for nowhere.
+    pub state_file: Option<PathBuf>,
 }
 
 /// Whether a worker waits for more datagrams before it reads and writes in one batch.
@@ -33,6 +39,7 @@ pub(super) const KEYS: &[&str] = &[
     "shutdown_seconds_max",
     "gather",
     "gather_microseconds",
+    "state_file",
 ];
 
 impl Default for Node {
@@ -43,6 +50,7 @@ impl Default for Node {
             shutdown_seconds_max: Duration::from_secs(30),
             gather: Gather::Adaptive,
             gather_microseconds: 250,
+            state_file: None,
         }
     }
 }
@@ -68,8 +76,27 @@ impl Node {
                 1..=10_000,
                 default.gather_microseconds,
             ),
+            state_file: read_state_file(section),
         }
     }
+}
+
+fn read_state_file(section: &mut Section<'_, '_, '_>) -> Option<PathBuf> {
+    let text = section.text("state_file", STATE_FILE)?;
+    if text.value.is_empty() {
+        return None;
+    }
+    let path = PathBuf::from(text.value);
+    if path.is_absolute() && path.file_name().is_some() {
+        return Some(path);
+    }
+    let message = format!(
+        "`state_file` is {:?}; it takes an absolute path, such as `state_file = \"{STATE_FILE}\"`, or \
+         `state_file = \"\"` for none",
+        text.value
+    );
+    section.findings().add(text.at, message);
+    None
 }
 
 fn read_workers(section: &mut Section<'_, '_, '_>) -> Option<usize> {

@@ -223,7 +223,7 @@ fn tables_of_the_wrong_kind_or_name() {
         ),
         (
             "[log]\nzzz = 1",
-            "2:1: unknown key `zzz`; `[log]` takes `level`, `queue` or `queue_bytes`",
+            "2:1: unknown key `zzz`; `[log]` takes `level`, `calls`, `queue` or `queue_bytes`",
         ),
         (
             "[sip]\nlisten = \"udp:127.0.0.1:5060\"",

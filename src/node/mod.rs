@@ -4,8 +4,10 @@
 mod alias;
 mod health;
 mod permits;
+mod record;
 mod seen;
 mod worker;
 
+pub use record::{CallRecord, Notes, Recording, Tried, Try};
 pub use seen::CallOnPeer;
 pub use worker::{PeerChange, Worker};

@@ -3,7 +3,9 @@
 use super::Worker;
 use balancer::Permit;
 use signaling::CallSeen;
+use signaling::slots::Key;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// One call at one moment.
 #[derive(Clone, Debug)]
@@ -17,6 +19,11 @@ pub struct CallOnPeer {
 }
 
 impl Worker {
+    /// Ends a call, if it lives.
+    pub fn hang_up(&mut self, now: Instant, call: Key) {
+        self.core.hang_up_call(now, call);
+    }
+
     /// The calls in the next `slots_max` slots from `slot` on, and the slot to go on from.
     #[must_use]
     pub fn calls_seen(&self, slot: u32, slots_max: u32) -> (Vec<CallOnPeer>, Option<u32>) {

@@ -2,6 +2,7 @@
 //! out.
 
 use super::permits::Permits;
+use super::record::Records;
 use super::{alias, health};
 use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId, Placement};
 use signaling::access::ZoneId;
@@ -47,6 +48,7 @@ pub struct Worker {
     /// How peers are probed that are reached as their callers came.
     ways: BTreeMap<PeerId, Transport>,
     changes: VecDeque<PeerChange>,
+    pub(super) records: Records,
 }
 
 impl Worker {
@@ -71,6 +73,7 @@ impl Worker {
             look_at: None,
             ways: BTreeMap::new(),
             changes: VecDeque::new(),
+            records: Records::default(),
         };
         worker.schedule_look(now);
         worker
@@ -161,7 +164,11 @@ impl Worker {
                 Output::Choose(attempt) => self.choose(now, attempt),
                 Output::Lookup(key) => self.look_up(key),
                 Output::Probed(peer, outcome) => self.probed(now, PeerId::of_number(peer), outcome),
-                Output::Ended(_) => {}
+                Output::Ended(_) => {
+                    if let Some(record) = self.core.poll_record() {
+                        self.records.finish(now, record);
+                    }
+                }
             }
         }
     }
@@ -270,6 +277,7 @@ impl Worker {
             sessions: 1,
             now,
         };
+        self.records.asked(attempt, &request, &self.balancer);
         let choice = match self.balancer.place(&request) {
             Ok(placement) => Ok(self.take(attempt, placement, source.transport)),
             Err(why) => Err(refusal(why)),
@@ -285,7 +293,10 @@ impl Worker {
         if target.transport == balancer::Transport::Same && self.ways.get(&peer) != Some(&same) {
             self.ways.insert(peer, same);
         }
-        self.permits.hold(attempt, placement.permit);
+        let permit = placement.permit;
+        let chosen = (&*self.balancer, peer);
+        self.records.chose(attempt, chosen, || permit.conference());
+        self.permits.hold(attempt, permit);
         Choice {
             peer: peer.number(),
             transport: transport(target.transport).unwrap_or(same),
@@ -303,6 +314,7 @@ impl Worker {
             return;
         };
         let peer = permit.peer();
+        self.records.came_of(attempt, outcome);
         if outcome == Outcome::Accepted
             && let Confirmation::Elsewhere(_) = permit.confirm()
         {

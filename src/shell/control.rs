@@ -3,6 +3,7 @@
 
 use super::inbox::Inbox;
 use super::tcp;
+use crate::node::Recording;
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -27,6 +28,7 @@ pub(super) struct Orders {
     /// Those of some worker: each changes the number.
     pub(super) settings: signaling::Settings,
     pub(super) limits: tcp::Limits,
+    pub(super) recording: Recording,
 }
 
 /// Shared by the workers and the handle.

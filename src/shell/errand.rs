@@ -2,11 +2,15 @@
 
 use super::intake::Intake;
 use crate::node::CallOnPeer;
+use signaling::slots::Key;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// One thing to do.
 #[derive(Debug)]
 pub(super) enum Errand {
+    /// The end of a call.
+    HangUp(Key),
     /// The calls in the next slots.
     Calls {
         slot: u32,
@@ -23,7 +27,7 @@ pub(super) struct CallsPage {
 }
 
 impl Errand {
-    pub(super) fn run(&self, intake: &Intake) {
+    pub(super) fn run(&self, now: Instant, intake: &mut Intake) {
         match self {
             Self::Calls {
                 slot,
@@ -34,6 +38,7 @@ impl Errand {
                 // Whoever asked may have gone.
                 drop(answer.try_send(CallsPage { calls, more_from }));
             }
+            Self::HangUp(call) => intake.worker.hang_up(now, *call),
         }
     }
 }

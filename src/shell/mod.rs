@@ -16,6 +16,7 @@ mod life;
 mod listeners;
 mod load;
 pub mod names;
+mod record;
 mod settings;
 mod tcp;
 pub mod tls;
@@ -23,6 +24,7 @@ mod turn;
 mod udp;
 mod users;
 mod view;
+mod wishes;
 
 use crate::config::{Config, Gather as GatherMode, ListenTransport};
 use crate::node::Worker;
@@ -43,6 +45,7 @@ use tracing::{info, warn};
 use turn::{Door, Doors, Turns};
 use udp::Udp;
 use view::View;
+use wishes::Wishes;
 
 pub use admin::Source;
 pub use life::run;
@@ -57,6 +60,7 @@ pub struct Handle {
     balancer: Arc<balancer::Balancer>,
     name: String,
     settings: signaling::Settings,
+    wishes: Arc<Wishes>,
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
 }
 
@@ -93,6 +97,7 @@ impl Handle {
             tls: Arc::clone(&self.tls),
             leave: Arc::default(),
             figures: self.figures.clone(),
+            wishes: Arc::clone(&self.wishes),
             names,
         }
     }
@@ -103,7 +108,7 @@ impl Handle {
         let tls = Arc::clone(&self.tls);
         Ok(names::Names::watch(
             config,
-            (balancer, tls),
+            (balancer, tls, Arc::clone(&self.wishes)),
             settings::seed()?,
         ))
     }
@@ -156,6 +161,7 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
         warn!(%error, "the limit of open files stays as it is");
     }
     let tls = Arc::new(Tls::new(&config)?);
+    let wishes = Arc::new(Wishes::read(config.node.state_file.as_deref())?);
     let workers = settings::workers(&config)?;
     let mut listeners = Vec::new();
     for listen in &config.sip.listen {
@@ -174,7 +180,7 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
     let settings = settings::settings(&config, workers, &listeners)?;
     let plan = Plan {
         control: Arc::new(Control::new(inboxes.clone())),
-        balancer: settings::balancer(&config, Instant::now())?,
+        balancer: settings::balancer(&config, &wishes, Instant::now())?,
         streams: tcp::Common {
             connections: Arc::new(tcp::Shared::new(config.limits.connections)),
             tls: Arc::clone(&tls),
@@ -194,6 +200,7 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
         balancer: Arc::clone(&plan.balancer),
         name: plan.config.node.name.clone(),
         settings: plan.settings.clone(),
+        wishes,
         threads: Vec::new(),
     };
     for (worker, inbox) in (0..workers).zip(inboxes) {
@@ -259,6 +266,7 @@ impl Plan {
             )),
             GatherMode::Off => None,
         };
+        let recording = settings::recording(&self.config);
         let (balancer, control) = (Arc::clone(&self.balancer), Arc::clone(&self.control));
         handle.figures.push(figures.clone());
         let serve = move || {
@@ -266,7 +274,8 @@ impl Plan {
             let _guard = StopAtEnd(Arc::clone(&control));
             figures.thread.set(admin::this_thread().unwrap_or_default());
             let now = Instant::now();
-            let core = Worker::new(settings, limits.message, balancer, figures.core, now);
+            let mut core = Worker::new(settings, limits.message, balancer, figures.core, now);
+            core.record_calls(recording);
             let intake = Intake::new(worker, core, figures.shell, Arc::clone(&control));
             let turns = Turns::new(intake, doors, tcp, Gather::new(moment, now), control);
             turns

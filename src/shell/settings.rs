@@ -1,8 +1,10 @@
 //! From the configuration to what the cores and the sockets of a node are told.
 
 use super::listeners::Listener;
+use super::wishes::Wishes;
 use super::{tcp, users};
-use crate::config::{self, Config, ListenTransport, Peer, PeerAt, PeerTransport};
+use crate::config::{self, CallLines, Config, ListenTransport, Peer, PeerAt, PeerTransport};
+use crate::node::Recording;
 use anyhow::Context;
 use balancer::{Balancer, PeerSettings, Target};
 use signaling::access::{Access, FieldName, Prefix, Rate, Zone};
@@ -171,6 +173,15 @@ pub(super) fn tcp_limits(config: &Config) -> tcp::Limits {
     }
 }
 
+/// What is noted of calls.
+pub(super) fn recording(config: &Config) -> Recording {
+    match config.log.calls {
+        CallLines::Off => Recording::Off,
+        CallLines::Short => Recording::Short,
+        CallLines::Explained => Recording::Explained,
+    }
+}
+
 /// What a message may have.
 pub(super) fn message_limits(config: &Config) -> message::Limits {
     message::Limits {
@@ -181,9 +192,14 @@ pub(super) fn message_limits(config: &Config) -> message::Limits {
 }
 
 /// Who decides where a call goes.
-pub(super) fn balancer(config: &Config, now: Instant) -> anyhow::Result<Arc<Balancer>> {
-    let seed = seed()?;
-    let balancer = Balancer::new(&balancer_settings(config), seed, now)?;
+pub(super) fn balancer(
+    config: &Config,
+    wishes: &Wishes,
+    now: Instant,
+) -> anyhow::Result<Arc<Balancer>> {
+    let mut settings = balancer_settings(config);
+    wishes.apply(&mut settings);
+    let balancer = Balancer::new(&settings, seed()?, now)?;
     Ok(Arc::new(balancer))
 }
 

@@ -11,6 +11,7 @@ use super::intake::{Intake, Sender};
 use super::kernel::batch::{Inbound, Outbound};
 use super::kernel::epoll::{Epoll, Events, Interest};
 use super::load::Load;
+use super::record;
 use super::tcp::{self, Tcp};
 use super::udp::Udp;
 use crate::node::PeerChange;
@@ -239,6 +240,7 @@ impl Turns {
                 worker,
                 ..orders.settings.clone()
             };
+            self.intake.worker.record_calls(orders.recording);
             self.tcp.set_limits(limits);
             self.tcp.set_access(Arc::clone(&settings.access));
             self.intake
@@ -260,7 +262,7 @@ impl Turns {
                     bytes,
                 } => self.intake.parcel(now, *source, bytes, *framing),
                 Parcel::Write { hop, sender, bytes } => self.tcp.send(now, *hop, *sender, bytes),
-                Parcel::Errand(errand) => errand.run(&self.intake),
+                Parcel::Errand(errand) => errand.run(now, &mut self.intake),
                 Parcel::Failed { ticket } => {
                     self.intake.worker.handle_transport_error(now, *ticket);
                 }
@@ -427,6 +429,9 @@ impl Turns {
                 | PeerState::Maintenance
                 | PeerState::Paused => info!(peer, from, to, "a peer's state changed"),
             }
+        }
+        while let Some(record) = self.intake.worker.poll_record() {
+            record::tell(&record);
         }
         let worker = &self.intake.worker;
         self.intake.counters.calls.set(worker.calls() as u64);

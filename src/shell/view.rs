@@ -5,6 +5,7 @@ use super::control::{Control, Phase};
 use super::counters::{Counters, Figure};
 use super::names::Names;
 use super::tls::Tls;
+use super::wishes::Wishes;
 use balancer::{Balancer, PeerFigures, PeerState};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -33,6 +34,8 @@ pub(super) struct View {
     pub(super) leave: Arc<Notify>,
     /// By worker.
     pub(super) figures: Vec<Figures>,
+    /// What operators want beyond a restart.
+    pub(super) wishes: Arc<Wishes>,
     /// Who is found by name; a reload goes through here.
     pub(super) names: Names,
 }

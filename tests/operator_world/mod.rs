@@ -64,9 +64,15 @@ impl Program {
 
     /// Starts it with this at the end of its configuration, which is in `[admin]`.
     pub(crate) fn start_with(name: &str, end: &str) -> Self {
+        Self::start_node(name, "", end)
+    }
+
+    /// The same, with this in `[node]`.
+    pub(crate) fn start_node(name: &str, node: &str, end: &str) -> Self {
         let config = configuration(name);
         let socket = socket_file(name);
-        std::fs::write(&config, text(name, &format!("{}{end}", doors(&socket)))).unwrap();
+        let text = text(name, node, &format!("{}{end}", doors(&socket)));
+        std::fs::write(&config, text).unwrap();
         let running = Running::start(&config);
         let http = running.address("figures and health on http://");
         let sip = running.address("listening on udp:");
@@ -85,7 +91,7 @@ impl Program {
         let peer = "[[peer]]\nname = \"peer\"\nat = \"udp:127.0.0.1:9\"\nsessions_max = 10\n";
         std::fs::write(
             &config,
-            text(name, &format!("socket = \"\"\n{admin}{peer}")),
+            text(name, "", &format!("socket = \"\"\n{admin}{peer}")),
         )
         .unwrap();
         let (code, text) = Running::start(&config).refusal();
@@ -193,9 +199,9 @@ fn configuration(name: &str) -> PathBuf {
     file(&format!("admin-{name}"), "toml")
 }
 
-fn text(name: &str, admin: &str) -> String {
+fn text(name: &str, node: &str, admin: &str) -> String {
     format!(
-        "[node]\nname = \"{name}\"\n[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[health]\nprobe = false\n[admin]\n{admin}"
+        "[node]\nname = \"{name}\"\n{node}[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[health]\nprobe = false\n[admin]\n{admin}"
     )
 }
 

@@ -37,6 +37,7 @@ pub(super) enum Kind {
     Failed,
     Forbidden,
     MethodNotAllowed,
+    NoSuchCall,
     NoSuchPath,
     NoSuchPeer,
 }
@@ -60,6 +61,7 @@ impl Kind {
             Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
             Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::NoSuchCall => (StatusCode::NOT_FOUND, "no_such_call"),
             Self::NoSuchPath => (StatusCode::NOT_FOUND, "no_such_path"),
             Self::NoSuchPeer => (StatusCode::NOT_FOUND, "no_such_peer"),
         }

@@ -1,4 +1,4 @@
-//! `baton calls`: every worker is asked for a page of its calls at a time, so that none stops for long.
+//! `baton calls`, `baton call hangup`: every worker is asked for a page of its calls at a time, so that none stops for long.
 
 use super::answer::{Answer, Kind, Reader};
 use super::query::Query;
@@ -10,6 +10,7 @@ use crate::observe::table::Table;
 use crate::shell::errand::{CallsPage, Errand};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tracing::info;
 
 const COLUMNS: &[&str] = &[
     "state",
@@ -36,8 +37,13 @@ struct Wanted<'a> {
     conference: Option<&'a str>,
     /// A part of From, To or one of the Call-IDs.
     party: Option<&'a str>,
+    /// One of the Call-IDs, whole.
+    call_id: Option<&'a str>,
     limit: usize,
 }
+
+/// A call, and the worker that has it.
+type Found = (u8, CallOnPeer);
 
 impl Desk {
     /// The calls that live, those of the first worker first.
@@ -48,6 +54,7 @@ impl Desk {
             peer: query.one("peer"),
             conference: query.one("conference"),
             party: query.one("party"),
+            call_id: None,
             limit: usize::try_from(limit).unwrap_or(usize::MAX),
         };
         let (found, is_cut) = match self.collect(&wanted).await {
@@ -56,7 +63,7 @@ impl Desk {
         };
         let now = Instant::now();
         let mut table = Table::new(COLUMNS);
-        for call in found {
+        for (_, call) in found {
             table.row(row(call, now));
         }
         Answer::of(
@@ -73,8 +80,46 @@ impl Desk {
         )
     }
 
+    /// Ends the call with this Call-ID, of whichever of its legs.
+    pub(super) async fn hang_up(&self, reader: Reader, call_id: &str, who: u32) -> Answer {
+        let wanted = Wanted {
+            state: None,
+            peer: None,
+            conference: None,
+            party: None,
+            call_id: Some(call_id),
+            limit: usize::MAX,
+        };
+        let found = match self.collect(&wanted).await {
+            Ok((found, _)) => found,
+            Err(message) => return Answer::error(reader, Kind::Failed, message),
+        };
+        if found.is_empty() {
+            let message = format!("no call has the Call-ID `{call_id}`; `baton calls` lists them");
+            return Answer::error(reader, Kind::NoSuchCall, message);
+        }
+        for (worker, on) in &found {
+            let errand = Errand::HangUp(on.call.key);
+            if let Err(message) = hand_over(&self.view, *worker, errand).await {
+                return Answer::error(reader, Kind::Failed, message);
+            }
+        }
+        // Who it was is for those who look closely.
+        info!(
+            operator = who,
+            calls = found.len(),
+            "the operator ends a call"
+        );
+        let ended = found.len();
+        Answer::of(
+            reader,
+            || "the call is ended\n".to_owned(),
+            || Json::Object(vec![("ended", ended.into())]),
+        )
+    }
+
     /// The calls, and whether there are more.
-    async fn collect(&self, wanted: &Wanted<'_>) -> Result<(Vec<CallOnPeer>, bool), String> {
+    async fn collect(&self, wanted: &Wanted<'_>) -> Result<(Vec<Found>, bool), String> {
         let (send, mut pages) = mpsc::channel(1);
         let mut found = Vec::new();
         for worker in 0..self.reloads.settings().workers {
@@ -93,7 +138,8 @@ impl Desk {
                         "worker {worker} does not answer; see `baton status`"
                     ));
                 };
-                found.extend(calls.into_iter().filter(|call| wanted.fits(call)));
+                let calls = calls.into_iter().filter(|call| wanted.fits(call));
+                found.extend(calls.map(|call| (worker, call)));
                 if found.len() > wanted.limit {
                     found.truncate(wanted.limit);
                     return Ok((found, true));
@@ -110,7 +156,9 @@ impl Wanted<'_> {
         let call = &on.call;
         let texts = [&call.from, &call.to, &call.call_id];
         let mut texts = texts.into_iter().chain(&call.peer_call_id);
-        self.state.is_none_or(|state| state == call.state.as_str())
+        let is_leg = |id: &str| call.call_id == id || call.peer_call_id.as_deref() == Some(id);
+        self.call_id.is_none_or(is_leg)
+            && self.state.is_none_or(|state| state == call.state.as_str())
             && self
                 .peer
                 .is_none_or(|peer| on.peer.as_deref() == Some(peer))

@@ -59,7 +59,12 @@ impl Desk {
         reader: Reader,
         (name, operator): (&str, Operator),
         (wait, who): (Duration, u32),
+        persist: bool,
     ) -> Answer {
+        if persist && !self.view.wishes.can_keep() {
+            let message = "there is no file to keep it in; name one: `[node] state_file`";
+            return Answer::error(reader, Kind::Failed, message);
+        }
         let now = Instant::now();
         let board = self.view.balancer.board();
         let Some(id) = board.peer_named(name).map(|peer| peer.id) else {
@@ -75,6 +80,10 @@ impl Desk {
                 operator = who,
                 "the operator changes a peer"
             );
+        }
+        if persist && let Err(error) = self.view.wishes.keep(name, operator) {
+            let message = format!("it holds until a restart and no longer: {error:#}");
+            return Answer::error(reader, Kind::Failed, message);
         }
         let mut left = self.sessions_on(name);
         while operator != Operator::Ready && left > 0 && now.elapsed() < wait {

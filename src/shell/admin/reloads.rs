@@ -155,6 +155,7 @@ impl Reloads {
         view.control.post(Orders {
             settings,
             limits: settings::tcp_limits(&config),
+            recording: settings::recording(&config),
         });
         // Who asked may go by it at once. A worker that hangs finds the orders when it turns again.
         let begun = Instant::now();
@@ -215,6 +216,9 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
             != (new.node.gather, new.node.gather_microseconds)
     });
     note("[node] name", old.node.name != new.node.name);
+    note("[node] state_file", {
+        old.node.state_file != new.node.state_file
+    });
     note("[node] workers", old.node.workers != new.node.workers);
     note("[sip] listen", old.sip.listen != new.sip.listen);
     keys

@@ -86,12 +86,20 @@ impl Desk {
             ["peers"] if get => self.peers(reader, None),
             ["peers", name] if get => self.peers(reader, Some(name)),
             ["calls"] if get => self.calls(reader, query).await,
+            ["calls", call_id] if *method == Method::DELETE => {
+                self.hang_up(reader, call_id, who).await
+            }
+            ["calls", _] => not_with(reader, "DELETE"),
             ["explain"] if get => self.explain(reader, query),
             ["calls" | "explain" | "peers" | "status"] | ["peers", _] => not_with(reader, "GET"),
-            ["peers", name, word] => match operator(word) {
+            ["peers", name, word] => match Operator::of_word(word) {
                 None => no_such_path(reader),
                 Some(_) if !post => not_with(reader, "POST"),
-                Some(wanted) => self.operate(reader, (name, wanted), (wait, who)).await,
+                Some(wanted) => {
+                    let persist = query.one("persist") == Some("yes");
+                    let wish = (*name, wanted);
+                    self.operate(reader, wish, (wait, who), persist).await
+                }
             },
             ["config", "reload"] if post => self.reload(reader, who).await,
             ["node", "maintenance"] if post => self.set_maintenance(reader, wait, who).await,
@@ -128,11 +136,6 @@ impl Desk {
             ..Answer::text(StatusCode::OK, figures::page(self, format))
         }
     }
-}
-
-fn operator(word: &str) -> Option<Operator> {
-    let all = [Operator::Drain, Operator::Maint, Operator::Ready];
-    all.into_iter().find(|operator| operator.as_str() == word)
 }
 
 fn no_such_path(reader: Reader) -> Answer {

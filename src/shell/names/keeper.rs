@@ -3,10 +3,11 @@
 use super::figures::Figures;
 use super::set::{Host, Set};
 use super::wire::Wire;
-use super::{Order, rules, targets};
+use super::{Order, Told, rules, targets};
 use crate::config::{Config, Peer, PeerAt};
 use crate::shell::settings;
 use crate::shell::tls::Tls;
+use crate::shell::wishes::Wishes;
 use balancer::{Balancer, PeerState};
 use signaling::sip::locate::{
     Answer, Book, Failure, Location, Output, Question, Service, Target, WatchId,
@@ -49,6 +50,7 @@ pub(super) struct Keeper {
     config: Config,
     balancer: Arc<Balancer>,
     tls: Arc<Tls>,
+    wishes: Arc<Wishes>,
     seed: u64,
     figures: Arc<Figures>,
     book: Book,
@@ -64,7 +66,7 @@ impl Keeper {
     /// A keeper of all names of a configuration.
     pub(super) fn new(
         config: Config,
-        (balancer, tls): (Arc<Balancer>, Arc<Tls>),
+        (balancer, tls, wishes): Told,
         (seed, figures): (u64, Arc<Figures>),
     ) -> Self {
         let mut keeper = Self {
@@ -74,6 +76,7 @@ impl Keeper {
             config,
             balancer,
             tls,
+            wishes,
             seed,
             figures,
             room: Arc::new(Semaphore::new(QUESTIONS_MAX)),
@@ -115,7 +118,7 @@ impl Keeper {
     /// which is at once.
     fn reload(&mut self, config: Config) -> Result<(), String> {
         let entries = entries(&config, &self.entries);
-        let settings = settings_with(&config, &entries);
+        let settings = settings_with(&config, &entries, &self.wishes);
         let taken = self.balancer.reload(&settings, Instant::now());
         taken.map_err(|mistake| mistake.to_string())?;
         self.entries = entries;
@@ -220,7 +223,7 @@ impl Keeper {
 
     /// All peers anew: those of the configuration, and the hosts of each set.
     fn publish_sets(&self) {
-        let settings = settings_with(&self.config, &self.entries);
+        let settings = settings_with(&self.config, &self.entries, &self.wishes);
         // Set members are copies of a peer that was accepted: nothing new can be wrong with them.
         if let Err(mistake) = self.balancer.reload(&settings, Instant::now()) {
             warn!(%mistake, "the hosts of a set cannot be used");
@@ -284,7 +287,7 @@ fn entries(config: &Config, earlier: &[Entry]) -> Vec<Entry> {
 }
 
 /// What the balancer is told: all peers of the configuration, and the hosts of each set.
-fn settings_with(config: &Config, entries: &[Entry]) -> balancer::Settings {
+fn settings_with(config: &Config, entries: &[Entry], wishes: &Wishes) -> balancer::Settings {
     let mut settings = settings::balancer_settings(config);
     for entry in entries {
         match entry {
@@ -292,6 +295,7 @@ fn settings_with(config: &Config, entries: &[Entry]) -> balancer::Settings {
             Entry::One(_) => {}
         }
     }
+    wishes.apply(&mut settings);
     settings
 }
 
@@ -336,11 +340,12 @@ mod tests {
     #[test]
     fn a_reload_that_is_refused_empties_no_set() {
         let running = config("");
-        let balancer = settings::balancer(&running, Instant::now()).expect("a balancer");
+        let balancer =
+            settings::balancer(&running, &Wishes::default(), Instant::now()).expect("a balancer");
         let tls = Arc::new(Tls::new(&running).expect("no files"));
         let mut keeper = Keeper::new(
             running,
-            (Arc::clone(&balancer), tls),
+            (Arc::clone(&balancer), tls, Arc::default()),
             (1, Arc::new(Figures::new())),
         );
         let Some(Entry::Set(set)) = keeper.entries.first_mut() else {

@@ -11,6 +11,7 @@ mod system;
 mod wire;
 
 use super::tls::Tls;
+use super::wishes::Wishes;
 use crate::config::{Config, Dns};
 use balancer::Balancer;
 use figures::Figures;
@@ -33,12 +34,15 @@ pub(super) struct Names {
     orders: mpsc::Sender<Order>,
 }
 
+/// Who is told where names lead, and what operators want of peers that come.
+pub(super) type Told = (Arc<Balancer>, Arc<Tls>, Arc<Wishes>);
+
 /// Another configuration, and who wants to know whether it was taken over.
 type Order = (Config, oneshot::Sender<Result<(), String>>);
 
 impl Names {
     /// Looks after the names of all peers, within the runtime that this is called in.
-    pub(super) fn watch(config: &Config, told: (Arc<Balancer>, Arc<Tls>), seed: u64) -> Self {
+    pub(super) fn watch(config: &Config, told: Told, seed: u64) -> Self {
         let figures = Arc::new(Figures::new());
         let keeper = Keeper::new(config.clone(), told, (seed, Arc::clone(&figures)));
         // One reload at a time.

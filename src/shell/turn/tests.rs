@@ -2,12 +2,13 @@
 
 use super::*;
 use crate::config::Config;
-use crate::node::Worker;
+use crate::node::{Recording, Worker};
 use crate::shell::control::Orders;
 use crate::shell::counters::Counters;
 use crate::shell::listeners::{self, Bound};
 use crate::shell::settings;
 use crate::shell::tls::Tls;
+use crate::shell::wishes::Wishes;
 use signaling::Hop;
 use std::net::{Ipv4Addr, UdpSocket};
 
@@ -30,7 +31,7 @@ fn turns_with_settings() -> (Turns, Arc<Control>, signaling::Settings) {
     let mut listeners = vec![listeners::open(listen, 1, 65_536).unwrap()];
     let core = settings::settings(&config, 1, &listeners).unwrap();
     let (now, limits) = (Instant::now(), settings::tcp_limits(&config));
-    let balancer = settings::balancer(&config, now).unwrap();
+    let balancer = settings::balancer(&config, &Wishes::default(), now).unwrap();
     let worker = Worker::new(
         Arc::new(core.clone()),
         limits.message,
@@ -102,7 +103,11 @@ fn orders_reach_a_worker_whose_ring_is_full() {
     };
     while inbox.put(parcel()).is_ok() {}
     let limits = settings::tcp_limits(&config());
-    control.post(Orders { settings, limits });
+    control.post(Orders {
+        settings,
+        limits,
+        recording: Recording::Off,
+    });
     assert!(!control.is_obeyed());
     turns.turn(Instant::now()).unwrap();
     assert!(control.is_obeyed());

@@ -15,8 +15,8 @@ use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::outbox::Span;
-use crate::output::{Ending, Output};
 use crate::pool::Buffer;
+use crate::record::End;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Message, Method};
 use crate::sip::reject::Cause;
@@ -54,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) search: Option<Box<Search>>,
     /// What the caller is told when there is no answer to be had.
     cause: Cause,
+    /// What ended it, and when.
+    pub(crate) end: Option<(End, Instant)>,
 }
 
 /// The caller leg.
@@ -69,8 +71,8 @@ pub(crate) struct Caller {
     interval: Duration,
     gives_up_at: Option<Instant>,
     alarm: Option<TimerHandle>,
-    /// Whether a 2xx was sent.
-    answered: bool,
+    /// When a 2xx was sent.
+    pub(crate) answered: Option<Instant>,
     /// The attempt that made this leg, if it took the place of the caller's own, and whether its
     /// owner waits for its end.
     pub(crate) seated: Option<(u8, bool)>,
@@ -115,7 +117,7 @@ impl Call {
                 interval: Duration::ZERO,
                 gives_up_at: None,
                 alarm: None,
-                answered: false,
+                answered: None,
                 seated: None,
             },
             peer: Peer {
@@ -143,7 +145,13 @@ impl Call {
             zone,
             search: None,
             cause: Cause::NoPeerAnswered,
+            end: None,
         }
+    }
+
+    /// What ends it; the first word counts.
+    pub(crate) fn ends(&mut self, now: Instant, end: End) {
+        self.end.get_or_insert((end, now));
     }
 
     /// Whether a request on the caller leg may come this way: from where the INVITE came, from its
@@ -188,10 +196,15 @@ impl Core {
             return;
         };
         let (next, actions) = caller_leg::step(call.caller.state, input);
+        if next != call.caller.state
+            && let Some(end) = End::of_caller(input)
+        {
+            call.ends(now, end);
+        }
         let was_inviting = call.caller.state == caller_leg::State::Inviting;
         call.caller.state = next;
         if was_inviting && next == caller_leg::State::Answered {
-            call.caller.answered = true;
+            call.caller.answered = Some(now);
             self.context.counters.calls_answered.add_one();
         } else if was_inviting && next == caller_leg::State::Ended {
             self.context.counters.calls_failed.add_one();
@@ -229,6 +242,11 @@ impl Core {
             call.cause = Cause::RangTooLong;
         }
         let (next, actions) = peer_leg::step(call.peer.state, input);
+        if next != call.peer.state
+            && let Some(end) = End::of_peer(input)
+        {
+            call.ends(now, end);
+        }
         call.peer.state = next;
         self.end_exchanges_if_over(now, key);
         if next == peer_leg::State::Ended
@@ -358,6 +376,9 @@ impl Core {
     }
 
     pub(crate) fn refuse_invite(&mut self, now: Instant, key: Key, server: Key, cause: Cause) {
+        if let Some(call) = self.calls.get_mut(key) {
+            call.ends(now, End::Refused(cause.status().0));
+        }
         let tag = answer::caller_tag(&self.context, key);
         answer::own(
             &mut self.context,
@@ -371,6 +392,9 @@ impl Core {
 
     fn relay(&mut self, now: Instant, key: Key, with: With<'_>) -> Option<Span> {
         let (call, message) = (self.calls.get_mut(key)?, with.message?);
+        if message.status() >= 300 {
+            call.ends(now, End::Refused(message.status()));
+        }
         if !call.is_heard && (180..300).contains(&message.status()) {
             call.is_heard = true;
             let time = now.saturating_duration_since(call.begun);
@@ -431,7 +455,7 @@ impl Core {
         );
     }
 
-    fn stop_repeating(&mut self, key: Key) {
+    pub(crate) fn stop_repeating(&mut self, key: Key) {
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
@@ -523,7 +547,7 @@ impl Core {
         }
     }
 
-    fn stop_waiting_for_peer(&mut self, key: Key) {
+    pub(crate) fn stop_waiting_for_peer(&mut self, key: Key) {
         if let Some(alarm) = self
             .calls
             .get_mut(key)
@@ -545,33 +569,6 @@ impl Core {
     pub(crate) fn set_cause(&mut self, key: Key, cause: Cause) {
         if let Some(call) = self.calls.get_mut(key) {
             call.cause = cause;
-        }
-    }
-
-    /// A call whose legs are both over is forgotten; its INVITE transactions may linger.
-    fn end_if_over(&mut self, key: Key) {
-        let Some(call) = self.calls.get(key) else {
-            return;
-        };
-        if call.caller.state != caller_leg::State::Ended
-            || call.peer.state != peer_leg::State::Ended
-        {
-            return;
-        }
-        self.stop_repeating(key);
-        self.stop_waiting_for_peer(key);
-        self.release_offer(key);
-        if let Some(call) = self.calls.remove(key) {
-            debug_assert!(
-                !call.peer.progress.is_open,
-                "the last attempt ended with its leg"
-            );
-            self.context.counters.calls_ended.add_one();
-            let answered = call.caller.answered;
-            self.context.outputs.push_back(Output::Ended(Ending {
-                call: key,
-                answered,
-            }));
         }
     }
 }

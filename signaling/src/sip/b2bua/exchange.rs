@@ -13,6 +13,7 @@ use super::{answer, caller_leg, extensions, headers, peer_leg, reinvite, request
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::outbox::Span;
+use crate::record::End;
 use crate::settings::ReferMode;
 use crate::sip::message::{Message, Method, Refresher};
 use crate::sip::reject::Cause;
@@ -565,6 +566,9 @@ impl Core {
     /// Ends both legs of a call, as if each had heard of the other's end.
     pub(crate) fn hang_up(&mut self, now: Instant, key: Key) {
         use super::call::With;
+        if let Some(call) = self.calls.get_mut(key) {
+            call.ends(now, End::HungUp);
+        }
         self.caller_input(now, key, caller_leg::Input::PeerHangup, With::default());
         self.peer_input(now, key, peer_leg::Input::CallerHangup, With::default());
     }

@@ -14,6 +14,7 @@ use super::{caller_leg, peer_leg};
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::output::{ATTEMPTS_MAX, Attempt, Choice, Outcome, Output, Refusal};
+use crate::record::End;
 use crate::sip::message::{HeaderName, Message, RetryAfter};
 use crate::sip::reject::Cause;
 use crate::sip::token::Kind;
@@ -364,6 +365,9 @@ impl Core {
         if refused.status() == 503 {
             self.refuse_invite(now, key, server, Cause::PeerUnavailable);
             return;
+        }
+        if let Some(call) = self.calls.get_mut(key) {
+            call.ends(now, End::Refused(refused.status()));
         }
         answer::relay_kept(&mut self.context, &mut self.servers, now, to, &refused);
         self.release_offer(key);

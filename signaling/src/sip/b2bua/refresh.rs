@@ -8,6 +8,7 @@ use super::{answer, extensions, headers, request};
 use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
+use crate::record::End;
 use crate::sip::dialog::write_contact;
 use crate::sip::message::{HeaderName, MediaType, Message, Method, MinSe, Refresher};
 use crate::sip::reject::Cause;
@@ -145,6 +146,7 @@ impl Core {
         match session.due(now) {
             Due::End => {
                 self.context.counters.sessions_expired.add_one();
+                call.ends(now, End::Expired);
                 self.hang_up(now, key);
             }
             Due::Nothing => self.arm_session(key, side),
