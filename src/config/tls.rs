@@ -17,6 +17,8 @@ pub struct Tls {
     pub key: Option<PathBuf>,
     /// `ca`: the authorities whose certificates are believed, as PEM.
     pub ca: Option<PathBuf>,
+    /// `crl`: lists of certificates that those authorities have revoked, as PEM.
+    pub crl: Option<PathBuf>,
     /// `version_min`: the oldest version that is spoken.
     pub version_min: TlsVersion,
     /// `handshake_seconds`: how long a handshake may take.
@@ -76,6 +78,7 @@ pub(super) const KEYS: &[&str] = &[
     "certificate",
     "key",
     "ca",
+    "crl",
     "version_min",
     "handshake_seconds",
 ];
@@ -98,6 +101,7 @@ impl Default for Tls {
             certificate: None,
             key: None,
             ca: None,
+            crl: None,
             version_min: TlsVersion::V12,
             handshake_seconds: Duration::from_secs(5),
         }
@@ -111,6 +115,7 @@ impl Tls {
             certificate: file(section, "certificate"),
             key: file(section, "key"),
             ca: file(section, "ca"),
+            crl: file(section, "crl"),
             version_min: section.choice("version_min", &VERSIONS, default.version_min),
             handshake_seconds: section.seconds(
                 "handshake_seconds",

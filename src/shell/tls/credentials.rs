@@ -8,7 +8,7 @@ use crate::config::{
 use anyhow::{Context, anyhow};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
@@ -119,16 +119,19 @@ pub(super) struct Credentials {
 
 impl Credentials {
     pub(super) fn read(settings: Settings, trunks: Vec<Trunk>) -> anyhow::Result<Self> {
+        let mut reader = Reader {
+            changed: Vec::new(),
+        };
         let maker = Maker {
             provider: Arc::new(ring::default_provider()),
             versions: match settings.version_min {
                 TlsVersion::V12 => &BOTH,
                 TlsVersion::V13 => &NEWEST,
             },
-        };
-        let mut reader = Reader {
-            maker: maker.clone(),
-            changed: Vec::new(),
+            revoked: match &settings.crl {
+                Some(file) => reader.revoked(file)?,
+                None => Vec::new(),
+            },
         };
         let own = match (&settings.certificate, &settings.key) {
             (Some(certificate), Some(key)) => Some(reader.own(certificate, key)?),
@@ -144,7 +147,7 @@ impl Credentials {
         }
         let (mut clients, mut named) = (HashMap::new(), HashMap::new());
         for trunk in &trunks {
-            if let Some(way) = reader.way(trunk, own.as_ref(), authorities.as_ref())? {
+            if let Some(way) = reader.way(&maker, trunk, own.as_ref(), authorities.as_ref())? {
                 match trunk.remote {
                     Some(remote) => drop(clients.insert(remote, way)),
                     None => drop(named.insert(trunk.peer.clone(), way)),
@@ -218,10 +221,11 @@ impl Credentials {
 }
 
 /// Makes what rustls goes by.
-#[derive(Clone)]
 struct Maker {
     provider: Arc<CryptoProvider>,
     versions: &'static [&'static SupportedProtocolVersion],
+    /// Lists of certificates that are believed no more.
+    revoked: Vec<CertificateRevocationListDer<'static>>,
 }
 
 impl Maker {
@@ -239,6 +243,8 @@ impl Maker {
         let verifier = |authorities: &Arc<RootCertStore>| {
             let provider = Arc::clone(&self.provider);
             WebPkiClientVerifier::builder_with_provider(Arc::clone(authorities), provider)
+                .with_crls(self.revoked.iter().cloned())
+                .allow_unknown_revocation_status()
         };
         let builder = match (policy, authorities) {
             (TlsClientCertificate::None, _) => builder.with_no_client_auth(),
@@ -265,7 +271,12 @@ impl Maker {
         own: Option<&Own>,
         authorities: Option<Arc<RootCertStore>>,
     ) -> anyhow::Result<Way> {
-        let verifier = Verifier::new(verify, authorities, Arc::clone(&self.provider))?;
+        let verifier = Verifier::new(
+            verify,
+            authorities,
+            &self.revoked,
+            Arc::clone(&self.provider),
+        )?;
         let verifier = Arc::new(verifier);
         Ok(Way {
             config: self.client(Arc::clone(&verifier), own)?,
@@ -296,7 +307,6 @@ impl Maker {
 
 /// Reads files and notes which.
 struct Reader {
-    maker: Maker,
     changed: Vec<(PathBuf, Option<SystemTime>)>,
 }
 
@@ -331,6 +341,20 @@ impl Reader {
         }
     }
 
+    fn revoked(
+        &mut self,
+        file: &Path,
+    ) -> anyhow::Result<Vec<CertificateRevocationListDer<'static>>> {
+        let text = self.text(file)?;
+        let lists: Result<Vec<_>, _> =
+            CertificateRevocationListDer::pem_slice_iter(&text).collect();
+        match lists {
+            Ok(lists) if lists.is_empty() => Err(anyhow!("no list in {}", file.display())),
+            Ok(lists) => Ok(lists),
+            Err(error) => Err(anyhow!("cannot read {}: {error}", file.display())),
+        }
+    }
+
     fn text(&mut self, file: &Path) -> anyhow::Result<Vec<u8>> {
         // Before the content: what changes in between is read again.
         self.changed.push((file.to_owned(), changed_at(file)));
@@ -339,6 +363,7 @@ impl Reader {
 
     fn way(
         &mut self,
+        maker: &Maker,
         trunk: &Trunk,
         own: Option<&Own>,
         authorities: Option<&Arc<RootCertStore>>,
@@ -357,9 +382,7 @@ impl Reader {
             ),
             None => None,
         };
-        self.maker
-            .way(trunk.verify, name, own, authorities)
-            .map(Some)
+        maker.way(trunk.verify, name, own, authorities).map(Some)
     }
 }
 

@@ -132,7 +132,10 @@ impl Tls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer,
+        KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
+    };
     use rustls::ServerConfig;
     use rustls::crypto::ring;
     use rustls::pki_types::PrivateKeyDer;
@@ -172,7 +175,8 @@ mod tests {
     fn is_believed(tls: &Tls, issuer: &Issuer<'_, KeyPair>, names: &[&str]) -> bool {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let certificate = CertificateParams::new(names).unwrap();
+        let mut certificate = CertificateParams::new(names).unwrap();
+        certificate.serial_number = Some(SerialNumber::from(SERIAL));
         let certificate = certificate.signed_by(&key, issuer).unwrap();
         let key = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
@@ -202,6 +206,8 @@ mod tests {
         to.take_in(&octets, &mut Vec::new())
     }
 
+    /// Of each certificate that is shown.
+    const SERIAL: u64 = 7;
     const HERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5061);
 
     #[test]
@@ -229,5 +235,48 @@ mod tests {
         tls.set_places("b", [].into_iter());
         assert!(is_believed(&tls, &issuer, &[a]), "its place is kept");
         assert!(!is_believed(&tls, &issuer, &[b]));
+    }
+
+    #[test]
+    fn who_is_revoked_is_not_believed() {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = params.self_signed(&key).unwrap().pem();
+        let issuer = Issuer::new(params, key);
+        let file = |name| {
+            let name = format!("baton-revoked-{}-{name}.pem", std::process::id());
+            std::env::temp_dir().join(name)
+        };
+        std::fs::write(file("ca"), authority).unwrap();
+        for (serial, is_good) in [(SERIAL, false), (SERIAL + 1, true)] {
+            let revoked = RevokedCertParams {
+                serial_number: SerialNumber::from(serial),
+                revocation_time: date_time_ymd(2020, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            };
+            let list = CertificateRevocationListParams {
+                this_update: date_time_ymd(2020, 1, 1),
+                next_update: date_time_ymd(2090, 1, 1),
+                crl_number: SerialNumber::from(1),
+                issuing_distribution_point: None,
+                revoked_certs: vec![revoked],
+                key_identifier_method: KeyIdMethod::Sha256,
+            };
+            let list = list.signed_by(&issuer).unwrap();
+            std::fs::write(file("crl"), list.pem().unwrap()).unwrap();
+            let text = format!(
+                "[sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[tls]\nca = {:?}\ncrl = {:?}\n\
+                 [[peer]]\nname = \"a\"\nat = \"sip:a.example.com\"\nsessions_max = 8\n",
+                file("ca"),
+                file("crl")
+            );
+            let tls = Tls::new(&Config::parse(&text, "test.toml").unwrap()).unwrap();
+            tls.set_places("a", [HERE].into_iter());
+            assert_eq!(is_believed(&tls, &issuer, &["a.example.com"]), is_good);
+        }
+        std::fs::remove_file(file("ca")).unwrap();
+        std::fs::remove_file(file("crl")).unwrap();
     }
 }

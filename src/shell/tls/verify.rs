@@ -5,7 +5,7 @@ use crate::config::TlsVerify;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
@@ -30,13 +30,18 @@ impl Verifier {
     pub(super) fn new(
         verify: TlsVerify,
         authorities: Option<Arc<RootCertStore>>,
+        revoked: &[CertificateRevocationListDer<'static>],
         provider: Arc<CryptoProvider>,
     ) -> anyhow::Result<Self> {
         let chain = match (verify, authorities) {
             (TlsVerify::None, _) => None,
             (TlsVerify::Chain | TlsVerify::Full, Some(authorities)) => {
                 let provider = Arc::clone(&provider);
-                Some(WebPkiServerVerifier::builder_with_provider(authorities, provider).build()?)
+                let builder = WebPkiServerVerifier::builder_with_provider(authorities, provider)
+                    .with_crls(revoked.iter().cloned())
+                    // An authority may keep no list.
+                    .allow_unknown_revocation_status();
+                Some(builder.build()?)
             }
             (TlsVerify::Chain | TlsVerify::Full, None) => {
                 anyhow::bail!("no authority is configured that peers are verified by")
