@@ -34,6 +34,8 @@ fn figures_are_read_and_promtool_likes_them() {
         "baton_sip_responses_total{method=\"INVITE\",class=\"2xx\",transport=\"udp\",direction=\"out\"} 1",
         "baton_sip_responses_total{method=\"INVITE\",class=\"1xx\",transport=\"udp\",direction=\"in\"} 1",
         "baton_call_setup_seconds_count 1",
+        "baton_sip_transaction_duration_seconds_count{method=\"INVITE\"} 1",
+        "baton_tls_handshakes_total{version=\"1.3\",cipher=\"aes_256_gcm\",outcome=\"completed\"} 0",
         "baton_sip_parse_errors_total{reason=\"bad_cseq\"} 0",
         "baton_peer_sessions{peer=\"peer\"} 1",
         "baton_peer_session_limit{peer=\"peer\"} 10",

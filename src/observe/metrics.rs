@@ -134,6 +134,8 @@ metrics! {
         "Connections of streams that are open.";
     CONNECTION_EVENTS: Counter "baton_connection_events_total" ["event"]
         "What happened to connections of streams.";
+    TLS_HANDSHAKES: Counter "baton_tls_handshakes_total" ["version", "cipher", "outcome"]
+        "TLS handshakes, whoever began them.";
     SOCKET_EVENTS: Counter "baton_socket_events_total" ["event"]
         "What else happened at the sockets.";
 

@@ -97,16 +97,18 @@ figures! {
     tls_failed,
     /// Connections closed because their TLS handshake took too long.
     tls_too_slow,
-    /// TLS handshakes that were completed, by version.
-    tls_1_2,
-    /// The same, of version 1.3.
-    tls_1_3,
-    /// TLS handshakes that were completed, by cipher.
-    tls_aes_128_gcm,
+    /// TLS handshakes that were completed, by version and cipher.
+    tls_1_2_aes_128_gcm,
     /// The same, AES with 256 bits.
-    tls_aes_256_gcm,
+    tls_1_2_aes_256_gcm,
     /// The same, ChaCha20.
-    tls_chacha20_poly1305,
+    tls_1_2_chacha20_poly1305,
+    /// The same of version 1.3.
+    tls_1_3_aes_128_gcm,
+    /// The same, AES with 256 bits.
+    tls_1_3_aes_256_gcm,
+    /// The same, ChaCha20.
+    tls_1_3_chacha20_poly1305,
     /// Handshakes in which the other side showed a good certificate.
     tls_certified,
     /// Times that a listener paused because the process had no descriptors left.

@@ -157,6 +157,7 @@ fn sockets(page: &mut Page, shell: &mut Sums) {
     let mut datagrams = page.family(&names::UDP_DATAGRAMS);
     datagrams.sample(&["in"], take(shell, "datagrams_in"));
     datagrams.sample(&["out"], take(shell, "datagrams_out"));
+    handshakes(page, shell);
     // These two are told by worker.
     take(shell, "handed_over");
     take(shell, "turns");
@@ -171,6 +172,23 @@ fn sockets(page: &mut Page, shell: &mut Sums) {
     let mut events = page.family(&names::SOCKET_EVENTS);
     for (event, sum) in shell {
         events.sample(&[event], *sum);
+    }
+}
+
+/// Versions and ciphers are known of handshakes that were completed.
+fn handshakes(page: &mut Page, shell: &mut Sums) {
+    let mut family = page.family(&names::TLS_HANDSHAKES);
+    for (version, prefix) in [("1.2", "tls_1_2_"), ("1.3", "tls_1_3_")] {
+        shell.retain(|name, sum| {
+            let cipher = name.strip_prefix(prefix);
+            if let Some(cipher) = cipher {
+                family.sample(&[version, cipher, "completed"], *sum);
+            }
+            cipher.is_none()
+        });
+    }
+    for (outcome, counter) in [("failed", "tls_failed"), ("too_slow", "tls_too_slow")] {
+        family.sample(&["none", "none", outcome], take(shell, counter));
     }
 }
 

@@ -370,16 +370,18 @@ fn count_secured(counters: &Counters, connection: &Connection) {
     let Some((version, suite)) = session.agreed() else {
         return;
     };
-    if version == ProtocolVersion::TLSv1_3 {
-        counters.tls_1_3.add(1);
-    } else {
-        counters.tls_1_2.add(1);
-    }
-    if AES_128_GCM.contains(&suite) {
-        counters.tls_aes_128_gcm.add(1);
+    let is_newest = version == ProtocolVersion::TLSv1_3;
+    let figure = if AES_128_GCM.contains(&suite) {
+        [&counters.tls_1_2_aes_128_gcm, &counters.tls_1_3_aes_128_gcm]
     } else if AES_256_GCM.contains(&suite) {
-        counters.tls_aes_256_gcm.add(1);
+        [&counters.tls_1_2_aes_256_gcm, &counters.tls_1_3_aes_256_gcm]
     } else {
-        counters.tls_chacha20_poly1305.add(1);
-    }
+        let (older, newest) = (
+            &counters.tls_1_2_chacha20_poly1305,
+            &counters.tls_1_3_chacha20_poly1305,
+        );
+        [older, newest]
+    };
+    let [older, newest] = figure;
+    if is_newest { newest } else { older }.add(1);
 }
