@@ -200,6 +200,13 @@ impl Core {
             return Err(Cause::SessionTooShort);
         }
         let call = self.calls.get_mut(key).ok_or(Cause::NoDialog)?;
+        // Before its number in CSeq counts, for the same reason.
+        if [Side::Caller, Side::Peer]
+            .map(|side| call.stage(side))
+            .contains(&Stage::Over)
+        {
+            return Err(Cause::NoDialog);
+        }
         let dialog = call.dialog_mut(from).ok_or(Cause::NoDialog)?;
         if !dialog.takes_cseq(message.cseq()) {
             return Err(Cause::OutOfOrder);
