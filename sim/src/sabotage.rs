@@ -21,6 +21,12 @@ pub enum Sabotage {
     FailedChosen,
     /// The caller's final answers are never sent.
     FinalsSwallowed,
+    /// A refusal inside a dialog becomes another one.
+    InsideChanged,
+    /// Requests inside a dialog are never carried across.
+    InsideSwallowed,
+    /// Requests inside a dialog are carried across twice.
+    InsideTwice,
     /// The INVITE to the peer holds a header with a name of the caller's.
     LeakedCallId,
     /// The caller hears from where the peer speaks.
@@ -63,13 +69,16 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         Self::AckTooEarly,
         Self::CancelTooEarly,
         Self::ChangedFinal,
         Self::CseqStandsStill,
         Self::FailedChosen,
         Self::FinalsSwallowed,
+        Self::InsideChanged,
+        Self::InsideSwallowed,
+        Self::InsideTwice,
         Self::LeakedCallId,
         Self::LeakedPeer,
         Self::LostPermit,
@@ -188,6 +197,7 @@ impl Saboteur {
     fn swallows(&self, kind: Kind) -> bool {
         match (self.sabotage, kind) {
             (Sabotage::FinalsSwallowed, Kind::Final)
+            | (Sabotage::InsideSwallowed, Kind::Inside)
             | (Sabotage::SwallowedAck, Kind::Ack)
             | (Sabotage::SwallowedBye, Kind::Bye)
             | (Sabotage::SwallowedCancel, Kind::Cancel)
@@ -197,7 +207,9 @@ impl Saboteur {
                 Kind::Ack
                 | Kind::Bye
                 | Kind::Cancel
+                | Kind::Declined
                 | Kind::Final
+                | Kind::Inside
                 | Kind::Invite
                 | Kind::Other
                 | Kind::Ringing,
@@ -227,6 +239,9 @@ impl Saboteur {
                 twin.ticket = None;
                 Some(twin)
             }
+            (Sabotage::InsideTwice, Kind::Inside) if !has(&sent.bytes, b"bKtwice") => {
+                Some(swap(sent, b"branch=z9hG4bK", b"branch=z9hG4bKtwice"))
+            }
             (Sabotage::TwoByes, Kind::Bye) => {
                 let second = swap(sent, b"branch=z9hG4bK", b"branch=z9hG4bKx");
                 let second = swap(&second, b"CSeq: 2 BYE", b"CSeq: 3 BYE");
@@ -237,7 +252,9 @@ impl Saboteur {
                 Kind::Ack
                 | Kind::Bye
                 | Kind::Cancel
+                | Kind::Declined
                 | Kind::Final
+                | Kind::Inside
                 | Kind::Invite
                 | Kind::Other
                 | Kind::Ringing,
@@ -258,6 +275,9 @@ impl Saboteur {
             (Sabotage::CseqStandsStill, Kind::Bye) => {
                 let stands = swap(&sent, b"CSeq: 1 BYE", b"CSeq: 0 BYE");
                 swap(&stands, b"CSeq: 2 BYE", b"CSeq: 1 BYE")
+            }
+            (Sabotage::InsideChanged, Kind::Declined) => {
+                swap(&sent, b"SIP/2.0 603", b"SIP/2.0 403")
             }
             (Sabotage::LeakedCallId, Kind::Invite) => {
                 swap(&sent, b"CSeq:", b"X-Was: caller-leg-1\r\nCSeq:")
@@ -301,7 +321,9 @@ impl Saboteur {
                 Kind::Ack
                 | Kind::Bye
                 | Kind::Cancel
+                | Kind::Declined
                 | Kind::Final
+                | Kind::Inside
                 | Kind::Invite
                 | Kind::Other
                 | Kind::Ringing,
@@ -316,8 +338,12 @@ enum Kind {
     Ack,
     Bye,
     Cancel,
+    /// The answer to a REFER.
+    Declined,
     /// A final answer to an INVITE.
     Final,
+    /// A request inside a dialog that is no INVITE.
+    Inside,
     Invite,
     Other,
     /// 180 or 183.
@@ -336,6 +362,10 @@ impl Kind {
             Self::Cancel
         } else if is(b"INVITE ") {
             Self::Invite
+        } else if is(b"SIP/2.0 603") && has(&sent.bytes, b" REFER\r\n") {
+            Self::Declined
+        } else if is(b"INFO ") || is(b"MESSAGE ") || is(b"REFER ") || is(b"UPDATE ") {
+            Self::Inside
         } else if is(b"SIP/2.0 18") {
             Self::Ringing
         } else if is(b"SIP/2.0 ") && !is(b"SIP/2.0 1") && is_of_invite() {

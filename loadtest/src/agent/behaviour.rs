@@ -1,6 +1,7 @@
 //! What a peer does with a call that it is asked to take.
 
 use super::Random;
+use super::act::Acts;
 use std::time::Duration;
 
 /// The script of one call, from the peer's side. Times count from the INVITE, where not said otherwise.
@@ -18,6 +19,8 @@ pub struct Behaviour {
     pub verdict: Verdict,
     /// How long after the ACK the peer hangs up; `None` leaves that to the other side.
     pub hang_up: Option<Duration>,
+    /// What the peer asks while the call is up; of a forked answer nothing.
+    pub acts: Acts,
 }
 
 /// How a peer ends the setup of a call.
@@ -46,6 +49,7 @@ impl Behaviour {
             after,
             verdict: Verdict::Answer,
             hang_up: None,
+            acts: Acts::default(),
         }
     }
 

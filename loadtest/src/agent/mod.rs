@@ -9,13 +9,16 @@
 //! for byte, and that neither leg hears a name of the other. What they find is a *complaint*; a call that a complaint
 //! is about is reported as failed.
 //!
-//! They do not challenge, refresh sessions, send re-INVITE or PRACK.
+//! They send re-INVITE, UPDATE and other requests inside their dialogs if their scripts say so. They do not challenge,
+//! refresh sessions or send PRACK.
 
+mod act;
 mod alarms;
 mod behaviour;
 mod call;
 mod caller;
 mod context;
+mod inside;
 mod peer;
 mod plan;
 mod random;
@@ -30,6 +33,7 @@ mod tests;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+pub use act::{Act, ActKind, Acts};
 pub use behaviour::{Asked, Behaviour, Chooser, Verdict};
 pub use caller::{Caller, CallerSettings};
 pub use context::{Counts, Packet, Step, Timers};

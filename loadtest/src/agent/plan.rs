@@ -1,5 +1,6 @@
 //! What a caller is to do with a call, and what became of it.
 
+use super::act::Acts;
 use std::time::Duration;
 
 /// The script of one call, from the caller's side.
@@ -12,6 +13,8 @@ pub struct Plan {
     pub ending: Ending,
     /// Where the caller's session description stands.
     pub offer: Offer,
+    /// What the caller asks while the call is up.
+    pub acts: Acts,
 }
 
 impl Plan {
@@ -22,6 +25,7 @@ impl Plan {
             hold,
             ending: Ending::CallerHangsUp,
             offer: Offer::Early,
+            acts: Acts::default(),
         }
     }
 

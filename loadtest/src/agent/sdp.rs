@@ -20,6 +20,17 @@ pub fn of_peer(number: u64, fork: u8) -> Vec<u8> {
     )
 }
 
+/// What an end describes inside the dialog, in its offers and answers of this order.
+#[must_use]
+pub fn of_inside(number: u64, is_caller: bool, order: u8) -> Vec<u8> {
+    let who = if is_caller { "caller" } else { "peer" };
+    text(
+        &format!("{who}-inside-{order}"),
+        number,
+        30_000 + u32::from(order) * 10,
+    )
+}
+
 fn text(who: &str, number: u64, port: u32) -> Vec<u8> {
     let video = port + 2;
     let slides = port + 4;

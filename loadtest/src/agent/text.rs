@@ -41,14 +41,19 @@ impl Text {
     }
 
     /// The end of the message: a session description or nothing.
-    pub(super) fn end(mut self, sdp: &[u8]) -> Vec<u8> {
-        if !sdp.is_empty() {
-            self.header("Content-Type", b"application/sdp");
+    pub(super) fn end(self, sdp: &[u8]) -> Vec<u8> {
+        self.end_typed("application/sdp", sdp)
+    }
+
+    /// The end of the message: a body of this type or nothing.
+    pub(super) fn end_typed(mut self, content_type: &str, body: &[u8]) -> Vec<u8> {
+        if !body.is_empty() {
+            self.header("Content-Type", content_type.as_bytes());
         }
-        let length = sdp.len().to_string();
+        let length = body.len().to_string();
         self.header("Content-Length", length.as_bytes());
         self.put(b"\r\n");
-        self.put(sdp);
+        self.put(body);
         self.0
     }
 
@@ -158,6 +163,7 @@ pub(super) fn reason(status: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",

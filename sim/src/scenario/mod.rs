@@ -2,6 +2,7 @@
 
 mod meetings;
 mod script;
+mod talk;
 mod weather;
 
 pub use meetings::{Meetings, Order};
@@ -150,6 +151,7 @@ impl Scenario {
         scenario.has_zones = random.permille(500);
         scenario.intrusions = intrusions(random, end);
         meetings::add(&mut scenario, end);
+        talk::add(&mut scenario);
         scenario
     }
 
@@ -435,5 +437,6 @@ mod tests {
         );
         assert!(worlds(&|world| world.callers.contains(&Transport::Tcp)));
         meetings::tests::assert_every_kind(&scenarios);
+        talk::tests::assert_every_kind(&scenarios);
     }
 }

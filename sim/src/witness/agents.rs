@@ -18,7 +18,7 @@ const HELD_UP_MAX: Duration = Duration::from_secs(4);
 const EXCUSED_BY_LOSS: [&str; 9] = [
     "after the caller had given up",
     "hung up on before the hold time was over",
-    "no final response while",
+    "no final response",
     "that is not of this call: 481",
     "the BYE got 481",
     "the BYE got no answer",

@@ -1,5 +1,6 @@
 //! What came to the node, and what is due for it.
 
+use super::exchanges::is_carried;
 use super::leg::{Came, Dialog, Leg};
 use super::responses::heard_as;
 use super::{Call, Due, Witness};
@@ -87,6 +88,9 @@ impl Witness {
 }
 
 fn ack_came(leg: &mut Leg, ack: &Seen) {
+    if leg.inside_ack_came(ack) {
+        return;
+    }
     let is_of_refusal = ack.branch == leg.invite.0;
     if is_of_refusal {
         let id = leg.invite.clone();
@@ -121,7 +125,9 @@ fn request_came(
             && came
                 .status()
                 .is_some_and(|status| (200..300).contains(&status)));
-    if !is_absorbed {
+    let waits_for_other_end = leg.invite != id && is_carried(request.method);
+    let is_due = !waits_for_other_end || request.method == Method::Invite;
+    if !is_absorbed && is_due {
         dues.push(Due::Answer(number, side, id.clone()));
     }
     if request.method == Method::Bye
@@ -175,6 +181,12 @@ fn response_came(
     }
     let cseq = went.cseq;
     if !is_of_invite {
+        return;
+    }
+    if response.transaction() != leg.invite {
+        if response.is_final() {
+            Witness::inside_final_came(dues, number, side, response);
+        }
         return;
     }
     if response.is_success() {

@@ -58,7 +58,7 @@ impl Witness {
         let (state, _) = self.before_of(to).ok_or("no such peer")?;
         match state {
             PeerState::Active => {}
-            PeerState::Draining if self.sits_at(number, to) => {}
+            PeerState::Draining if self.sits_at(now, number, to) => {}
             PeerState::Checking
             | PeerState::Draining
             | PeerState::Failed

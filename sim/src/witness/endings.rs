@@ -57,6 +57,7 @@ impl Witness {
         }
         let legs = [Some(caller), call.peer.as_ref()].into_iter().flatten();
         for leg in legs.chain(&call.past) {
+            self.check_inside(call, leg)?;
             if !call.is_unheard() {
                 check_dialogs(leg, call.is_cancelled)?;
             }
@@ -175,7 +176,11 @@ fn was_hung_up(dialog: &Dialog) -> bool {
 
 /// What the other side never answered was sent as often as it may be, over datagrams.
 fn check_patience(leg: &Leg) -> Result<(), String> {
-    let others = leg.went.iter().filter(|(id, _)| **id != leg.invite);
+    // What is carried across may be given up when the call ends.
+    let others = leg
+        .went
+        .iter()
+        .filter(|(id, went)| **id != leg.invite && went.passes.is_none());
     for ((_, method), went) in others {
         let is_silent = !went.is_answered() && went.failed_at.is_none();
         if is_silent && !leg.is_reliable && went.copies < COPIES_MAX {

@@ -2,6 +2,7 @@
 
 use crate::place::Place;
 use crate::seen::{Seen, TransactionId};
+use signaling::sip::message::Method;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -35,6 +36,10 @@ pub(super) struct Came {
     pub(super) at: Duration,
     pub(super) copies: u32,
     pub(super) max_forwards: Option<u32>,
+    pub(super) method: Method,
+    pub(super) body: Vec<u8>,
+    /// The request on the other leg that it was carried across by.
+    pub(super) passed_as: Option<TransactionId>,
     pub(super) answer: Option<Answer>,
     /// Of an INVITE: the ACK of its refusal came.
     pub(super) is_acknowledged: bool,
@@ -73,6 +78,8 @@ pub(super) struct Went {
     pub(super) is_acknowledged: bool,
     /// When the node was told that it could not be sent.
     pub(super) failed_at: Option<Duration>,
+    /// The request of the other leg that it carries across.
+    pub(super) passes: Option<TransactionId>,
 }
 
 /// A dialog, from its 2xx on.
@@ -161,6 +168,9 @@ impl Came {
             at: now,
             copies: 1,
             max_forwards: request.max_forwards,
+            method: request.method,
+            body: request.body.clone(),
+            passed_as: None,
             answer: None,
             is_acknowledged: false,
         }
@@ -186,6 +196,7 @@ impl Went {
             first_at: None,
             is_acknowledged: false,
             failed_at: None,
+            passes: None,
         }
     }
 

@@ -66,9 +66,13 @@ impl Witness {
         there.count()
     }
 
-    /// Whether a caller of the conference was answered by this peer, and is there.
-    pub(super) fn sits_at(&self, number: u64, peer: Place) -> bool {
-        self.company(number).any(|call| call.is_up_at(peer))
+    /// Whether a caller of the conference was answered by this peer, and may be there still.
+    pub(super) fn sits_at(&self, now: Duration, number: u64, peer: Place) -> bool {
+        let answered = |leg: &Leg| leg.agent == peer && !leg.dialogs.is_empty();
+        self.company(number).any(|call| {
+            let mut legs = call.past.iter().chain(&call.peer);
+            call.is_recent(now) && legs.any(answered)
+        })
     }
 
     /// Whether nobody is in this call's conference, and the call may not begin it.
@@ -162,9 +166,16 @@ impl Witness {
     fn check_participants(&self, number: u64) -> Result<(), Fault> {
         let most = self.meetings.and_then(|meetings| meetings.participants_max);
         let Some(most) = most else { return Ok(()) };
-        let is_up = |call: &Call| call.up_at().is_some();
-        let here = self.calls.get(&number).is_some_and(is_up);
-        let up = self.company(number).filter(|call| is_up(call)).count() + usize::from(here);
+        let Some(call) = self.calls.get(&number) else {
+            return Ok(());
+        };
+        let Some(peer) = call.up_at() else {
+            return Ok(());
+        };
+        let is_there = |call: &&Call| {
+            call.up_at() == Some(peer) && !self.has_lost(call) && !call.is_sent_away()
+        };
+        let up = self.company(number).chain([call]).filter(is_there).count();
         if up > most as usize {
             let what = format!("{up} callers in a conference for {most}");
             return Err(Fault::of_call(number, what));

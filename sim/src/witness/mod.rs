@@ -10,6 +10,7 @@ mod arrivals;
 mod books;
 mod choice;
 mod endings;
+mod exchanges;
 mod failover;
 mod leg;
 mod meetings;

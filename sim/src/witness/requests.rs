@@ -95,6 +95,10 @@ impl Witness {
                 self.acknowledged.push(ack);
             }
             let patience = self.timers.t1_64();
+            if leg.is_inside(message) {
+                let of = (number, side);
+                return self.carried(now, of, message, bytes).map_err(fault);
+            }
             request_went(call, now, (side, patience), message, bytes).map_err(fault)
         } else {
             self.response_went(now, (number, side), message, bytes)
@@ -201,6 +205,9 @@ fn request_went(
 }
 
 fn ack_went(leg: &mut Leg, ack: &Seen, ack_came: bool) -> Result<(), String> {
+    if leg.inside_ack_went(ack)? {
+        return Ok(());
+    }
     let invite = leg.invite_went().ok_or("there was no INVITE")?;
     if ack.cseq != invite.cseq {
         return Err(format!("the INVITE had {} in CSeq", invite.cseq));
@@ -227,6 +234,9 @@ fn ack_went(leg: &mut Leg, ack: &Seen, ack_came: bool) -> Result<(), String> {
 
 fn check_cancel(leg: &Leg, cancel: &Seen) -> Result<(), String> {
     if leg.went.contains_key(&cancel.transaction()) {
+        return Ok(());
+    }
+    if leg.cancels_inside(cancel) {
         return Ok(());
     }
     let invite = leg.invite_went().ok_or("there was no INVITE")?;

@@ -1,5 +1,6 @@
 //! The responses of the node: whether somebody asked, and whether they say what they may.
 
+use super::exchanges::is_carried;
 use super::leg::{Answer, Came, Dialog, Leg};
 use super::requests::COPIES_MAX;
 use super::{Due, Witness};
@@ -33,7 +34,9 @@ impl Witness {
         if !is_new && came.is_acknowledged && !is_stateless {
             return Err("repeated though its ACK came".into());
         }
-        let is_repeated_success = response.method == Method::Invite && response.is_success();
+        let is_inside = leg.invite != id && is_carried(response.method);
+        let is_repeated_success =
+            response.method == Method::Invite && response.is_success() && !is_inside;
         let dialog = leg.dialogs.get(&response.from_tag);
         if is_repeated_success && dialog.is_some_and(Dialog::is_confirmed) {
             return Err("repeated though its ACK came".into());
@@ -42,6 +45,7 @@ impl Witness {
             return Ok(());
         }
         match (response.method, response.is_final()) {
+            _ if is_inside => self.inside_answered(now, (number, side), response)?,
             (Method::Invite, true) => self.invite_answered(now, (number, side), response)?,
             (Method::Invite, false) => self.check_provisional(number, response.status)?,
             (Method::Bye, true) => check_bye_answer(leg, response)?,

@@ -56,11 +56,23 @@ impl Call {
         if let Err(what) = check_common(request, PEER_MARK) {
             self.fault(desk, &what);
         }
+        if request.method() == Method::Cancel
+            && let (Some(names), Some(dialog)) = (self.names(desk), self.dialog.as_mut())
+            && dialog.inside.handle_cancel(desk, now, &names, request)
+        {
+            return None;
+        }
         let echo = Echo::of(request, desk.transport);
         let is_bye = request.method() == Method::Bye;
         let fits = self.dialog.as_ref().is_some_and(|dialog| {
             request.tag_of_to() == self.tag() && request.tag_of_from() == dialog.tag
         });
+        if fits && !is_bye && request.method() != Method::Options {
+            if let (Some(names), Some(dialog)) = (self.names(desk), self.dialog.as_mut()) {
+                dialog.inside.handle_request(desk, now, &names, request);
+            }
+            return None;
+        }
         let status = match (is_bye, fits) {
             (true, true) => 200,
             (true, false) => 481,
@@ -94,6 +106,9 @@ impl Call {
             }
             None => dialog.remote_bye = Some(cseq),
         }
+        if let (Some(names), Some(dialog)) = (self.names(desk), self.dialog.as_mut()) {
+            dialog.inside.end(desk, now, &names);
+        }
         match self.stage {
             Stage::Up => {
                 desk.counts.hung_up_on += 1;
@@ -121,7 +136,13 @@ impl Call {
             return;
         }
         // RFC 3261 §9.1: URI, Call-ID, To, the number in CSeq and From as in the INVITE, and its Via alone.
-        let cancel = self.request(desk, "CANCEL", self.uri.as_bytes(), &self.to, &self.branch);
+        let cancel = self.request(
+            desk,
+            "CANCEL",
+            self.uri.as_bytes(),
+            &self.to,
+            (&self.branch, 1),
+        );
         let cancel = desk.repeat(self.outbound, cancel.end(b""), desk.timers.t2);
         desk.first(
             now,
@@ -137,16 +158,24 @@ impl Call {
 
     /// Sends the BYE of a call that is up.
     pub(in crate::agent) fn hang_up(&mut self, desk: &mut Desk, now: Instant) {
-        let Some(dialog) = &self.dialog else { return };
         if self.stage != Stage::Up {
             return;
         }
+        let Some(names) = self.names(desk) else {
+            return;
+        };
+        let Some(dialog) = &mut self.dialog else {
+            return;
+        };
+        dialog.inside.end(desk, now, &names);
+        let cseq = dialog.inside.next_cseq();
+        let Some(dialog) = &self.dialog else { return };
         let bye = self.request(
             desk,
             "BYE",
             &dialog.target_uri,
             &dialog.to,
-            &dialog.bye_branch,
+            (&dialog.bye_branch, cseq),
         );
         let bye = desk.repeat(dialog.target, bye.end(b""), desk.timers.t2);
         desk.first(now, [self.number, self.number], &bye, Clock::Bye);

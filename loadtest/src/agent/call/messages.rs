@@ -1,6 +1,7 @@
 //! The messages that a call sends.
 
 use super::{Call, Desk, Dialog};
+use crate::agent::act::Acts;
 use crate::agent::plan::Offer;
 use crate::agent::received::Received;
 use crate::agent::text::{Text, via};
@@ -14,10 +15,9 @@ impl Call {
         method: &str,
         uri: &[u8],
         to: &[u8],
-        branch: &str,
+        (branch, number): (&str, u32),
     ) -> Text {
         let via = via(desk.transport, desk.local, branch);
-        let number = if method == "BYE" { 2 } else { 1 };
         let mut text = Text::request(method, uri);
         text.common(
             &via,
@@ -28,9 +28,20 @@ impl Call {
     }
 
     pub(super) fn invite(&self, desk: &Desk) -> Vec<u8> {
-        let mut text = self.request(desk, "INVITE", self.uri.as_bytes(), &self.to, &self.branch);
+        let mut text = self.request(
+            desk,
+            "INVITE",
+            self.uri.as_bytes(),
+            &self.to,
+            (&self.branch, 1),
+        );
+        let allow: &[u8] = if self.plan.acts == Acts::default() {
+            b"INVITE, ACK, CANCEL, OPTIONS, BYE"
+        } else {
+            b"INVITE, ACK, CANCEL, OPTIONS, BYE, INFO, MESSAGE, REFER, UPDATE"
+        };
         text.header("Contact", self.contact(desk).as_bytes())
-            .header("Allow", b"INVITE, ACK, CANCEL, OPTIONS, BYE")
+            .header("Allow", allow)
             .header("User-Agent", b"baton-loadtest");
         match self.plan.offer {
             Offer::Early => text.end(&sdp::of_caller(self.number)),
@@ -41,7 +52,7 @@ impl Call {
     /// RFC 3261 §13.2.2.4: to the Contact of the 2xx, with a branch of its own.
     pub(super) fn ack_for_2xx(&self, desk: &mut Desk, dialog: &Dialog) -> Vec<u8> {
         let branch = format!("z9hG4bK{}", desk.name(CALLER_MARK));
-        let text = self.request(desk, "ACK", &dialog.target_uri, &dialog.to, &branch);
+        let text = self.request(desk, "ACK", &dialog.target_uri, &dialog.to, (&branch, 1));
         match self.plan.offer {
             Offer::Early => text.end(b""),
             Offer::Delayed => text.end(&sdp::of_caller(self.number)),
@@ -55,12 +66,12 @@ impl Call {
             "ACK",
             self.uri.as_bytes(),
             response.to(),
-            &self.branch,
+            (&self.branch, 1),
         )
         .end(b"")
     }
 
-    fn contact(&self, desk: &Desk) -> String {
+    pub(super) fn contact(&self, desk: &Desk) -> String {
         let transport = if desk.transport.is_reliable() {
             ";transport=tcp"
         } else {

@@ -8,6 +8,7 @@ mod messages;
 
 use super::CALLER_MARK;
 use super::context::{Context, Repeat};
+use super::inside::{self, Inside, Names};
 use super::plan::{Ending, Outcome, Plan, Side};
 use super::received::{Received, after, show};
 use signaling::sip::message::Method;
@@ -29,8 +30,16 @@ pub(super) enum Clock {
     GiveUp,
     /// The hold time is over.
     Hold,
+    /// Of what goes on inside the dialog.
+    Inside(inside::Clock),
     /// Repeat the INVITE (timer A).
     Invite,
+}
+
+impl From<inside::Clock> for Clock {
+    fn from(clock: inside::Clock) -> Self {
+        Self::Inside(clock)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +67,7 @@ struct Dialog {
     bye_branch: String,
     /// The number in CSeq of the other side's BYE.
     remote_bye: Option<u32>,
+    inside: Inside,
 }
 
 pub(super) struct Call {
@@ -172,6 +182,11 @@ impl Call {
         if method == Method::Bye && is_of_bye {
             return self.handle_bye_response(desk, now, response.status());
         }
+        if let (Some(names), Some(dialog)) = (self.names(desk), self.dialog.as_mut())
+            && dialog.inside.handle_response(desk, now, &names, response)
+        {
+            return None;
+        }
         if method == Method::Cancel && branch == self.branch.as_bytes() {
             self.handle_cancel_response(desk, response.status());
         } else {
@@ -272,7 +287,9 @@ impl Call {
             ack: Vec::new(),
             bye_branch: format!("z9hG4bK{}", desk.name(CALLER_MARK)),
             remote_bye: None,
+            inside: Inside::new(true, 1, self.plan.acts),
         };
+        dialog.inside.begin(desk, now, self.number);
         dialog.ack = self.ack_for_2xx(desk, &dialog);
         desk.send(now, self.number, dialog.target, dialog.ack.clone());
         self.dialog = Some(dialog);
@@ -324,6 +341,15 @@ impl Call {
         clock: Clock,
     ) -> Option<Outcome> {
         let ids = [self.number, self.number];
+        if let Clock::Inside(clock) = clock {
+            if let (Stage::Up, Some(names)) = (self.stage, self.names(desk))
+                && let Some(dialog) = self.dialog.as_mut()
+                && dialog.inside.handle_alarm(desk, now, &names, clock)
+            {
+                self.hang_up(desk, now);
+            }
+            return None;
+        }
         match (clock, self.stage) {
             (Clock::Invite, Stage::Calling) => repeat(desk, now, ids, self.invite.as_mut(), clock),
             (Clock::CancelRepeat, Stage::Proceeding | Stage::Up | Stage::HangingUp) => {
@@ -366,6 +392,22 @@ impl Call {
             hung_up_by: self.hung_up_by,
             error: self.error.clone(),
         }
+    }
+
+    /// How the dialog is called, if there is one.
+    fn names(&self, desk: &Desk) -> Option<Names> {
+        let dialog = self.dialog.as_ref()?;
+        Some(Names {
+            number: self.number,
+            id: self.number,
+            from: self.from.clone(),
+            to: dialog.to.clone(),
+            call_id: self.call_id.clone().into_bytes(),
+            target_uri: dialog.target_uri.clone(),
+            target: dialog.target,
+            contact: self.contact(desk),
+            mark: CALLER_MARK,
+        })
     }
 
     fn tag(&self) -> &[u8] {

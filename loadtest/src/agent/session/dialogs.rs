@@ -48,8 +48,12 @@ impl Session {
         }
         desk.alarms.clear(id, Clock::Answer(place));
         desk.alarms.clear(id, Clock::GiveUp(place));
-        if let (Some(hang_up), false) = (hang_up, dialog.is_over) {
+        let is_over = dialog.is_over;
+        if let (Some(hang_up), false) = (hang_up, is_over) {
             desk.alarms.set(id, Clock::HangUp(place), now + hang_up);
+        }
+        if !is_over && self.behaviour.verdict != Verdict::AnswerTwice {
+            self.inside.begin(desk, now, id);
         }
     }
 
@@ -80,8 +84,10 @@ impl Session {
             }
             None => {}
         }
+        self.end_inside(desk, now, place);
         // With our own BYE on its way, the dialog waits for that one's answer.
-        if !dialog.is_over && dialog.bye.is_none() {
+        let is_up = |dialog: &mut Dialog| !dialog.is_over && dialog.bye.is_none();
+        if self.dialog(place).is_some_and(is_up) {
             desk.counts.hung_up_on += 1;
             self.end_dialog(desk, now, place);
         }
@@ -137,16 +143,35 @@ impl Session {
         }
         from.extend_from_slice(b";tag=");
         from.extend_from_slice(dialog.tag.as_bytes());
+        self.end_inside(desk, now, place);
+        // Only one of the dialogs has had requests of ours.
+        let cseq = if place == 0 {
+            self.inside.next_cseq()
+        } else {
+            1
+        };
+        let Some(dialog) = self.dialog(place) else {
+            return;
+        };
         text.common(
             &via(desk.transport, desk.local, &branch),
             [&from, &to, &call_id],
-            "1 BYE",
+            &format!("{cseq} BYE"),
         );
         let bye = desk.repeat(target, text.end(b""), desk.timers.t2);
         desk.first(now, ids, &bye, Clock::Bye(place));
         desk.alarms
             .set(ids[1], Clock::ByeGiveUp(place), now + desk.timers.t1_64());
         dialog.bye = Some((branch, bye));
+    }
+
+    /// Nothing goes on inside this dialog any more.
+    fn end_inside(&mut self, desk: &mut Desk, now: Instant, place: u8) {
+        if place == 0
+            && let Some(names) = self.names(desk)
+        {
+            self.inside.end(desk, now, &names);
+        }
     }
 
     pub(super) fn end_dialog(&mut self, desk: &mut Desk, now: Instant, place: u8) {

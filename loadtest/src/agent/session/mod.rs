@@ -4,6 +4,7 @@ mod dialogs;
 
 use super::behaviour::{Behaviour, Verdict};
 use super::context::{Context, Repeat, check_common};
+use super::inside::{self, Inside, Names};
 use super::received::{Received, after, show};
 use super::text::Echo;
 use super::{CALLER_MARK, PEER_MARK, sdp};
@@ -26,6 +27,8 @@ pub(super) enum Clock {
     GiveUp(u8),
     /// The script says to hang up.
     HangUp(u8),
+    /// Of what goes on inside the dialog.
+    Inside(inside::Clock),
     /// Repeat the refusal (timer G).
     Refusal,
     /// No ACK for the refusal (timer H).
@@ -34,6 +37,12 @@ pub(super) enum Clock {
     Ring,
     /// Answer or refuse.
     Verdict,
+}
+
+impl From<inside::Clock> for Clock {
+    fn from(clock: inside::Clock) -> Self {
+        Self::Inside(clock)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +87,8 @@ pub(super) struct Session {
     last_response: Vec<u8>,
     refusal: Option<Repeat>,
     dialogs: Vec<Dialog>,
+    /// What goes on inside the dialog of a call that was not forked.
+    inside: Inside,
 }
 
 type Desk = Context<Clock>;
@@ -121,6 +132,7 @@ impl Session {
             last_response: Vec::new(),
             refusal: None,
             dialogs: Vec::new(),
+            inside: Inside::new(false, 0, behaviour.acts),
         };
         session.open(desk, now);
         session
@@ -171,6 +183,9 @@ impl Session {
         if let Err(what) = check_common(message, CALLER_MARK) {
             desk.complain(Some(self.number), &what);
         }
+        if self.handle_inside(desk, now, message) {
+            return;
+        }
         match (message.is_request(), message.method()) {
             (true, Method::Ack) => self.handle_ack(desk, now, message),
             (true, Method::Bye) => self.handle_bye(desk, now, message),
@@ -192,6 +207,48 @@ impl Session {
                 &format!("a response to a {method} that was never sent"),
             ),
         }
+    }
+
+    /// Takes what belongs inside the dialog; whether it does.
+    fn handle_inside(&mut self, desk: &mut Desk, now: Instant, message: &Received<'_>) -> bool {
+        let Some(names) = self.names(desk) else {
+            return false;
+        };
+        if !message.is_request() {
+            return self.inside.handle_response(desk, now, &names, message);
+        }
+        if message.method() == Method::Cancel {
+            return self.inside.handle_cancel(desk, now, &names, message);
+        }
+        let is_ours = self.place(message.tag_of_to()) == Some(0)
+            && message.tag_of_from() == self.caller_tag();
+        let method = message.method();
+        let is_other = matches!(method, Method::Bye | Method::Options);
+        let is_first_ack = method == Method::Ack && message.cseq() == self.cseq;
+        let is_inside = !is_other && !is_first_ack;
+        if is_ours && is_inside {
+            self.inside.handle_request(desk, now, &names, message);
+        }
+        is_ours && is_inside
+    }
+
+    /// How the dialog of a call that was not forked is called.
+    fn names(&self, desk: &Desk) -> Option<Names> {
+        let dialog = self.dialogs.first()?;
+        let mut from = self.to.clone();
+        from.extend_from_slice(b";tag=");
+        from.extend_from_slice(dialog.tag.as_bytes());
+        Some(Names {
+            number: self.number,
+            id: self.id,
+            from,
+            to: self.from.clone(),
+            call_id: self.call_id.clone(),
+            target_uri: self.target_uri.clone(),
+            target: self.target,
+            contact: self.contact(desk),
+            mark: PEER_MARK,
+        })
     }
 
     fn handle_invite_again(&self, desk: &mut Desk, now: Instant, invite: &Received<'_>) {
@@ -318,6 +375,15 @@ impl Session {
             Clock::ByeGiveUp(place) => {
                 desk.complain(Some(self.number), "the BYE got no answer");
                 self.end_dialog(desk, now, place);
+            }
+            Clock::Inside(clock) => {
+                let is_up = self.dialogs.first().is_some_and(|dialog| !dialog.is_over);
+                if is_up
+                    && let Some(names) = self.names(desk)
+                    && self.inside.handle_alarm(desk, now, &names, clock)
+                {
+                    self.hang_up(desk, now, 0);
+                }
             }
             Clock::HangUp(place) => self.hang_up(desk, now, place),
             Clock::Forget | Clock::Ring | Clock::Verdict => {}
