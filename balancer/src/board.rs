@@ -151,6 +151,13 @@ impl Board {
         peer.is_none_or(|peer| peer.targets.is_empty())
     }
 
+    /// How long calls wait for a peer, and when they go on to the next.
+    #[must_use]
+    pub fn failover_of(&self, peer: &Peer) -> Failover {
+        self.pool_of(peer)
+            .map_or_else(Failover::default, |pool| pool.failover)
+    }
+
     /// The pool that a peer is in.
     pub(crate) fn pool_of(&self, peer: &Peer) -> Option<&Pool> {
         self.pools.get(usize::from(peer.pool))

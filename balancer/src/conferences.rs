@@ -300,6 +300,11 @@ impl Seat {
         }
     }
 
+    /// A seat for who is to take the place of this one, whatever the maximum.
+    pub(crate) fn beside(&self) -> Option<Self> {
+        Self::take(Arc::clone(&self.seating), u32::MAX).ok()
+    }
+
     /// The call was answered. The first one settles where the conference is.
     pub(crate) fn confirm(&mut self) -> Confirmation {
         if std::mem::replace(&mut self.is_given_up, false) {

@@ -3,6 +3,8 @@
 
 use crate::board::PeerId;
 use crate::conferences::{Confirmation, Seat};
+use crate::place::NoPlace;
+use crate::sessions::Seen;
 use crate::vitals::Vitals;
 use std::sync::Arc;
 
@@ -33,6 +35,27 @@ impl Permit {
         debug_assert!(self.seat.is_none(), "a call sits in one conference");
         self.seat = Some(seat);
         self
+    }
+
+    /// A second permit at the same peer, with a seat in the same conference: for a call that is to take
+    /// the place of this one. It has no other peer to go to, so that only the peer's own maximum binds
+    /// it.
+    ///
+    /// # Errors
+    /// The peer has no session left.
+    pub fn beside(&self, sessions_max: u32) -> Result<Self, NoPlace> {
+        let counts = &self.vitals.counts;
+        let has_room = |seen: Seen| seen.taken().saturating_add(self.sessions) <= sessions_max;
+        if !counts.take_if(self.sessions, has_room) {
+            return Err(NoPlace::NoCapacity);
+        }
+        let permit = Self::of(self.peer, &self.vitals, self.sessions);
+        match self.seat.as_ref().map(Seat::beside) {
+            None => Ok(permit),
+            Some(Some(seat)) => Ok(permit.with_seat(seat)),
+            // Nobody sits there any more: the call is none of the conference's.
+            Some(None) => Ok(permit),
+        }
     }
 
     /// The peer that the sessions are of.

@@ -102,9 +102,7 @@ impl Balancer {
             peer: peer.id,
             targets: Arc::clone(&peer.targets),
             permit,
-            failover: board
-                .pool_of(peer)
-                .map_or_else(Failover::default, |pool| pool.failover),
+            failover: board.failover_of(peer),
             reason,
             role,
         })

@@ -15,7 +15,7 @@ use crate::sip::b2bua::call::{Call, With};
 use crate::sip::b2bua::exchange::Exchanges;
 use crate::sip::b2bua::side::Side;
 use crate::sip::b2bua::{caller_leg, failover, peer_leg, request};
-use crate::sip::message::{HeaderName, Message};
+use crate::sip::message::{HeaderName, Message, Method};
 use crate::sip::options::Lookup;
 use crate::sip::token::{Kind, Mint};
 use crate::sip::transaction::client::{Clients, Event, Late, Matched, Purpose, TwoHundred};
@@ -97,16 +97,50 @@ impl Core {
         let worker = match named {
             Some(token) => token.worker,
             None if message.is_response() => return Owner::Here,
-            None => {
-                let hash = self.context.mint.hash(&[message.call_id()]);
-                u8::try_from(hash % u64::from(settings.workers)).expect("a remainder of a u8")
-            }
+            None => self
+                .worker_of_replaced(message)
+                .unwrap_or_else(|| self.worker_of_call_id(message)),
         };
         if worker == settings.worker || worker >= settings.workers {
             Owner::Here
         } else {
             Owner::Worker(worker)
         }
+    }
+
+    /// Whom a CANCEL goes to next that this worker has no INVITE for: an INVITE with Replaces is where
+    /// the call is that it names, and its CANCEL does not name that (RFC 3261 §9.1). It goes round once.
+    #[must_use]
+    pub fn next_owner(&self, source: &Hop, message: &Message<'_>) -> Option<u8> {
+        let settings = &self.context.settings;
+        let is_lost = settings.workers > 1
+            && message.is_request()
+            && message.method() == Method::Cancel
+            && message.fault().is_none()
+            && message.to_tag().is_none()
+            && settings.access.may_call(source);
+        if !is_lost {
+            return None;
+        }
+        let mint = &self.context.mint;
+        let indexes = [
+            key::of_invite(mint, message),
+            key::of_request(mint, message),
+        ];
+        if indexes
+            .into_iter()
+            .any(|index| self.servers.find(index).is_some())
+        {
+            return None;
+        }
+        let next = (settings.worker + 1) % settings.workers;
+        (next != self.worker_of_call_id(message)).then_some(next)
+    }
+
+    fn worker_of_call_id(&self, message: &Message<'_>) -> u8 {
+        let hash = self.context.mint.hash(&[message.call_id()]);
+        let workers = u64::from(self.context.settings.workers);
+        u8::try_from(hash % workers).expect("a remainder of a u8")
     }
 
     /// A message came.
@@ -225,6 +259,7 @@ impl Core {
                 let (at, _) = search.redirect.as_ref()?;
                 Some(*at)
             }),
+            replaced: call.replaced.as_deref().filter(|_| referred.is_none()).copied(),
         })
     }
 

@@ -28,7 +28,7 @@ pub mod wheel;
 pub use core::{Core, Owner};
 pub use hop::{ConnectionId, Hop, IdentityId, ListenerId, Transport};
 pub use output::{
-    Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Ticket, Transmit,
+    Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Replaced, Ticket, Transmit,
 };
 pub use record::{CallRecord, End};
 pub use seen::{CallSeen, CallState};

@@ -90,6 +90,17 @@ pub struct Question<'a> {
     /// The last peer sent the call here: the choice may be the peer at this address, if the call may go
     /// there, and no other.
     pub redirect: Option<SocketAddr>,
+    /// The call is to take the place of another one, at the peer of that and at no other (RFC 3891).
+    pub replaced: Option<Replaced>,
+}
+
+/// The call that an INVITE with Replaces names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The attempt that its peer accepted.
+    pub attempt: Attempt,
+    /// How that peer was reached.
+    pub hop: Hop,
 }
 
 /// The owner's answer to [`Output::Choose`].

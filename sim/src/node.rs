@@ -194,19 +194,22 @@ impl Node {
         };
         let framing = framing(transport);
         let worker = self.workers.get_mut(at).ok_or("no such worker")?;
-        let Some(owner) = worker.handle_message(now, source, bytes, framing) else {
-            return Ok(at);
-        };
-        let owner = usize::from(owner);
-        if owner == at {
-            return Err(format!("worker {at} hands a message over to itself"));
+        let mut next = worker.handle_message(now, source, bytes, framing);
+        let mut at = at;
+        for _ in 0..=self.workers.len() {
+            let Some(owner) = next.map(usize::from) else {
+                return Ok(at);
+            };
+            if owner == at {
+                return Err(format!("worker {at} hands a message over to itself"));
+            }
+            let worker = self.workers.get_mut(owner).ok_or_else(|| {
+                format!("a message is handed over to worker {owner}, which is not")
+            })?;
+            next = worker.handle_handover(now, source, bytes, framing);
+            at = owner;
         }
-        let worker = self
-            .workers
-            .get_mut(owner)
-            .ok_or_else(|| format!("a message is handed over to worker {owner}, which is not"))?;
-        worker.handle_handover(now, source, bytes, framing);
-        Ok(owner)
+        Err("a message goes round for ever".into())
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant, worker: usize) {

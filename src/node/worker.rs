@@ -4,15 +4,15 @@
 use super::permits::Permits;
 use super::record::Records;
 use super::{alias, health};
-use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId, Placement};
+use balancer::{Balancer, Change, Confirmation, Failover, NoPlace, PeerId, Placement};
 use signaling::access::ZoneId;
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
 use signaling::slots::Key;
 use signaling::{
-    Attempt, Choice, Core, Hop, Outcome, Output, Owner, Probe, Refusal, Settings, Statuses, Ticket,
-    Transmit, Transport,
+    Attempt, Choice, Core, Hop, Outcome, Output, Owner, Probe, Refusal, Replaced, Settings,
+    Statuses, Ticket, Transmit, Transport,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -88,19 +88,30 @@ impl Worker {
         framing: Framing,
     ) -> Option<u8> {
         let message = self.index.read(bytes, framing);
-        match self.core.owner(&message) {
+        let owner = match self.core.owner(&message) {
             Owner::Worker(worker) => Some(worker),
-            Owner::Here => {
-                self.core.handle_message(now, source, &message);
-                None
-            }
+            Owner::Here => self.core.next_owner(&source, &message),
+        };
+        if owner.is_none() {
+            self.core.handle_message(now, source, &message);
         }
+        owner
     }
 
-    /// A message that another worker handed over.
-    pub fn handle_handover(&mut self, now: Instant, source: Hop, bytes: &[u8], framing: Framing) {
+    /// A message that another worker handed over. `Some(worker)`: it is to go on to that one.
+    pub fn handle_handover(
+        &mut self,
+        now: Instant,
+        source: Hop,
+        bytes: &[u8],
+        framing: Framing,
+    ) -> Option<u8> {
         let message = self.index.read(bytes, framing);
-        self.core.handle_message(now, source, &message);
+        let owner = self.core.next_owner(&source, &message);
+        if owner.is_none() {
+            self.core.handle_message(now, source, &message);
+        }
+        owner
     }
 
     /// The head of a stream's message that cannot be read to its end: it is answered before the
@@ -255,6 +266,10 @@ impl Worker {
         let Some(question) = self.core.question(attempt.call) else {
             return;
         };
+        if let Some(replaced) = question.replaced {
+            let choice = self.take_place(attempt, replaced);
+            return self.core.handle_choice(now, attempt, choice);
+        }
         let source = question.source;
         alias::write(question.request_uri, &mut self.alias);
         self.tried.clear();
@@ -305,6 +320,28 @@ impl Worker {
             attempts_max: failover.tries_max,
             next_on: Statuses::of_words(failover.next_on.words()),
         }
+    }
+
+    /// The place beside the call that this one is to take the place of: at its peer, whatever was
+    /// dialled.
+    fn take_place(&mut self, attempt: Attempt, replaced: Replaced) -> Result<Choice, Refusal> {
+        let permit = self.permits.of(replaced.attempt);
+        let permit = permit.ok_or(Refusal::NoPeerInService)?;
+        let board = self.balancer.board();
+        let peer = board.peer(permit.peer());
+        let sessions_max = peer.map_or(u32::MAX, |peer| peer.settings.sessions_max);
+        let failover = peer.map_or_else(Failover::default, |peer| board.failover_of(peer));
+        let permit = permit.beside(sessions_max).map_err(refusal)?;
+        let peer = permit.peer().number();
+        self.permits.hold(attempt, permit);
+        Ok(Choice {
+            peer,
+            transport: replaced.hop.transport,
+            remote: replaced.hop.remote,
+            patience: failover.first_response_timeout,
+            attempts_max: 1,
+            next_on: Statuses::default(),
+        })
     }
 
     /// What came of an attempt: the balancer hears of the peer, and gets back what is over.

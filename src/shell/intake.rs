@@ -63,9 +63,20 @@ impl Intake {
     /// A message from one of this worker's sockets.
     pub(super) fn message(&mut self, now: Instant, source: Hop, bytes: &[u8], framing: Framing) {
         self.messages += 1;
-        let Some(owner) = self.worker.handle_message(now, source, bytes, framing) else {
-            return;
-        };
+        if let Some(owner) = self.worker.handle_message(now, source, bytes, framing) {
+            self.pass_on(owner, source, bytes, framing);
+        }
+    }
+
+    /// A message that another worker's socket got.
+    pub(super) fn parcel(&mut self, now: Instant, source: Hop, bytes: &[u8], framing: Framing) {
+        self.messages += 1;
+        if let Some(owner) = self.worker.handle_handover(now, source, bytes, framing) {
+            self.pass_on(owner, source, bytes, framing);
+        }
+    }
+
+    fn pass_on(&mut self, owner: u8, source: Hop, bytes: &[u8], framing: Framing) {
         self.counters.handed_over.add(1);
         let bytes = self.copy_for(owner, bytes);
         let parcel = Parcel::Message {
@@ -78,12 +89,6 @@ impl Intake {
             Framing::Datagram => self.drop_if_full(owner, parcel),
             Framing::Stream => self.hand_over_or_wait(owner, parcel),
         };
-    }
-
-    /// A message that another worker's socket got.
-    pub(super) fn parcel(&mut self, now: Instant, source: Hop, bytes: &[u8], framing: Framing) {
-        self.messages += 1;
-        self.worker.handle_handover(now, source, bytes, framing);
     }
 
     /// A message of ours goes out on a connection that another worker has. Gives back who sent it if its ring is full.

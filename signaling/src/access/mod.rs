@@ -266,6 +266,16 @@ impl Access {
         }
     }
 
+    /// Whether calls are taken from the other side of a hop.
+    #[must_use]
+    pub fn may_call(&self, hop: &Hop) -> bool {
+        match self.source(hop) {
+            Source::Anybody | Source::Zone(_) => true,
+            Source::Peer => false,
+            Source::Stranger => self.strangers == Strangers::Allow,
+        }
+    }
+
     /// Who somebody is that proved to have these names: the first of the zones' names that is one of
     /// them.
     #[must_use]

@@ -270,7 +270,7 @@ impl Core {
         if self.servers.has_origin(origin) || self.is_loop(message) {
             return Err(Cause::LoopDetected);
         }
-        let replaces = self.translated_replaces(message)?;
+        let replaces = self.translated_replaces(&source, message)?;
         let server = self
             .servers
             .open(&mut self.context, now, message, (source, reply), index)
@@ -297,7 +297,7 @@ impl Core {
             .ok_or(Cause::Overloaded)?;
         if let Some(call) = self.calls.get_mut(call) {
             call.sessions.hear_invite(message, policy);
-            call.replaced = replaced;
+            call.replaced = replaced.map(Box::new);
         }
         self.servers.set_call(server, call, origin);
         self.context.counters.calls_begun.add_one();

@@ -619,7 +619,8 @@ impl Stage {
             .map(|((side, _), peer)| (peer, side.address()))
             .filter(|(peer, _)| !question.tried.contains(peer))
             .find(|(_, address)| {
-                let at = question.redirect.map(|at| at.to_string());
+                let replaced = question.replaced.map(|replaced| replaced.hop.remote);
+                let at = replaced.or(question.redirect).map(|at| at.to_string());
                 at.is_none_or(|at| at == **address)
             });
         let choice = next

@@ -15,6 +15,7 @@ use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::outbox::Span;
+use crate::output::Replaced;
 use crate::pool::Buffer;
 use crate::record::End;
 use crate::sip::dialog::Dialog;
@@ -46,8 +47,8 @@ pub(crate) struct Call {
     pub(crate) transfer: Option<Box<Transfer>>,
     /// Whether there was one.
     pub(crate) was_referred: bool,
-    /// The call whose peer this one is for: its INVITE replaces a dialog there.
-    pub(crate) replaced: Option<Key>,
+    /// The call whose place this one takes.
+    pub(crate) replaced: Option<Box<Replaced>>,
     /// The zone of the source, when the call began.
     pub(crate) zone: Option<ZoneId>,
     /// From the first choice on; released with the offer.

@@ -189,7 +189,8 @@ impl Core {
         let policy = call.way(from.other()).zone(&self.context.settings);
         let refer = policy.and_then(|zone| zone.refer);
         let refer = refer.unwrap_or(self.context.settings.refer);
-        if method == Method::Refer && refer == ReferMode::Refuse {
+        let is_unknown = || self.refers_to_unknown(message);
+        if method == Method::Refer && (refer == ReferMode::Refuse || is_unknown()) {
             return Err(Cause::Declined);
         }
         if extensions::asks_too_much(message, policy.filter(|_| from == Side::Caller)) {

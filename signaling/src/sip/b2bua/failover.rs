@@ -174,12 +174,6 @@ impl Core {
             connection: None,
             identity: None,
         };
-        // RFC 3891: the dialog that is replaced is at one peer, and at no other.
-        let call = self.calls.get(attempt.call);
-        let replaced = call
-            .and_then(|call| call.replaced)
-            .and_then(|replaced| self.calls.get(replaced)?.peer.hop);
-        let hop = replaced.unwrap_or(hop);
         let tag = self.context.attempt_token(Kind::PeerLeg, attempt);
         let call_id = self.context.attempt_token(Kind::CallId, attempt);
         let call = self.calls.get_mut(attempt.call).ok_or(Cause::NoDialog)?;

@@ -4,9 +4,10 @@
 //! other leg, as the one there knows them. A dialog that is none of ours keeps its name in a
 //! Refer-To, which is about third parties; an INVITE that replaces it gets 481.
 
-use super::side::Side;
+use super::side::{Side, Stage};
 use crate::core::Core;
 use crate::hop::Hop;
+use crate::output::Replaced;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{
     HeaderName, Message, Method, ReferTo, Replaces, TargetDialog, percent_decoded,
@@ -27,11 +28,12 @@ pub(crate) struct Refer {
 }
 
 impl Core {
-    /// Replaces of a new INVITE, for the peer of the call that it names, and that call.
+    /// Replaces of a new INVITE, for the peer of the call that it names, and that call (RFC 3891 §3).
     pub(crate) fn translated_replaces(
         &self,
+        source: &Hop,
         message: &Message<'_>,
-    ) -> Result<Option<(Key, Vec<u8>)>, Cause> {
+    ) -> Result<Option<(Replaced, Vec<u8>)>, Cause> {
         let Some(value) = message.header(HeaderName::Replaces) else {
             return Ok(None);
         };
@@ -40,17 +42,55 @@ impl Core {
         let replaces = Replaces::parse(value).map_err(|_| Cause::NoDialog)?;
         let named = (replaces.call_id, replaces.to_tag, replaces.from_tag);
         let (key, side) = self.dialog_named(named).ok_or(Cause::NoDialog)?;
-        let other = self
-            .calls
-            .get(key)
-            .and_then(|call| call.dialog(side.other()));
+        let call = self.calls.get(key).ok_or(Cause::NoDialog)?;
+        // Behind the dialog of a peer is a caller, and nobody is called there.
+        let (Side::Caller, Some(hop)) = (side, call.peer.hop) else {
+            return Err(Cause::NoDialog);
+        };
+        // Only who could end the dialog may take it over (docs/decisions/0018-replaces.md).
+        if !call.is_from_caller(&self.context.settings.access, source) {
+            self.context.counters.refused_foreign_source.add_one();
+            return Err(Cause::Forbidden);
+        }
+        // What is over already is declined.
+        if [Side::Caller, Side::Peer]
+            .map(|side| call.stage(side))
+            .contains(&Stage::Over)
+        {
+            return Err(Cause::Declined);
+        }
+        let replaced = Replaced {
+            attempt: call.peer.progress.current(key),
+            hop,
+        };
         let mut line = b"Replaces: ".to_vec();
-        write_name(&mut line, other.ok_or(Cause::NoDialog)?);
+        write_name(&mut line, call.dialog(Side::Peer).ok_or(Cause::NoDialog)?);
         if replaces.early_only {
             line.extend_from_slice(b";early-only");
         }
         line.extend_from_slice(b"\r\n");
-        Ok(Some((key, line)))
+        Ok(Some((replaced, line)))
+    }
+
+    /// The worker that has the dialog which a new INVITE replaces.
+    pub(crate) fn worker_of_replaced(&self, message: &Message<'_>) -> Option<u8> {
+        let value = message.header(HeaderName::Replaces)?;
+        let replaces = Replaces::parse(value).ok()?;
+        Some(self.leg_of(replaces.to_tag)?.worker)
+    }
+
+    /// Whether a REFER names a dialog of this node that cannot be translated: it is over, or another
+    /// worker has it. It would mean nothing on the other leg (TRUNK.md section 5 rule 6).
+    pub(crate) fn refers_to_unknown(&self, message: &Message<'_>) -> bool {
+        let is_unknown = |value| {
+            let refer_to = ReferTo::parse(value).ok()?;
+            let text: Vec<u8> = percent_decoded(refer_to.replaces()?).collect();
+            let replaces = Replaces::parse(&text).ok()?;
+            self.leg_of(replaces.to_tag)?;
+            Some(self.translated_refer_to(value).is_none())
+        };
+        let refer_to = message.header(HeaderName::ReferTo);
+        refer_to.and_then(is_unknown).unwrap_or(false)
     }
 
     /// The lines of a request inside a dialog that name dialogs or numbers of this leg, written for
@@ -135,6 +175,9 @@ impl Core {
         (call_id, our_tag, their_tag): (&[u8], &[u8], &[u8]),
     ) -> Option<(Key, Side)> {
         let token = self.leg_of(our_tag)?;
+        if token.worker != self.context.settings.worker {
+            return None;
+        }
         let call = self.calls.get(token.key)?;
         let side = call.side_named(token.kind, call_id)?;
         let dialog = call.dialog(side)?;
