@@ -1,6 +1,6 @@
 //! What all workers share: the board, the conferences, and the ways to tell of peers.
 
-use crate::board::{Board, PeerId, PeerState};
+use crate::board::{Board, Peer, PeerId, PeerState};
 use crate::conferences::{ConferenceFigures, Directory};
 use crate::health::{Event, Health};
 use crate::leases::Leases;
@@ -10,6 +10,7 @@ use crate::report::{Cause, Outcome, Reported};
 use crate::settings::{Operator, Settings, Target};
 use arc_swap::{ArcSwap, Guard};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Where calls go; shared by all workers.
@@ -19,6 +20,7 @@ pub struct Balancer {
     pub(crate) directory: Arc<Directory>,
     pub(crate) leases: Leases,
     epoch: Epoch,
+    deaths: AtomicU64,
     /// From which jitter follows.
     pub(crate) seed: u64,
 }
@@ -44,6 +46,7 @@ impl Balancer {
             directory: Arc::new(Directory::new(seed)),
             leases: Leases::new(seed),
             epoch: Epoch::new(now),
+            deaths: AtomicU64::new(0),
             seed,
         };
         balancer.spread_probes(0);
@@ -114,8 +117,28 @@ impl Balancer {
         if before != after {
             self.reschedule(peer, event, (before, after), now, &board.rules);
         }
+        if after.is_dead(&board.rules) && !before.is_dead(&board.rules) {
+            // Relaxed, as below: who sees the count late looks again soon.
+            self.deaths.fetch_add(1, Ordering::Relaxed);
+        }
         let (from, to) = (PeerState::of(before, now), PeerState::of(after, now));
         (from != to).then_some(Change { from, to })
+    }
+
+    /// How often a peer was found dead: Failed, and not answering probes either. Who waits for peers looks
+    /// from time to time whether this has grown, and then asks [`Balancer::dead`].
+    #[must_use]
+    pub fn deaths(&self) -> u64 {
+        self.deaths.load(Ordering::Relaxed)
+    }
+
+    /// The peers that are dead now.
+    #[must_use]
+    pub fn dead(&self) -> Vec<PeerId> {
+        let board = self.board_now();
+        let is_dead = |peer: &&Peer| peer.vitals.health().is_dead(&board.rules);
+        let dead = board.peers().iter().filter(is_dead);
+        dead.map(|peer| peer.id).collect()
     }
 
     /// Tells what a peer says of itself.

@@ -55,6 +55,8 @@ pub(crate) enum Event {
     Soft,
 }
 
+/// So many bad probes of a Failed peer, one after another, confirm that it is gone.
+const DEAD_AFTER: u8 = 2;
 /// A time that does not come.
 const NEVER: u64 = (1 << TIME_BITS) - 1;
 const TIME_BITS: u32 = 44;
@@ -120,6 +122,15 @@ impl Health {
             State::Active => true,
             State::Checking => false,
             State::Failed | State::Paused => now >= self.until,
+        }
+    }
+
+    /// Whether probes have confirmed that a Failed peer is gone: one call that was not answered is a
+    /// reason to send no more, but none to end those that it may still answer.
+    pub(crate) const fn is_dead(self, rules: &Rules) -> bool {
+        match self.state {
+            State::Failed => rules.probe && self.doublings >= DEAD_AFTER,
+            State::Active | State::Checking | State::Paused => false,
         }
     }
 

@@ -259,7 +259,11 @@ impl Core {
                 let (at, _) = search.redirect.as_ref()?;
                 Some(*at)
             }),
-            replaced: call.replaced.as_deref().filter(|_| referred.is_none()).copied(),
+            replaced: call
+                .replaced
+                .as_deref()
+                .filter(|_| referred.is_none())
+                .copied(),
         })
     }
 

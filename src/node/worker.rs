@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// lease or of a report.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// How often a worker with calls looks whether a peer was found dead.
+const DEATH_LOOK: Duration = Duration::from_millis(500);
+
 /// A peer's state changed through what this worker reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerChange {
@@ -45,6 +48,9 @@ pub struct Worker {
     probes: bool,
     /// When the first worker looks again what is due; none at the others.
     look_at: Option<Instant>,
+    /// How many deaths of peers were dealt with, and when to look for more: while calls live.
+    deaths: u64,
+    dead_look_at: Option<Instant>,
     /// How peers are probed that are reached as their callers came.
     ways: BTreeMap<PeerId, Transport>,
     changes: VecDeque<PeerChange>,
@@ -70,6 +76,8 @@ impl Worker {
             alias: Vec::new(),
             tried: Vec::new(),
             probes,
+            deaths: 0,
+            dead_look_at: None,
             look_at: None,
             ways: BTreeMap::new(),
             changes: VecDeque::new(),
@@ -133,6 +141,20 @@ impl Worker {
         if self.look_at.is_some_and(|at| at <= now) {
             self.look(now);
         }
+        if self.dead_look_at.is_some_and(|at| at <= now) {
+            self.leave_dead_peers(now);
+            self.dead_look_at = (self.core.calls() > 0).then_some(now + DEATH_LOOK);
+        }
+    }
+
+    /// Calls that wait for a peer which was found dead, by whichever worker, wait no longer.
+    fn leave_dead_peers(&mut self, now: Instant) {
+        let deaths = self.balancer.deaths();
+        if std::mem::replace(&mut self.deaths, deaths) != deaths {
+            for peer in self.balancer.dead() {
+                self.core.handle_peer_failed(now, peer.number());
+            }
+        }
     }
 
     /// The oldest message that is taken in now has waited so long; `has_lost`: others were dropped before they could be.
@@ -149,7 +171,7 @@ impl Worker {
     /// When [`Worker::handle_timeout`] is wanted.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.core.poll_timeout(), self.look_at]
+        [self.core.poll_timeout(), self.look_at, self.dead_look_at]
             .into_iter()
             .flatten()
             .min()
@@ -263,6 +285,7 @@ impl Worker {
     }
 
     fn choose(&mut self, now: Instant, attempt: Attempt) {
+        self.dead_look_at.get_or_insert(now + DEATH_LOOK);
         let Some(question) = self.core.question(attempt.call) else {
             return;
         };

@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a world that breaks fails its test"
 )]
 
@@ -82,7 +83,7 @@ impl World {
                 exchanges_max: 100,
                 exchanges_per_call_max: 8,
                 session: signaling::SessionTimes::default(),
-                refuses_refer: false,
+                refer: signaling::ReferMode::Forward,
                 listeners: vec![Listener {
                     transport: Transport::Udp,
                     local: NODE.parse().unwrap(),
@@ -278,4 +279,11 @@ pub(crate) fn to_tag(text: &str) -> String {
     let mut index = Index::new(Limits::default());
     let message = index.read(text.as_bytes(), Framing::Datagram);
     String::from_utf8_lossy(message.to_tag().unwrap_or_default()).into_owned()
+}
+
+/// The Call-ID of a message.
+pub(crate) fn call_id(text: &str) -> String {
+    let mut index = Index::new(Limits::default());
+    let message = index.read(text.as_bytes(), Framing::Datagram);
+    String::from_utf8_lossy(message.call_id()).into_owned()
 }

@@ -178,3 +178,22 @@ fn back_off_never_wraps() {
         assert_eq!(rules.back_off(doublings), 9_000);
     }
 }
+
+#[test]
+fn probes_confirm_that_a_failed_peer_is_dead() {
+    use Event::{Hard, ProbeBad, ProbeGood};
+    let rules = rules();
+    let silent = run(fresh(), &rules, &[(0, Hard), (1_000, ProbeBad)]);
+    assert!(!silent.is_dead(&rules), "a network may lose two messages");
+    let dead = run(silent, &rules, &[(3_000, ProbeBad)]);
+    assert!(dead.is_dead(&rules));
+    assert!(!run(dead, &rules, &[(5_000, ProbeGood)]).is_dead(&rules));
+    let unprobed = Rules::new(&HealthSettings {
+        probe: false,
+        ..HealthSettings::default()
+    });
+    assert!(
+        !dead.under(5_000, &unprobed).is_dead(&unprobed),
+        "nobody asks it"
+    );
+}

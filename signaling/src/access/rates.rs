@@ -154,6 +154,24 @@ impl Meter {
 
     /// Takes one token of this source; `false` when there is none.
     pub(crate) fn take(&mut self, mint: &Mint, now: Instant, source: IpAddr, act: Act) -> bool {
+        self.bucket(mint, now, source, act)
+            .is_none_or(|(bucket, rate, at)| bucket.take(rate, at))
+    }
+
+    /// Whether this source has a token left; takes none.
+    pub(crate) fn has(&mut self, mint: &Mint, now: Instant, source: IpAddr, act: Act) -> bool {
+        self.bucket(mint, now, source, act)
+            .is_none_or(|(bucket, rate, at)| { *bucket }.take(rate, at))
+    }
+
+    /// The bucket of this source, its rate, and the time; `None` where there is no limit.
+    fn bucket(
+        &mut self,
+        mint: &Mint,
+        now: Instant,
+        source: IpAddr,
+        act: Act,
+    ) -> Option<(&mut Bucket, Rate, u32)> {
         let rate = match act {
             Act::Guess => self.rates.guesses,
             Act::Invite => self.rates.invites,
@@ -161,15 +179,13 @@ impl Meter {
             Act::Request => self.rates.requests,
         };
         if rate.per_second == 0 {
-            return true;
+            return None;
         }
         let key = mint.hash(&[&octets(source), &[act as u8]]).max(1);
         let elapsed = now.saturating_duration_since(self.base).as_millis();
         let at = u32::try_from(elapsed & u128::from(u32::MAX)).unwrap_or(0);
         let index = usize::try_from(key >> 32).unwrap_or(0) & (self.sets.len() - 1);
-        let Some(Set(ways)) = self.sets.get_mut(index) else {
-            return true;
-        };
+        let Set(ways) = self.sets.get_mut(index)?;
         let place = place(ways, key, at);
         if place.key != key {
             *place = Place {
@@ -177,7 +193,7 @@ impl Meter {
                 bucket: Bucket::full(rate, at),
             };
         }
-        place.bucket.take(rate, at)
+        Some((&mut place.bucket, rate, at))
     }
 }
 

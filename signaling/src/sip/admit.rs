@@ -2,7 +2,7 @@
 //! of it (TRUNK.md section 5 rule 11, RELIABILITY.md sections 1 and 2).
 
 use super::auth::Credence;
-use super::message::{Message, Method};
+use super::message::{HeaderName, Message, Method};
 use super::reject::{self, Cause};
 use crate::access::rates::Act;
 use crate::access::{Excess, Source, Strangers, ZoneId};
@@ -87,15 +87,20 @@ impl Context {
             return true;
         };
         let address = source.remote.ip();
+        // Who has guessed too often is not told of a right guess either.
+        if message.header(HeaderName::Authorization).is_some()
+            && !self.meter.has(&self.mint, now, address, Act::Guess)
+        {
+            self.counters.refused_credentials.add_one();
+            return false;
+        }
         let is_stale = match realm.judge(&mut self.nonces, now, message) {
             Credence::Good => return true,
             Credence::Stale => true,
             Credence::Absent => false,
             Credence::Wrong => {
                 self.counters.refused_credentials.add_one();
-                if !self.meter.take(&self.mint, now, address, Act::Guess) {
-                    return false;
-                }
+                self.meter.take(&self.mint, now, address, Act::Guess);
                 false
             }
         };

@@ -15,7 +15,7 @@ use super::reject::{self, Cause};
 use super::token::{self, Kind, Token};
 use super::transaction::key;
 use super::transaction::server::Opened;
-use crate::access::{Zone, ZoneId};
+use crate::access::{Source, Zone, ZoneId};
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::output::{ATTEMPTS_MAX, Attempt, Output};
@@ -77,9 +77,11 @@ impl Core {
 
     fn refuse_malformed(&mut self, now: Instant, source: Hop, message: &Message<'_>, fault: Fault) {
         // §17: an ACK is never answered; and who may not call is not told why it cannot be read.
+        // A peer that is in no zone is none of those: what it sends belongs to a call.
         let method = message.method();
+        let is_peer = self.context.settings.access.source(&source) == Source::Peer;
         let is_answered = method != Method::Ack
-            && matches!(self.context.admit(now, &source, method), Verdict::Admit(_));
+            && (is_peer || matches!(self.context.admit(now, &source, method), Verdict::Admit(_)));
         if is_answered {
             reject::answer_stateless(&mut self.context, message, source, Cause::Malformed(fault));
         } else {
@@ -93,6 +95,10 @@ impl Core {
             .find(key::of_invite(&self.context.mint, message))
             && !self.servers.is_accepted(server)
         {
+            // Of a refusal: from the side that was refused, whoever else may know the branch.
+            if !self.is_from_side_of(source, server) {
+                return;
+            }
             self.servers.handle_ack(&mut self.context, now, server);
             return;
         }

@@ -210,6 +210,9 @@ fn access(text: &str) -> Access {
     if has("two INVITEs at once") {
         rates.invites = limited(1, 2);
     }
+    if has("one wrong guess") {
+        rates.guesses = limited(1, 1);
+    }
     if has("beyond it is dropped") {
         rates.excess = Excess::Drop;
     }
@@ -430,6 +433,12 @@ impl Stage {
             ["unreachable", side] => {
                 self.unreachable(Side::of(side).ok_or("no such side")?)?;
             }
+            // The owner finds a peer dead.
+            ["dead", side] => {
+                let side = Side::of(side).ok_or("no such side")?;
+                self.core.handle_peer_failed(self.now, side as u32 - 1);
+                self.drain_outputs();
+            }
             ["quiet"] => self.check_quiet()?,
             ["lines", side, name] => self.lines(side, None, name)?,
             ["lines", side, kind, name] => self.lines(side, Some(&kind.replace('~', " ")), name)?,
@@ -443,7 +452,12 @@ impl Stage {
             }
             ["peer-host", what, details @ ..] => {
                 let bytes = self.caller_sends(what, details)?;
-                self.hear("192.0.2.9:5066", &bytes);
+                if details.contains(&"broken") {
+                    let broken = text(&bytes).replace("CSeq: ", "CSeq: x");
+                    self.hear("192.0.2.9:5066", broken.as_bytes());
+                } else {
+                    self.hear("192.0.2.9:5066", &bytes);
+                }
             }
             // Somebody else in the zone of the caller.
             ["neighbour", what, details @ ..] => {

@@ -13,6 +13,7 @@ use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 use crate::slots::Key;
 use crate::statuses::Statuses;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// How far the attempts of a call have come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,8 +34,14 @@ pub(crate) struct Progress {
     pub(crate) is_silent: bool,
     /// A provisional with a To tag came: the peer works on the call, and it goes to no other.
     pub(crate) is_early: bool,
-    /// The peer's challenge was answered: the INVITE is one number further.
+    /// The peer's challenge was answered.
     pub(crate) is_authenticated: bool,
+    /// The least session interval that the peer asked for with 422, or 0.
+    pub(crate) min_se: u32,
+    /// How often the INVITE was sent once more, each time one number further.
+    pub(crate) again: u8,
+    /// How long the first answer may take.
+    pub(crate) patience: Duration,
     /// Why the next attempt is wanted.
     pub(crate) why: Why,
 }
@@ -70,7 +77,7 @@ impl Progress {
 
     /// The CSeq number of the INVITE.
     pub(crate) fn invite_cseq(&self) -> u32 {
-        INVITE_CSEQ + u32::from(self.is_authenticated)
+        INVITE_CSEQ + u32::from(self.again)
     }
 
     /// Whether another attempt may begin.
@@ -86,6 +93,7 @@ impl Progress {
             most: choice.attempts_max.min(ATTEMPTS_MAX),
             peer: choice.peer,
             is_open: true,
+            patience: choice.patience,
             ..Self::default()
         };
     }

@@ -251,7 +251,8 @@ impl Core {
         call.peer.state = next;
         self.end_exchanges_if_over(now, key);
         if next == peer_leg::State::Ended
-            || (next == peer_leg::State::Idle && input != peer_leg::Input::Superseded)
+            || (next == peer_leg::State::Idle
+                && !matches!(input, peer_leg::Input::Dead | peer_leg::Input::Superseded))
         {
             self.close_attempt(key);
         }
@@ -416,6 +417,9 @@ impl Core {
     fn relay_success(&mut self, now: Instant, key: Key, with: With<'_>) {
         let span = self.relay(now, key, with);
         self.release_offer(key);
+        if span.is_none() {
+            return self.success_unsaid(now, key);
+        }
         self.start_caller_session(now, key, with.message);
         let timers = self.context.settings.timers;
         let Some(call) = self.calls.get_mut(key) else {
@@ -429,6 +433,15 @@ impl Core {
         call.caller.interval = timers.t1;
         call.caller.gives_up_at = Some(now + timers.t1_64());
         call.caller.alarm = Some(self.context.wheel.arm(now + timers.t1, Alarm::Caller(key)));
+    }
+
+    /// The 2xx could not be passed on, and the caller has heard 500: the peer is hung up.
+    fn success_unsaid(&mut self, now: Instant, key: Key) {
+        if let Some(call) = self.calls.get_mut(key) {
+            call.caller.state = caller_leg::State::Ended;
+            call.caller.answered = None;
+        }
+        self.peer_input(now, key, peer_leg::Input::CallerHangup, With::default());
     }
 
     /// The caller leg's timer: repeat the 2xx, or give up.

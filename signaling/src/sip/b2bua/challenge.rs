@@ -5,16 +5,13 @@
 //! where there is an account, and written once more from what was sent: a new branch, the next
 //! number, the credentials.
 
-use super::call::With;
-use super::offer::PeerNames;
-use super::peer_leg;
 use super::side::Side;
 use crate::core::Core;
 use crate::settings::Settings;
 use crate::sip::dialog::target::write_peer_uri;
 use crate::sip::dialog::write_via;
 use crate::sip::message::{Message, Method, Writer};
-use crate::sip::token::{Kind, Text};
+use crate::sip::token::Text;
 use crate::sip::transaction::client::{Challenged, Purpose};
 use crate::slots::Key;
 use std::sync::Arc;
@@ -24,7 +21,7 @@ use std::time::Instant;
 const URI_MAX: usize = 1024;
 
 impl Core {
-    /// Answers the challenge of the peer, once for each attempt; `false`: it is not for us.
+    /// Answers the challenge of the peer, once for each INVITE; `false`: it is not for us.
     pub(crate) fn answer_challenge(
         &mut self,
         now: Instant,
@@ -35,13 +32,7 @@ impl Core {
         let Some(call) = self.calls.get(key) else {
             return false;
         };
-        let is_waiting = matches!(
-            call.peer.state,
-            peer_leg::State::Calling | peer_leg::State::Proceeding
-        );
-        let progress = call.peer.progress;
-        let (true, false, Some(hop)) = (is_waiting, progress.is_authenticated, call.peer.hop)
-        else {
+        let (false, Some(hop)) = (call.peer.progress.is_authenticated, call.peer.hop) else {
             return false;
         };
         let Some((account, answerable)) = settings.access.answerable(&hop, message) else {
@@ -58,37 +49,18 @@ impl Core {
             return false;
         };
         let cnonce = self.context.ack_branch();
-        let attempt = progress.current(key);
-        let tag = self.context.attempt_token(Kind::PeerLeg, attempt);
-        let call_id = self.context.attempt_token(Kind::CallId, attempt);
-        let offer = &call.offer;
         // What is quoted stands in the refusal or in the configuration.
-        let room = offer.room() + message.bytes().len() + URI_MAX;
-        let client = self.clients.send(
-            &mut self.context,
-            now,
-            (Purpose::Invite(attempt), hop),
-            room,
-            |writer, branch| {
-                let names = PeerNames {
-                    branch: *branch,
-                    tag,
-                    call_id,
-                    redirect,
-                };
-                offer.write_authenticated(&settings, writer, &hop, &names, |writer| {
-                    account.write(writer, &answerable, (b"INVITE", uri), &cnonce);
-                });
-            },
-        );
-        let Some(client) = client else { return false };
-        if let Some(call) = self.calls.get_mut(key) {
-            call.peer.client = Some(client);
-            call.peer.progress.is_authenticated = true;
+        let quoted = message.bytes().len() + URI_MAX;
+        let is_sent = self.invite_again(now, key, quoted, |writer| {
+            account.write(writer, &answerable, (b"INVITE", uri), &cnonce);
+        });
+        if is_sent {
+            if let Some(call) = self.calls.get_mut(key) {
+                call.peer.progress.is_authenticated = true;
+            }
+            self.context.counters.challenges_answered.add_one();
         }
-        self.context.counters.challenges_answered.add_one();
-        self.peer_input(now, key, peer_leg::Input::Challenged, With::default());
-        true
+        is_sent
     }
 
     /// Answers the challenge to a request inside a dialog, once for each; `false`: it is not for us.

@@ -19,6 +19,7 @@ use crate::sip::message::{HeaderName, Message, RetryAfter};
 use crate::sip::reject::Cause;
 use crate::sip::token::Kind;
 use crate::sip::transaction::client::Purpose;
+use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 use crate::slots::Key;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -199,8 +200,11 @@ impl Core {
                             branch: *branch,
                             tag,
                             call_id,
+                            cseq: INVITE_CSEQ,
+                            min_se: 0,
                             redirect,
                         },
+                        |_| {},
                     );
                 },
             )
@@ -210,7 +214,7 @@ impl Core {
 
     /// The peer refused: the next one is asked for, or the caller hears it.
     pub(crate) fn refused(&mut self, now: Instant, key: Key, message: &Message<'_>) {
-        if self.answer_challenge(now, key, message) {
+        if self.answer_challenge(now, key, message) || self.lengthen_session(now, key, message) {
             return;
         }
         self.report_if_open(key, answered(message));

@@ -102,6 +102,8 @@ fn passes_in_answer(line: &Line<'_>, status: u16) -> bool {
     rule(line.name) == Rule::Pass
         || (line.name == HeaderName::Contact && (300..400).contains(&status))
         || (line.name == HeaderName::Rseq && (101..200).contains(&status))
+        // RFC 4028 §6: a 422 must say what would do.
+        || (line.name == HeaderName::MinSe && status == 422)
 }
 
 /// In the ACK of a 2xx, or a BYE: only what describes the body and who sent it.
@@ -198,10 +200,15 @@ pub(crate) fn write_allow(writer: &mut Writer<'_>, message: &Message<'_>, zone: 
     writer.put(b"Allow: ");
     // These are answered here, whatever the other side does.
     writer.put(b"INVITE, ACK, CANCEL, BYE, OPTIONS");
+    // Each once, however often it is said: the line has a room.
+    let mut written = 0_u32;
     for name in message.values(HeaderName::Allow) {
         let method = Method::from_bytes(name);
         let is_stripped = method == Method::Update && strips_update(zone);
-        if method != Method::Invite && is_carried(method) && !is_stripped {
+        let bit = 1 << method as u32;
+        let is_new = method != Method::Invite && written & bit == 0;
+        if is_new && is_carried(method) && !is_stripped {
+            written |= bit;
             writer.put(b", ");
             writer.put(name);
         }

@@ -5,11 +5,13 @@
 //! across, [`transfer`] joins a leg with another target, [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
 //! or written, only carried.
 
+mod again;
 pub(crate) mod answer;
 pub(crate) mod attempt;
 pub(crate) mod call;
 pub mod caller_leg;
 mod challenge;
+mod dead;
 pub(crate) mod early;
 pub(crate) mod exchange;
 pub(crate) mod extensions;

@@ -11,7 +11,6 @@ use crate::settings::Settings;
 use crate::sip::dialog::{is_focus, target, write_contact, write_via};
 use crate::sip::message::{HeaderName, Message, Writer};
 use crate::sip::token::Text;
-use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 
 /// The parts of [`Offer::buffer`], in their order; each ends where the next one starts.
 #[derive(Clone, Copy)]
@@ -126,35 +125,13 @@ impl Offer {
         self.buffer.as_slice().len() + self.part(Part::RequestUri).len() + ADDED_MAX
     }
 
-    /// Writes the INVITE of the peer leg.
+    /// Writes the INVITE of the peer leg, with the credentials that the peer asked for.
     pub(crate) fn write(
         &self,
         settings: &Settings,
         writer: &mut Writer<'_>,
         hop: &Hop,
         names: &PeerNames<'_>,
-    ) {
-        self.write_numbered(settings, writer, hop, (names, INVITE_CSEQ), |_| {});
-    }
-
-    /// Writes it once more, with the credentials that the peer asked for.
-    pub(crate) fn write_authenticated(
-        &self,
-        settings: &Settings,
-        writer: &mut Writer<'_>,
-        hop: &Hop,
-        names: &PeerNames<'_>,
-        credentials: impl FnOnce(&mut Writer<'_>),
-    ) {
-        self.write_numbered(settings, writer, hop, (names, INVITE_CSEQ + 1), credentials);
-    }
-
-    fn write_numbered(
-        &self,
-        settings: &Settings,
-        writer: &mut Writer<'_>,
-        hop: &Hop,
-        (names, cseq): (&PeerNames<'_>, u32),
         credentials: impl FnOnce(&mut Writer<'_>),
     ) {
         writer.put(b"INVITE ");
@@ -174,11 +151,12 @@ impl Offer {
         writer.put(b"\r\nCall-ID: ");
         writer.put(&names.call_id);
         writer.put(b"\r\nCSeq: ");
-        writer.number(cseq);
+        writer.number(names.cseq);
         writer.put(b" INVITE\r\n");
         write_contact(settings, writer, hop, (&names.tag, self.is_focus));
         credentials(writer);
-        let times = settings.session;
+        let mut times = settings.session;
+        times.min_se = times.min_se.max(names.min_se);
         session_timer::write_wish(writer, times, (times.expires, None));
         writer.put(self.part(Part::Lines));
         writer.body(self.part(Part::Body));
@@ -209,6 +187,9 @@ pub(crate) struct PeerNames<'a> {
     pub(crate) branch: Text,
     pub(crate) tag: Text,
     pub(crate) call_id: Text,
+    pub(crate) cseq: u32,
+    /// The least session interval that the peer asked for, or 0.
+    pub(crate) min_se: u32,
     /// The URI that another peer sent the call to, instead of the one that was dialled.
     pub(crate) redirect: Option<&'a [u8]>,
 }

@@ -37,8 +37,12 @@ pub enum Input {
     CallerAck,
     /// The caller leg is over.
     CallerHangup,
-    /// It asked who we are, and the INVITE was sent once more with the answer.
+    /// It asked who we are, or for a longer session, and the INVITE was sent once more with that.
     Challenged,
+    /// It is known to be dead, and nothing binds the call to it.
+    Dead,
+    /// It is known to be dead, and the caller has heard it ring.
+    DeadWhileRinging,
     /// 300 to 699, and the next peer may be tried.
     Declined,
     /// 300 to 699 that is the caller's answer.
@@ -125,6 +129,15 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         (State::Calling | State::Proceeding, Input::Declined | Input::NoAnswer) => {
             (State::Idle, &[StopWaiting, AskNext])
         }
+        // The peer is cancelled by the book all the same: it may live, and only not be heard.
+        (State::Proceeding, Input::Dead) => (
+            State::Idle,
+            &[SendCancel, StopWaiting, GiveUpInvite, AskNext],
+        ),
+        (State::Proceeding, Input::DeadWhileRinging) => {
+            (State::Cancelling, &[SendCancel, TellNoAnswer])
+        }
+        (State::Calling, Input::Dead | Input::DeadWhileRinging) => (State::Calling, &[AskNext]),
         // What was said before the challenge was not said to the INVITE that counts now.
         (State::Calling | State::Proceeding, Input::Challenged) => (State::Calling, &[]),
         // Until there is another peer, this one may still answer (TRUNK.md section 4).
@@ -180,6 +193,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             Input::ByeDone
             | Input::CallerAck
             | Input::Challenged
+            | Input::Dead
+            | Input::DeadWhileRinging
             | Input::Declined
             | Input::Failure
             | Input::Provisional
@@ -202,6 +217,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::CallerAck
             | Input::CallerHangup
             | Input::Challenged
+            | Input::Dead
+            | Input::DeadWhileRinging
             | Input::Declined
             | Input::Invited
             | Input::SuccessAgain
@@ -211,6 +228,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             State::Answered,
             Input::ByeDone
             | Input::Challenged
+            | Input::Dead
+            | Input::DeadWhileRinging
             | Input::Declined
             | Input::Failure
             | Input::Invited
@@ -227,6 +246,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             Input::ByeDone
             | Input::CallerAck
             | Input::Challenged
+            | Input::Dead
+            | Input::DeadWhileRinging
             | Input::Declined
             | Input::Failure
             | Input::Invited
@@ -242,6 +263,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             Input::CallerAck
             | Input::CallerHangup
             | Input::Challenged
+            | Input::Dead
+            | Input::DeadWhileRinging
             | Input::Declined
             | Input::Failure
             | Input::Invited

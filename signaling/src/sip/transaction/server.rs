@@ -7,6 +7,7 @@ use crate::hop::{Hop, ListenerId};
 use crate::outbox::Span;
 use crate::pool::Buffer;
 use crate::sip::message::{Message, Writer};
+use crate::sip::token::Kind;
 use crate::slots::{Key, Slots};
 use crate::wheel::TimerHandle;
 use std::collections::HashMap;
@@ -50,6 +51,8 @@ pub(crate) enum Opened {
 
 /// Room for a status line and whatever a short answer adds to the head.
 const SHORT_ANSWER: usize = 320;
+/// What is said where the answer cannot be.
+const TOO_LARGE: u16 = 500;
 
 pub(crate) struct Servers {
     slots: Slots<Server>,
@@ -260,7 +263,7 @@ impl Servers {
     }
 
     /// Sends an answer: `write` gets the head to repeat. The span is returned for a user that
-    /// repeats a 2xx itself.
+    /// repeats a 2xx itself; `None`: it was not sent, and in the place of a final one went 500.
     pub(crate) fn respond(
         &mut self,
         context: &mut Context,
@@ -276,12 +279,33 @@ impl Servers {
             return None;
         }
         let head = &server.head;
-        let transmit = context.send(
-            server.hop,
-            None,
-            head.room() + SHORT_ANSWER + room,
-            |writer| write(writer, head),
-        )?;
+        let room = head.room() + SHORT_ANSWER + room;
+        let sent = context.send(server.hop, None, room, |writer| write(writer, head));
+        if let Some(transmit) = sent {
+            self.said(context, now, (key, status), transmit.span);
+            return Some(transmit.span);
+        }
+        // An answer that outgrows its room: whoever asked is not left without a final one.
+        let tag = context.token(Kind::Stateless, key);
+        let room = head.room() + SHORT_ANSWER;
+        let short = |writer: &mut Writer<'_>| {
+            writer.status_line(TOO_LARGE, b"Server Internal Error");
+            head.write(writer, Some(&tag));
+            writer.body(b"");
+        };
+        if status >= 200
+            && let Some(transmit) = context.send(server.hop, None, room, short)
+        {
+            self.said(context, now, (key, TOO_LARGE), transmit.span);
+        }
+        None
+    }
+
+    /// An answer was sent: the transaction goes on from there.
+    fn said(&mut self, context: &mut Context, now: Instant, (key, status): (Key, u16), span: Span) {
+        let Some(server) = self.slots.get_mut(key) else {
+            return;
+        };
         let is_2xx = (200..300).contains(&status);
         let is_final = status >= 200;
         let (repeats, reliable) = match server.machine {
@@ -289,7 +313,7 @@ impl Servers {
             Machine::Other(_) => (true, server.hop.transport.is_reliable()),
         };
         if repeats && !reliable {
-            let kept = context.pool.copy(context.outbox.bytes(transmit.span));
+            let kept = context.pool.copy(context.outbox.bytes(span));
             context
                 .pool
                 .put(std::mem::replace(&mut server.response, kept));
@@ -322,7 +346,6 @@ impl Servers {
                 self.step_other(context, now, key, input);
             }
         }
-        Some(transmit.span)
     }
 
     /// Drops a transaction that gets no answer at all (RFC 4320 §4.2).

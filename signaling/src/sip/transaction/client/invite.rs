@@ -11,6 +11,9 @@ use crate::sip::token::Kind;
 use crate::slots::Key;
 use std::time::Instant;
 
+/// How often an INVITE is sent once more at most: challenged, for a longer session, challenged again.
+const AGAIN_MAX: u32 = 3;
+
 /// Which 2xx of an INVITE this is (§13.2.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TwoHundred {
@@ -198,8 +201,9 @@ pub(super) fn is_answer_to(context: &Context, purpose: Purpose, message: &Messag
         return true;
     };
     let tag = context.attempt_token(Kind::PeerLeg, attempt);
-    // The second number is that of an INVITE with credentials; the branch says which of the two.
-    (INVITE_CSEQ..=INVITE_CSEQ + 1).contains(&message.cseq())
+    // The higher numbers are those of INVITEs that were sent once more, with credentials or for a
+    // longer session; the branch says which of them.
+    (INVITE_CSEQ..=INVITE_CSEQ + AGAIN_MAX).contains(&message.cseq())
         && message.call_id() == context.attempt_token(Kind::CallId, attempt)
         && message
             .from_tag()

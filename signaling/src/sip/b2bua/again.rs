@@ -1,0 +1,107 @@
+//! The INVITE of an attempt once more to the same peer, because its refusal says how to ask.
+//!
+//! [`super::challenge`] sends it with credentials. A 422 (RFC 4028 §7.3) is answered with the interval
+//! that the peer asks for: each leg has a session timer of its own, so that the caller need not know.
+
+use super::call::With;
+use super::offer::PeerNames;
+use super::peer_leg;
+use crate::core::Core;
+use crate::sip::message::{HeaderName, Message, MinSe, Writer};
+use crate::sip::token::Kind;
+use crate::sip::transaction::client::Purpose;
+use crate::slots::Key;
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Core {
+    /// Asks the peer once more, for a session as long as its 422 wants it, once for each attempt.
+    pub(crate) fn lengthen_session(
+        &mut self,
+        now: Instant,
+        key: Key,
+        message: &Message<'_>,
+    ) -> bool {
+        if message.status() != 422 {
+            return false;
+        }
+        let min_se = message.header(HeaderName::MinSe).map(MinSe::parse);
+        let offered = self.context.settings.session.expires;
+        let Some(call) = self.calls.get_mut(key) else {
+            return false;
+        };
+        let progress = &mut call.peer.progress;
+        let (Some(Ok(min_se)), 0) = (min_se, progress.min_se) else {
+            return false;
+        };
+        // It was offered no less already: asking again would change nothing.
+        if min_se.seconds <= offered {
+            return false;
+        }
+        progress.min_se = min_se.seconds;
+        let is_sent = self.invite_again(now, key, 0, |_| {});
+        if is_sent && let Some(call) = self.calls.get_mut(key) {
+            // The new INVITE has no credentials yet.
+            call.peer.progress.is_authenticated = false;
+        }
+        is_sent
+    }
+
+    /// Sends the INVITE of the attempt once more, one number further, as long as the peer leg waits
+    /// for its answer.
+    pub(crate) fn invite_again(
+        &mut self,
+        now: Instant,
+        key: Key,
+        room: usize,
+        credentials: impl FnOnce(&mut Writer<'_>),
+    ) -> bool {
+        let settings = Arc::clone(&self.context.settings);
+        let Some(call) = self.calls.get(key) else {
+            return false;
+        };
+        let is_waiting = matches!(
+            call.peer.state,
+            peer_leg::State::Calling | peer_leg::State::Proceeding
+        );
+        let mut progress = call.peer.progress;
+        let (true, Some(hop)) = (is_waiting, call.peer.hop) else {
+            return false;
+        };
+        progress.again += 1;
+        let attempt = progress.current(key);
+        let tag = self.context.attempt_token(Kind::PeerLeg, attempt);
+        let call_id = self.context.attempt_token(Kind::CallId, attempt);
+        let search = call.search.as_ref();
+        let redirect = search.and_then(|search| search.sent_to.as_deref());
+        let offer = &call.offer;
+        let room = offer.room() + redirect.map_or(0, <[u8]>::len) + room;
+        let client = self.clients.send(
+            &mut self.context,
+            now,
+            (Purpose::Invite(attempt), hop),
+            room,
+            |writer, branch| {
+                let names = PeerNames {
+                    branch: *branch,
+                    tag,
+                    call_id,
+                    cseq: progress.invite_cseq(),
+                    min_se: progress.min_se,
+                    redirect,
+                };
+                offer.write(&settings, writer, &hop, &names, credentials);
+            },
+        );
+        let Some(client) = client else { return false };
+        // It has as long for its first answer as the INVITE before it.
+        progress.is_silent = false;
+        if let Some(call) = self.calls.get_mut(key) {
+            call.peer.client = Some(client);
+            call.peer.progress = progress;
+        }
+        self.peer_input(now, key, peer_leg::Input::Challenged, With::default());
+        self.wait_for_peer(key, now + progress.patience);
+        true
+    }
+}
