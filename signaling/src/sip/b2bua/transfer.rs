@@ -32,7 +32,7 @@ pub(crate) const ADDED_MAX: usize = 1024;
 pub(crate) enum State {
     /// The owner is asked for a peer.
     Asked,
-    /// The INVITE was sent and nothing came back.
+    /// There is a peer, and nothing came back from it.
     Calling,
     /// A provisional came.
     Proceeding,
@@ -189,6 +189,9 @@ impl Core {
                 return self.transfer_failed(now, key, Cause::from(refusal).status().0);
             }
         };
+        if let Some(transfer) = self.transfer_mut(key) {
+            transfer.state = State::Calling;
+        }
         let settings = &self.context.settings;
         let Some(listener) = settings.listener_for(choice.transport, &choice.remote) else {
             self.context.report(attempt, Outcome::Unreachable);
@@ -207,6 +210,7 @@ impl Core {
     /// Calls the target at once: it is the other end of a call of ours, and nobody else will do.
     pub(crate) fn call_directly(&mut self, now: Instant, key: Key, hop: Hop) {
         if let Some(transfer) = self.transfer_mut(key) {
+            transfer.state = State::Calling;
             transfer.is_owned = false;
             transfer.is_direct = true;
         }
@@ -243,7 +247,6 @@ impl Core {
             return self.transfer_failed(now, key, 503);
         };
         if let Some(transfer) = self.transfer_mut(key) {
-            transfer.state = State::Calling;
             transfer.client = Some(client);
             transfer.hop = Some(hop);
         }
