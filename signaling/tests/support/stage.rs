@@ -85,11 +85,16 @@ pub(crate) fn play(name: &str, text: &str) -> String {
 
 /// Plays a call in which everybody does anything at any time; what was played, and what was wrong.
 pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
+    let account = if seed.is_multiple_of(5) {
+        "an account at the peer"
+    } else {
+        ""
+    };
     let mut stage = Stage::new(
         seed.is_multiple_of(4),
         100,
         (
-            access(""),
+            access(account),
             overload(""),
             refer(if seed.is_multiple_of(3) {
                 "a REFER ends here"
@@ -143,7 +148,7 @@ fn pick(words: &[&str], turn: usize) -> String {
 }
 
 /// What happens in a riot.
-const DEEDS: [&str; 53] = [
+const DEEDS: [&str; 57] = [
     "caller ACK",
     "caller ACK re-INVITE",
     "caller ACK re-INVITE answer",
@@ -190,6 +195,10 @@ const DEEDS: [&str; 53] = [
     "peer 183 answer Require:~100rel RSeq:~1",
     "peer 200",
     "peer 200",
+    "peer 401 WWW-Authenticate:~Digest~realm=\"bridges\",nonce=\"n\"",
+    "peer 401 to BYE WWW-Authenticate:~Digest~realm=\"bridges\",nonce=\"n\"",
+    "peer 401 to INFO WWW-Authenticate:~Digest~realm=\"bridges\",nonce=\"n\"",
+    "peer 401 to UPDATE WWW-Authenticate:~Digest~realm=\"bridges\",nonce=\"n\"",
     "peer 481",
     "peer 500",
     "peer 200 to BYE",
