@@ -123,6 +123,19 @@ pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
         let answers = ["", " Session-Expires:~600;refresher=uac", " Allow:~UPDATE"];
         let answer = pick(&answers, below(3));
         script.extend([format!("peer 200{answer}"), "caller ACK".into()]);
+        // A REFER that ends here would seldom come to its end by itself.
+        if seed.is_multiple_of(3) && below(3) > 0 {
+            let (refers, stays) = if below(2) == 0 {
+                ("peer", "caller")
+            } else {
+                ("caller", "peer")
+            };
+            script.push(format!("{refers} REFER Refer-To:~<sip:else@example.com>"));
+            script.extend((0..below(3)).map(|_| pick(&DEEDS, below(DEEDS.len()))));
+            script.push("peer2 200".into());
+            script.extend((0..below(2)).map(|_| pick(&DEEDS, below(DEEDS.len()))));
+            script.push(format!("{stays} 200"));
+        }
     }
     for _ in 0..10 + below(40) {
         script.push(pick(&DEEDS, below(DEEDS.len())));
