@@ -1,7 +1,7 @@
 //! The back-to-back user agent (TRUNK.md): one call is a caller leg and a peer leg.
 //!
 //! [`caller_leg`] and [`peer_leg`] are the two machines, [`call`] carries their actions out,
-//! [`failover`] goes from one peer to the next, [`exchange`] carries requests inside the dialogs
+//! [`failover`] goes from one peer to the next, [`carry`] carries requests inside the dialogs
 //! across, [`transfer`] joins a leg with another target, [`request`] and [`answer`] write the messages, [`headers`] says what passes. SDP is never read
 //! or written, only carried.
 
@@ -10,6 +10,7 @@ pub(crate) mod answer;
 pub(crate) mod attempt;
 pub(crate) mod call;
 pub mod caller_leg;
+mod carry;
 mod challenge;
 mod dead;
 pub(crate) mod early;
