@@ -45,6 +45,22 @@ fn every_ladder_is_as_it_was_reviewed() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whoever speaks of a ladder means one.
+#[test]
+fn each_number_stands_once() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ladders");
+    let names = fs::read_dir(&folder).unwrap().map(|entry| {
+        let name = entry.unwrap().file_name();
+        let name = name.to_string_lossy().into_owned();
+        name.split('-').next().unwrap_or_default().to_owned()
+    });
+    let mut numbers: Vec<_> = names.collect();
+    numbers.sort();
+    let all = numbers.len();
+    numbers.dedup();
+    assert_eq!(numbers.len(), all, "two ladders have one number");
+}
+
 #[test]
 fn a_wrong_ladder_is_noticed() {
     let script = "caller INVITE\n    nothing like this ever passed\n";
