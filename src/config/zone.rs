@@ -317,6 +317,7 @@ fn read_prefix(
 #[cfg(test)]
 mod tests {
     use crate::config::Config;
+    use signaling::ReferMode;
     use signaling::access::Strangers;
 
     fn read(zones: &str) -> Result<Config, Vec<String>> {
@@ -347,6 +348,23 @@ mod tests {
         assert_eq!(vcs.from[1].to_string(), "2001:db8::1/128");
         assert_eq!(config.sip.unknown_sources, Strangers::Refuse);
         assert!(read("").unwrap().zones.is_empty());
+    }
+
+    #[test]
+    fn a_zone_may_say_what_becomes_of_refer_and_update() {
+        let config = read(
+            "[[zone]]\nname = \"a\"\nfrom = [\"192.0.2.1\"]\nrefer = \"terminate\"\nstrip_update = true\n\
+             [[zone]]\nname = \"b\"\nfrom = [\"192.0.2.2\"]",
+        )
+        .unwrap();
+        let [a, b] = config.zones.as_slice() else {
+            panic!("{:?}", config.zones);
+        };
+        assert_eq!(
+            (a.refer, a.strips_update),
+            (Some(ReferMode::Terminate), true)
+        );
+        assert_eq!((b.refer, b.strips_update), (None, false));
     }
 
     #[test]

@@ -250,6 +250,7 @@ fn access(text: &str) -> Access {
     }
     zone.trusts_identity = !has("trusts nobody");
     zone.strips_update = has("keeps UPDATE out");
+    zone.refer = has("its zone refuses a REFER").then_some(ReferMode::Refuse);
     let strangers = if has("strangers are dropped") {
         Strangers::Drop
     } else if has("strangers are welcome") {
