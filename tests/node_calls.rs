@@ -86,3 +86,85 @@ fn a_peer_without_a_session_left_takes_no_call_in_the_place_of_another() {
     world.expect(CALLER, "SIP/2.0 480");
     assert_eq!(world.in_use(), [1]);
 }
+
+/// One peer at two addresses, and another one.
+fn two_addresses() -> balancer::Settings {
+    balancer::Settings {
+        peers: vec![peer("a", &PEERS[..2], 9), peer("b", &PEERS[2..], 2)],
+        ..balancer::Settings::default()
+    }
+}
+
+#[test]
+fn the_other_address_of_a_peer_comes_before_the_next_peer() {
+    let mut world = World::new(1, &two_addresses());
+    world.hear(CALLER, &invite("one", "meet", ""));
+    let first = world.expect(PEERS[0], "INVITE ");
+    world.fail(&first);
+    let second = world.expect(PEERS[1], "INVITE ");
+    assert_eq!(world.in_use(), [1, 0], "one session, whichever the address");
+    world.hear(PEERS[1], &answer(&second.text, "200 OK"));
+    world.expect(CALLER, "SIP/2.0 200");
+    assert_eq!(world.state("a"), "Active");
+    // The next call begins where the last one was answered.
+    world.hear(CALLER, &invite("two", "meet", ""));
+    world.expect(PEERS[1], "INVITE ");
+    assert_eq!(world.in_use(), [2, 0]);
+}
+
+#[test]
+fn a_silent_address_keeps_no_session_of_its_own() {
+    let mut world = World::new(1, &two_addresses());
+    world.hear(CALLER, &invite("one", "meet", ""));
+    world.expect(PEERS[0], "INVITE ");
+    world.wait(Duration::from_millis(2_100));
+    let second = world.expect(PEERS[1], "INVITE ");
+    assert_eq!(world.in_use(), [1, 0]);
+    world.hear(PEERS[1], &answer(&second.text, "486 Busy Here"));
+    let third = world.expect(PEERS[2], "INVITE ");
+    assert_eq!(world.in_use(), [0, 1]);
+    world.hear(PEERS[2], &answer(&third.text, "200 OK"));
+    world.expect(CALLER, "SIP/2.0 200");
+}
+
+#[test]
+fn a_peer_whose_addresses_all_fail_has_failed() {
+    let mut world = World::new(1, &two_addresses());
+    world.hear(CALLER, &invite("one", "meet", ""));
+    let first = world.expect(PEERS[0], "INVITE ");
+    world.fail(&first);
+    let second = world.expect(PEERS[1], "INVITE ");
+    assert_eq!(world.state("a"), "Active");
+    world.fail(&second);
+    assert_eq!(world.state("a"), "Failed");
+    let third = world.expect(PEERS[2], "INVITE ");
+    assert_eq!(world.in_use(), [0, 1]);
+    world.fail(&third);
+    world.expect(CALLER, "SIP/2.0 504");
+    assert_eq!(world.in_use(), [0, 0]);
+}
+
+#[test]
+fn a_caller_who_leaves_between_two_addresses_leaves_nothing_behind() {
+    let mut world = World::new(1, &two_addresses());
+    world.hear(CALLER, &invite("one", "meet", ""));
+    world.wait(Duration::from_millis(2_100));
+    world.hear(CALLER, &request("CANCEL", "one", "", ""));
+    world.wait(Duration::from_secs(100));
+    assert_eq!(world.in_use(), [0, 0]);
+    assert_eq!(world.workers[0].occupancy(), [0; 7]);
+}
+
+#[test]
+fn probes_go_to_the_address_that_answers() {
+    let mut world = World::new(1, &two_addresses());
+    for _ in 0..30 {
+        world.wait(Duration::from_secs(1));
+        for sent in std::mem::take(&mut world.sent) {
+            if sent.text.starts_with("OPTIONS ") && sent.to.to_string() != PEERS[0] {
+                world.hear(&sent.to.to_string(), &answer(&sent.text, "200 OK"));
+            }
+        }
+    }
+    assert_eq!(world.state("a"), "Active");
+}

@@ -1,18 +1,19 @@
 //! One worker: its SIP core asks for peers, the balancer answers, and only messages to send come
 //! out.
 
+use super::addresses::Addresses;
 use super::permits::Permits;
 use super::record::Records;
 use super::{alias, health};
-use balancer::{Balancer, Change, Confirmation, Failover, NoPlace, PeerId, Placement};
+use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId};
 use signaling::access::ZoneId;
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
 use signaling::slots::Key;
 use signaling::{
-    Attempt, Choice, Core, Hop, Outcome, Output, Owner, Probe, Refusal, Replaced, Settings,
-    Statuses, Ticket, Transmit, Transport,
+    Attempt, Core, Hop, Outcome, Output, Owner, Probe, Refusal, Settings, Ticket, Transmit,
+    Transport,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -43,7 +44,7 @@ pub struct Worker {
     pub(super) permits: Permits,
     /// What was dialled, and the peers that were tried, for the question under way.
     alias: Vec<u8>,
-    tried: Vec<PeerId>,
+    pub(super) tried: Vec<PeerId>,
     /// Whether this worker is the one that probes.
     probes: bool,
     /// When the first worker looks again what is due; none at the others.
@@ -51,8 +52,11 @@ pub struct Worker {
     /// How many deaths of peers were dealt with, and when to look for more: while calls live.
     deaths: u64,
     dead_look_at: Option<Instant>,
+    pub(super) addresses: Addresses,
+    /// Where each peer with several addresses was probed last.
+    pub(super) probed_at: BTreeMap<PeerId, SocketAddr>,
     /// How peers are probed that are reached as their callers came.
-    ways: BTreeMap<PeerId, Transport>,
+    pub(super) ways: BTreeMap<PeerId, Transport>,
     changes: VecDeque<PeerChange>,
     pub(super) records: Records,
 }
@@ -79,6 +83,8 @@ impl Worker {
             deaths: 0,
             dead_look_at: None,
             look_at: None,
+            addresses: Addresses::default(),
+            probed_at: BTreeMap::new(),
             ways: BTreeMap::new(),
             changes: VecDeque::new(),
             records: Records::default(),
@@ -191,7 +197,11 @@ impl Worker {
     /// The next message to send; questions of the core are answered on the way.
     pub fn poll_output(&mut self, now: Instant) -> Option<Transmit> {
         loop {
-            match self.core.poll_output()? {
+            let Some(output) = self.core.poll_output() else {
+                self.permits.give_back_left();
+                return None;
+            };
+            match output {
                 Output::Send(transmit) => return Some(transmit),
                 Output::Attempted(attempt, outcome) => self.attempted(now, attempt, outcome),
                 Output::Choose(attempt) => self.choose(now, attempt),
@@ -294,6 +304,13 @@ impl Worker {
             return self.core.handle_choice(now, attempt, choice);
         }
         let source = question.source;
+        // Other peers than this one come after all addresses of the last.
+        if let Some(choice) = self.next_address(attempt, source.transport) {
+            return self.core.handle_choice(now, attempt, Ok(choice));
+        }
+        let Some(question) = self.core.question(attempt.call) else {
+            return;
+        };
         alias::write(question.request_uri, &mut self.alias);
         self.tried.clear();
         let tried = question.tried.iter().copied().map(PeerId::of_number);
@@ -317,60 +334,23 @@ impl Worker {
         };
         self.records.asked(attempt, &request, &self.balancer);
         let choice = match self.balancer.place(&request) {
-            Ok(placement) => Ok(self.take(attempt, placement, source.transport)),
+            Ok(placement) => Ok(self.take(now, attempt, placement, source.transport)),
             Err(why) => Err(refusal(why)),
         };
         self.core.handle_choice(now, attempt, choice);
     }
 
-    /// Keeps the permit of a placement; what is left of it is the choice.
-    fn take(&mut self, attempt: Attempt, placement: Placement, same: Transport) -> Choice {
-        let (peer, failover) = (placement.peer, placement.failover);
-        let target = placement.targets.first().copied();
-        let target = target.expect("a peer without an address is not chosen");
-        if target.transport == balancer::Transport::Same && self.ways.get(&peer) != Some(&same) {
-            self.ways.insert(peer, same);
-        }
-        let permit = placement.permit;
-        let chosen = (&*self.balancer, peer);
-        self.records.chose(attempt, chosen, || permit.conference());
-        self.permits.hold(attempt, permit);
-        Choice {
-            peer: peer.number(),
-            transport: transport(target.transport).unwrap_or(same),
-            remote: target.remote,
-            patience: failover.first_response_timeout,
-            attempts_max: failover.tries_max,
-            next_on: Statuses::of_words(failover.next_on.words()),
-        }
-    }
-
-    /// The place beside the call that this one is to take the place of: at its peer, whatever was
-    /// dialled.
-    fn take_place(&mut self, attempt: Attempt, replaced: Replaced) -> Result<Choice, Refusal> {
-        let permit = self.permits.of(replaced.attempt);
-        let permit = permit.ok_or(Refusal::NoPeerInService)?;
-        let board = self.balancer.board();
-        let peer = board.peer(permit.peer());
-        let sessions_max = peer.map_or(u32::MAX, |peer| peer.settings.sessions_max);
-        let failover = peer.map_or_else(Failover::default, |peer| board.failover_of(peer));
-        let permit = permit.beside(sessions_max).map_err(refusal)?;
-        let peer = permit.peer().number();
-        self.permits.hold(attempt, permit);
-        Ok(Choice {
-            peer,
-            transport: replaced.hop.transport,
-            remote: replaced.hop.remote,
-            patience: failover.first_response_timeout,
-            attempts_max: 1,
-            next_on: Statuses::default(),
-        })
-    }
-
     /// What came of an attempt: the balancer hears of the peer, and gets back what is over.
     fn attempted(&mut self, now: Instant, attempt: Attempt, outcome: Outcome) {
+        debug_assert!(
+            self.permits.is_open(attempt),
+            "an attempt that is not over is known"
+        );
+        if outcome == Outcome::Over {
+            return self.permits.release(attempt);
+        }
+        // One that left its permit to the next address was told of already.
         let Some(permit) = self.permits.of(attempt) else {
-            debug_assert!(false, "an attempt that is not over has a permit");
             return;
         };
         let peer = permit.peer();
@@ -382,8 +362,8 @@ impl Worker {
             // the first, is sent away to dial again.
             self.core.hang_up_call(now, attempt.call);
         }
-        if outcome == Outcome::Over {
-            self.permits.release(attempt);
+        if self.is_of_address(now, (attempt, peer), outcome) {
+            return;
         }
         if let Some(report) = health::of_attempt(outcome) {
             self.report(now, peer, report);
@@ -411,9 +391,13 @@ impl Worker {
 
     fn probe(&mut self, now: Instant) {
         while let Some(probe) = self.balancer.poll_probe(now) {
-            let Some(target) = probe.targets.first() else {
+            let start = self.addresses.start(now, probe.peer, &probe.targets);
+            let Some(target) = probe.targets.get(start) else {
                 continue;
             };
+            if probe.targets.len() > 1 {
+                self.probed_at.insert(probe.peer, target.remote);
+            }
             let way = || self.ways.get(&probe.peer).copied();
             let transport = transport(target.transport)
                 .or_else(way)
@@ -432,6 +416,9 @@ impl Worker {
     }
 
     fn probed(&mut self, now: Instant, peer: PeerId, outcome: Outcome) {
+        if self.has_other_addresses(now, peer, outcome) {
+            return;
+        }
         for report in health::of_probe(outcome).into_iter().flatten() {
             self.report(now, peer, report);
         }
@@ -478,7 +465,7 @@ impl Worker {
 }
 
 /// How a peer is reached; `None`: as its caller came.
-fn transport(transport: balancer::Transport) -> Option<Transport> {
+pub(super) fn transport(transport: balancer::Transport) -> Option<Transport> {
     match transport {
         balancer::Transport::Same => None,
         balancer::Transport::Tcp => Some(Transport::Tcp),
@@ -494,7 +481,7 @@ fn zone_name(settings: &Settings, zone: Option<ZoneId>) -> &str {
 }
 
 /// Why there is no peer, as the door says it.
-fn refusal(why: NoPlace) -> Refusal {
+pub(super) fn refusal(why: NoPlace) -> Refusal {
     match why {
         NoPlace::AliasUnknown => Refusal::AliasUnknown,
         NoPlace::CallerNotAllowed => Refusal::CallerNotAllowed,

@@ -190,6 +190,13 @@ impl World {
         self.collect();
     }
 
+    /// The state of a peer, as operators read it.
+    pub(crate) fn state(&self, name: &str) -> &'static str {
+        let figures = self.balancer.figures(self.now);
+        let peer = figures.iter().find(|peer| peer.name == name).unwrap();
+        peer.state.as_str()
+    }
+
     /// Sessions in use, by peer.
     pub(crate) fn in_use(&self) -> Vec<u32> {
         let board = self.balancer.board();

@@ -1,0 +1,103 @@
+//! From a placement to the core's choice: which address of the peer, and how many attempts.
+
+use super::Worker;
+use super::permits::Way;
+use super::worker::{refusal, transport};
+use balancer::{Failover, PeerId, Placement, Target};
+use signaling::{Attempt, Choice, Refusal, Replaced, Statuses, Transport};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Worker {
+    /// Keeps the permit of a placement; what is left of it is the choice.
+    pub(super) fn take(
+        &mut self,
+        now: Instant,
+        attempt: Attempt,
+        placement: Placement,
+        same: Transport,
+    ) -> Choice {
+        let start = self
+            .addresses
+            .start(now, placement.peer, &placement.targets);
+        let way = Way::new(placement.targets, start);
+        let target = way
+            .target()
+            .expect("a peer without an address is not chosen");
+        // Each address is an attempt, and no address takes that of another peer.
+        let peers_tried = self.tried.len();
+        let others = usize::from(attempt.number).saturating_sub(peers_tried) + way.len() - 1;
+        let choice = self.choice((placement.peer, placement.failover), target, same, others);
+        let permit = placement.permit;
+        let chosen = (&*self.balancer, placement.peer);
+        self.records.chose(attempt, chosen, || permit.conference());
+        self.permits.hold(attempt, permit, way);
+        choice
+    }
+
+    /// The next address of the peer whose last one did not answer.
+    pub(super) fn next_address(&mut self, attempt: Attempt, same: Transport) -> Option<Choice> {
+        let tried = self.core.question(attempt.call)?.tried.len();
+        let held = self.permits.next_address(attempt)?;
+        let (peer, way) = (held.permit.peer(), held.way.clone());
+        let permit = &held.permit;
+        let chosen = (&*self.balancer, peer);
+        self.records.chose(attempt, chosen, || permit.conference());
+        let target = way.target()?;
+        // The last of those that were tried is this peer; before it came so many attempts.
+        let before = usize::from(attempt.number).saturating_sub(way.tried());
+        let others = before.saturating_sub(tried.saturating_sub(1)) + way.len() - 1;
+        let board = self.balancer.board();
+        let failover = board.peer(peer);
+        let failover = failover.map_or_else(Failover::default, |peer| board.failover_of(peer));
+        Some(self.choice((peer, failover), target, same, others))
+    }
+
+    fn choice(
+        &mut self,
+        (peer, failover): (PeerId, Failover),
+        target: Target,
+        same: Transport,
+        others: usize,
+    ) -> Choice {
+        if target.transport == balancer::Transport::Same && self.ways.get(&peer) != Some(&same) {
+            self.ways.insert(peer, same);
+        }
+        let others = u8::try_from(others).unwrap_or(u8::MAX);
+        Choice {
+            peer: peer.number(),
+            transport: transport(target.transport).unwrap_or(same),
+            remote: target.remote,
+            patience: failover.first_response_timeout,
+            attempts_max: failover.tries_max.saturating_add(others),
+            next_on: Statuses::of_words(failover.next_on.words()),
+        }
+    }
+
+    /// The place beside the call that this one is to take the place of: at its peer, whatever was
+    /// dialled.
+    pub(super) fn take_place(
+        &mut self,
+        attempt: Attempt,
+        replaced: Replaced,
+    ) -> Result<Choice, Refusal> {
+        let permit = self.permits.of(replaced.attempt);
+        let permit = permit.ok_or(Refusal::NoPeerInService)?;
+        let board = self.balancer.board();
+        let peer = board.peer(permit.peer());
+        let sessions_max = peer.map_or(u32::MAX, |peer| peer.settings.sessions_max);
+        let failover = peer.map_or_else(Failover::default, |peer| board.failover_of(peer));
+        let permit = permit.beside(sessions_max).map_err(refusal)?;
+        let peer = permit.peer().number();
+        let way = Way::new(Arc::default(), 0);
+        self.permits.hold(attempt, permit, way);
+        Ok(Choice {
+            peer,
+            transport: replaced.hop.transport,
+            remote: replaced.hop.remote,
+            patience: failover.first_response_timeout,
+            attempts_max: 1,
+            next_on: Statuses::default(),
+        })
+    }
+}
