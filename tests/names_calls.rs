@@ -75,7 +75,7 @@ fn a_name_that_leads_elsewhere_leads_the_next_calls_elsewhere() {
     server.serve("");
     node.process()
         .wait_for("no address: the name does not exist", PATIENCE);
-    assert_eq!(caller.call(&node).status, 480);
+    assert_eq!(caller.call(&node).status, 504);
     server.serve(&srv(&peers));
     caller.call_until(&node, |call| call.status == 404);
     node.is_well();
@@ -90,7 +90,7 @@ fn a_node_starts_without_a_name_service() {
     node.process()
         .wait_for("no address: the name service does not answer", PATIENCE);
     let caller = Caller::new();
-    assert_eq!(caller.call(&node).status, 480);
+    assert_eq!(caller.call(&node).status, 504);
     server.serve(&srv(&peers));
     node.process().wait_for("found by name", PATIENCE);
     assert_eq!(caller.call(&node).heard_by(&peers), [0]);
