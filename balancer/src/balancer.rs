@@ -96,6 +96,12 @@ impl Balancer {
         board.plan.route(alias, zone, &mut name).map(|_| ())
     }
 
+    /// Whether it matters to some choice that a call has sound alone.
+    #[must_use]
+    pub fn weighs_media(&self) -> bool {
+        self.board_now().weighs_media()
+    }
+
     /// Tells how a call or a probe went. What that changed of the peer's state.
     pub fn report(&self, now: Instant, peer: PeerId, outcome: Outcome) -> Option<Change> {
         let board = self.board_now();

@@ -7,6 +7,7 @@ use crate::health::{Health, Rules, State};
 use crate::plan::{Mistake, Plan};
 use crate::settings::{
     Failover, Operator, POOL_OF_ALL, PeerSettings, PoolSettings, Settings, Strategy, Target,
+    UNKNOWN,
 };
 use crate::vitals::Vitals;
 use std::collections::BTreeMap;
@@ -65,10 +66,25 @@ impl Peer {
 pub(crate) struct Pool {
     pub(crate) name: Arc<str>,
     pub(crate) strategy: Strategy,
+    /// Whether the room of some peer is not configured, so that it may not be known.
+    pub(crate) may_lack_figures: bool,
+    audio_sessions: u32,
+    video_sessions: u32,
     pub(crate) failover: Failover,
     pub(crate) candidates: Box<[Candidate]>,
     /// Counts decisions, so that equals take turns.
     pub(crate) turn: Arc<Turn>,
+}
+
+impl Pool {
+    /// What a call takes of a peer.
+    pub(crate) fn sessions(&self, is_audio_only: bool) -> u32 {
+        if is_audio_only {
+            self.audio_sessions
+        } else {
+            self.video_sessions
+        }
+    }
 }
 
 /// What a choice reads of a peer.
@@ -96,6 +112,7 @@ pub(crate) struct Turn(pub(crate) AtomicU32);
 pub struct Board {
     peers: Box<[Peer]>,
     pub(crate) pools: Box<[Pool]>,
+    weighs_media: bool,
     pub(crate) plan: Arc<Plan>,
     pub(crate) rules: Rules,
     /// How long the answer to a probe may take.
@@ -158,6 +175,11 @@ impl Board {
             .map_or_else(Failover::default, |pool| pool.failover)
     }
 
+    /// Whether calls weigh differently by their media in some pool, so that it is worth a look.
+    pub(crate) fn weighs_media(&self) -> bool {
+        self.weighs_media
+    }
+
     /// The pool that a peer is in.
     pub(crate) fn pool_of(&self, peer: &Peer) -> Option<&Pool> {
         self.pools.get(usize::from(peer.pool))
@@ -207,6 +229,7 @@ impl Board {
         let mut board = Self {
             peers: peers.into(),
             pools: Box::default(),
+            weighs_media: false,
             plan: Arc::new(plan),
             rules: Rules::new(&settings.health),
             probe_timeout: settings.health.probe_timeout,
@@ -216,6 +239,8 @@ impl Board {
             generation,
         };
         board.pools = board.pools(&pools, earlier);
+        let mut pools = board.pools.iter();
+        board.weighs_media = pools.any(|pool| pool.sessions(true) != pool.sessions(false));
         Ok(board)
     }
 
@@ -246,12 +271,19 @@ impl Board {
         };
         pools
             .iter()
-            .map(|pool| Pool {
-                name: Arc::from(pool.name.as_str()),
-                strategy: pool.strategy,
-                failover: pool.failover,
-                candidates: self.candidates(&pool.name),
-                turn: turn(&pool.name),
+            .map(|pool| {
+                let candidates = self.candidates(&pool.name);
+                let lacks = |candidate: &Candidate| candidate.sessions_max == UNKNOWN;
+                Pool {
+                    name: Arc::from(pool.name.as_str()),
+                    strategy: pool.strategy,
+                    may_lack_figures: candidates.iter().any(lacks),
+                    audio_sessions: pool.audio_sessions.max(1),
+                    video_sessions: pool.video_sessions.max(1),
+                    failover: pool.failover,
+                    candidates,
+                    turn: turn(&pool.name),
+                }
             })
             .collect()
     }

@@ -6,7 +6,7 @@
 use crate::board::{Candidate, PeerId, Pool};
 use crate::health::Rules;
 use crate::sessions::Seen;
-use crate::settings::Strategy;
+use crate::settings::{Strategy, UNKNOWN};
 use std::sync::atomic::Ordering;
 
 /// What a choice is for.
@@ -31,12 +31,26 @@ pub(crate) type Chosen<'a> = (&'a Candidate, Seen);
 /// The best peer of a pool that can take the call.
 pub(crate) fn choose<'a>(pool: &'a Pool, wanted: &Wanted<'_>) -> Option<Chosen<'a>> {
     let candidates = &*pool.candidates;
-    match pool.strategy {
+    match effective(pool) {
         Strategy::MostAvailable => best(candidates, wanted, most_available),
         Strategy::LeastBusy => best(candidates, wanted, least_busy),
         Strategy::Weighted => best(candidates, wanted, weighted),
         Strategy::RoundRobin => round_robin(candidates, wanted),
         Strategy::Dma => best(candidates, wanted, dma),
+    }
+}
+
+/// The pool's strategy, or in turn where it compares room and that of some peer is not known.
+pub(crate) fn effective(pool: &Pool) -> Strategy {
+    let compares_room = match pool.strategy {
+        Strategy::MostAvailable | Strategy::LeastBusy | Strategy::Dma => true,
+        Strategy::Weighted | Strategy::RoundRobin => false,
+    };
+    let lacks = |candidate: &Candidate| candidate.vitals.limit(candidate.sessions_max) == UNKNOWN;
+    if compares_room && pool.may_lack_figures && pool.candidates.iter().any(lacks) {
+        Strategy::RoundRobin
+    } else {
+        pool.strategy
     }
 }
 

@@ -3,8 +3,9 @@
 
 use crate::balancer::Balancer;
 use crate::board::{Board, Candidate, PeerId, PeerState, Pool};
-use crate::choose::{Fitness, Wanted, fitness};
+use crate::choose::{Fitness, Wanted, effective, fitness};
 use crate::conferences::ConferenceFigures;
+use crate::figures::known;
 use crate::place::{NoPlace, Request};
 use crate::plan::Name;
 use crate::settings::Strategy;
@@ -52,10 +53,10 @@ pub struct PeerExplained {
     pub in_use: u32,
     /// Sessions chosen and not yet confirmed, which `in_use` holds too.
     pub reserved: u32,
-    /// Room in all.
-    pub limit: u32,
-    /// Room for calls that begin a conference.
-    pub new_limit: u32,
+    /// Room in all, if it is known.
+    pub limit: Option<u32>,
+    /// Room for calls that begin a conference, if it is known.
+    pub new_limit: Option<u32>,
     /// What becomes of it.
     pub verdict: Verdict,
 }
@@ -132,15 +133,9 @@ impl Balancer {
         let decided = self.look_on(&board, &route, (&name, request));
         let asking = Asking {
             board: &board,
-            wanted: Wanted {
-                rules: &board.rules,
-                now: self.millis(request.now),
-                tried: request.tried,
-                not: None,
-                sessions: request.sessions.max(1),
-                tags: route.tags,
-                turn: 0,
-            },
+            request,
+            tags: route.tags,
+            now: self.millis(request.now),
             chosen: decided.ok(),
             home: explanation.running.as_ref().map(|running| running.peer),
         };
@@ -157,7 +152,9 @@ impl Balancer {
 /// What the parts of an explanation are made from.
 struct Asking<'a> {
     board: &'a Board,
-    wanted: Wanted<'a>,
+    request: &'a Request<'a>,
+    tags: u64,
+    now: u64,
     chosen: Option<PeerId>,
     /// Where the conference is.
     home: Option<PeerId>,
@@ -175,20 +172,34 @@ impl Asking<'_> {
                 .iter()
                 .any(|candidate| Some(candidate.id) == id)
         };
+        let wanted = Wanted {
+            rules: &self.board.rules,
+            now: self.now,
+            tried: self.request.tried,
+            not: None,
+            sessions: pool.sessions(self.request.is_audio_only),
+            tags: self.tags,
+            turn: 0,
+        };
         let peers = pool.candidates.iter();
         PoolExplained {
             name: Arc::clone(&pool.name),
-            strategy: pool.strategy,
+            strategy: effective(pool),
             peers: peers
-                .map(|candidate| self.peer(candidate, has(self.chosen)))
+                .map(|candidate| self.peer(candidate, &wanted, has(self.chosen)))
                 .collect(),
         }
     }
 
-    fn peer(&self, candidate: &Candidate, is_chosen_from: bool) -> PeerExplained {
+    fn peer(
+        &self,
+        candidate: &Candidate,
+        wanted: &Wanted<'_>,
+        is_chosen_from: bool,
+    ) -> PeerExplained {
         let vitals = &candidate.vitals;
         let seen = vitals.counts.seen();
-        let verdict = match fitness(candidate, &self.wanted) {
+        let verdict = match fitness(candidate, wanted) {
             _ if self.chosen == Some(candidate.id) && self.home == self.chosen => {
                 Verdict::Conference
             }
@@ -204,11 +215,11 @@ impl Asking<'_> {
         let limit = vitals.limit(candidate.sessions_max);
         PeerExplained {
             name: self.name(candidate.id),
-            state: PeerState::of(vitals.health(), self.wanted.now),
+            state: PeerState::of(vitals.health(), self.now),
             in_use: vitals.used(seen),
             reserved: seen.reserved(),
-            limit,
-            new_limit: candidate.new_limit.min(limit),
+            limit: known(limit),
+            new_limit: known(candidate.new_limit.min(limit)),
             verdict,
         }
     }
@@ -241,19 +252,22 @@ impl fmt::Display for Explanation {
         for pool in &self.pools {
             writeln!(f, "pool        {}, {}", pool.name, pool.strategy.as_str())?;
             for peer in &pool.peers {
-                let available = peer.limit.saturating_sub(peer.in_use);
-                writeln!(
-                    f,
-                    "  {:<20} {:<12} {:>7} available = {} - {} ({} reserved), new up to {}: {}",
-                    peer.name,
-                    peer.state.as_str(),
-                    available,
-                    peer.limit,
-                    peer.in_use,
-                    peer.reserved,
-                    peer.new_limit,
-                    peer.verdict.as_str()
-                )?;
+                let (name, state) = (&peer.name, peer.state.as_str());
+                write!(f, "  {name:<20} {state:<12} ")?;
+                let (used, reserved) = (peer.in_use, peer.reserved);
+                match peer.limit {
+                    None => write!(f, "room not known, {used} in use ({reserved} reserved)")?,
+                    Some(limit) => {
+                        let available = limit.saturating_sub(used);
+                        let new_limit = peer.new_limit.unwrap_or(limit);
+                        write!(
+                            f,
+                            "{available:>7} available = {limit} - {used} ({reserved} reserved), new up \
+                             to {new_limit}"
+                        )?;
+                    }
+                }
+                writeln!(f, ": {}", peer.verdict.as_str())?;
             }
         }
         match &self.decision {

@@ -4,7 +4,7 @@
 use crate::balancer::Balancer;
 use crate::board::{Peer, PeerId, PeerState};
 use crate::report::{Cause, Reported};
-use crate::settings::{Operator, Target};
+use crate::settings::{Operator, Target, UNKNOWN};
 use crate::vitals::Reason;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,12 +28,12 @@ pub struct PeerFigures {
     pub in_use: u32,
     /// Sessions taken and not yet confirmed.
     pub reserved: u32,
-    /// Room, the less of what is configured and what it reports.
-    pub limit: u32,
-    /// Room for calls that begin a conference.
-    pub new_limit: u32,
-    /// Room for calls into conferences that it has.
-    pub existing_limit: u32,
+    /// Room, the less of what is configured and what it reports, if either is known.
+    pub limit: Option<u32>,
+    /// Room for calls that begin a conference, if it is known.
+    pub new_limit: Option<u32>,
+    /// Room for calls into conferences that it has, if it is known.
+    pub existing_limit: Option<u32>,
     /// What it last said of itself, and how old that is.
     pub reported: Option<(Reported, Duration)>,
     /// What it reported minus what was counted at that moment.
@@ -77,9 +77,9 @@ fn figures(peer: &Peer, now: u64) -> PeerFigures {
         operator: health.operator,
         in_use: seen.taken(),
         reserved: seen.reserved(),
-        limit,
-        new_limit: settings.new_limit.min(limit),
-        existing_limit: settings.existing_limit.min(limit),
+        limit: known(limit),
+        new_limit: known(settings.new_limit.min(limit)),
+        existing_limit: known(settings.existing_limit.min(limit)),
         reported: vitals
             .reported(now)
             .map(|(reported, age)| (reported, Duration::from_millis(age))),
@@ -88,4 +88,9 @@ fn figures(peer: &Peer, now: u64) -> PeerFigures {
         chosen: Reason::ALL.into_iter().zip(vitals.chosen()).collect(),
         failovers: Cause::ALL.into_iter().zip(vitals.failovers()).collect(),
     }
+}
+
+/// A limit, if it is a figure at all.
+pub(crate) fn known(limit: u32) -> Option<u32> {
+    (limit != UNKNOWN).then_some(limit)
 }

@@ -40,6 +40,6 @@ pub use probes::Probe;
 pub use report::{Cause, Outcome, Reported, Source};
 pub use settings::{
     AliasSettings, Failover, HealthSettings, Operator, POOL_OF_ALL, PeerSettings, PoolSettings,
-    Role, Settings, Statuses, Strategy, Target, Transport,
+    Role, Settings, Statuses, Strategy, Target, Transport, UNKNOWN,
 };
 pub use vitals::Reason;

@@ -8,7 +8,7 @@
 //! its session only if the figures that it was made on still hold.
 
 use crate::balancer::Balancer;
-use crate::board::{Board, Candidate, Peer, PeerId};
+use crate::board::{Board, Candidate, Peer, PeerId, Pool};
 use crate::choose::{Fitness, Wanted, choose, fitness, next_turn, take_turn};
 use crate::conferences::{MayReplace, NoSeat, Seat};
 use crate::health::State;
@@ -29,8 +29,8 @@ pub struct Request<'a> {
     pub zone: &'a str,
     /// Peers that this call was at already; none of them is chosen again.
     pub tried: &'a [PeerId],
-    /// What the call weighs, at least 1.
-    pub sessions: u32,
+    /// Whether the call is offered with sound alone, which may weigh less.
+    pub is_audio_only: bool,
     /// The time.
     pub now: Instant,
 }
@@ -171,7 +171,7 @@ impl<'a> Decision<'a> {
             let Some(pool) = self.board.pools.get(usize::from(*pool)) else {
                 continue;
             };
-            let wanted = self.wanted(not, take_turn(pool));
+            let wanted = self.wanted(not, (pool, take_turn(pool)));
             for _ in 0..ROUNDS_MAX {
                 let Some((candidate, seen)) = choose(pool, &wanted) else {
                     break;
@@ -246,7 +246,7 @@ impl<'a> Decision<'a> {
 
     /// Sends the call where its conference is, if there is room.
     fn follow(&self, peer: &'a Peer, seat: Seat) -> Decided<'a> {
-        let sessions = self.request.sessions.max(1);
+        let sessions = self.sessions(peer);
         let counts = &peer.vitals.counts;
         if !counts.take_if(sessions, |seen| self.has_room(peer, seen)) {
             return Err(NoPlace::NoCapacity);
@@ -288,7 +288,13 @@ impl<'a> Decision<'a> {
     fn has_room(&self, peer: &Peer, seen: Seen) -> bool {
         let limit = peer.settings.existing_limit.min(peer.settings.sessions_max);
         let used = peer.vitals.used(seen);
-        used.saturating_add(self.request.sessions.max(1)) <= peer.vitals.limit(limit)
+        used.saturating_add(self.sessions(peer)) <= peer.vitals.limit(limit)
+    }
+
+    /// What the call takes of this peer.
+    fn sessions(&self, peer: &Peer) -> u32 {
+        let pool = self.board.pool_of(peer);
+        pool.map_or(1, |pool| pool.sessions(self.request.is_audio_only))
     }
 
     /// Where the call would go; takes nothing.
@@ -319,20 +325,20 @@ impl<'a> Decision<'a> {
         pools
             .filter_map(|pool| self.board.pools.get(usize::from(*pool)))
             .find_map(|pool| {
-                let wanted = self.wanted(not, next_turn(pool));
+                let wanted = self.wanted(not, (pool, next_turn(pool)));
                 let (candidate, _) = choose(pool, &wanted)?;
                 self.board.peers().get(candidate.position as usize)
             })
             .ok_or_else(|| self.why_none(not))
     }
 
-    fn wanted(&self, not: Option<PeerId>, turn: u32) -> Wanted<'_> {
+    fn wanted(&self, not: Option<PeerId>, (pool, turn): (&Pool, u32)) -> Wanted<'_> {
         Wanted {
             rules: &self.board.rules,
             now: self.now,
             tried: self.request.tried,
             not,
-            sessions: self.request.sessions.max(1),
+            sessions: pool.sessions(self.request.is_audio_only),
             tags: self.route.tags,
             turn,
         }
@@ -340,15 +346,18 @@ impl<'a> Decision<'a> {
 
     /// Why no candidate would do.
     fn why_none(&self, not: Option<PeerId>) -> NoPlace {
-        let wanted = self.wanted(not, 0);
         let pools = self.route.pools.iter();
-        let candidates = pools
-            .filter_map(|pool| self.board.pools.get(usize::from(*pool)))
-            .flat_map(|pool| &pool.candidates);
-        let is_full = |candidate: &Candidate| match fitness(candidate, &wanted) {
-            // It was full when it was asked.
-            Fitness::Full | Fitness::Fits(..) => !self.board.is_nowhere(candidate),
-            Fitness::Tried | Fitness::Unwell | Fitness::Untagged => false,
+        let pools = pools.filter_map(|pool| self.board.pools.get(usize::from(*pool)));
+        let candidates = pools.flat_map(|pool| {
+            let candidates = pool.candidates.iter();
+            candidates.map(move |candidate| (pool, candidate))
+        });
+        let is_full = |(pool, candidate): (&Pool, &Candidate)| {
+            match fitness(candidate, &self.wanted(not, (pool, 0))) {
+                // It was full when it was asked.
+                Fitness::Full | Fitness::Fits(..) => !self.board.is_nowhere(candidate),
+                Fitness::Tried | Fitness::Unwell | Fitness::Untagged => false,
+            }
         };
         if candidates.clone().any(is_full) {
             NoPlace::NoCapacity

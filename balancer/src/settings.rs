@@ -20,6 +20,9 @@ pub struct Settings {
 /// The pool that peers are in which name none.
 pub const POOL_OF_ALL: &str = "default";
 
+/// What a limit is of which no figure is known.
+pub const UNKNOWN: u32 = u32::MAX;
+
 /// How a peer is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -52,7 +55,8 @@ pub struct PeerSettings {
     pub targets: Vec<Target>,
     /// The pool that it is in.
     pub pool: String,
-    /// Sessions it has room for, whatever else is said: the hard limit. Zero is never chosen.
+    /// Sessions it has room for, whatever else is said: the hard limit. Zero is never chosen;
+    /// [`UNKNOWN`] says that nobody knows, unless the peer tells.
     pub sessions_max: u32,
     /// Up to how many sessions it takes calls that begin a conference.
     pub new_limit: u32,
@@ -128,6 +132,10 @@ pub struct PoolSettings {
     pub name: String,
     /// How one of its peers is chosen.
     pub strategy: Strategy,
+    /// How many sessions a call with sound alone takes, at least 1.
+    pub audio_sessions: u32,
+    /// How many any other call takes, at least 1.
+    pub video_sessions: u32,
     /// When a call is taken from a peer to the next one.
     pub failover: Failover,
 }
@@ -139,6 +147,8 @@ impl PoolSettings {
         Self {
             name: name.into(),
             strategy: Strategy::default(),
+            audio_sessions: 1,
+            video_sessions: 1,
             failover: Failover::default(),
         }
     }
@@ -154,7 +164,8 @@ pub enum Strategy {
     LeastBusy,
     /// The fewest sessions in use for its weight.
     Weighted,
-    /// One after the other, whatever is in use.
+    /// One after the other, whatever is in use. Strategies that compare room do the same as long as
+    /// that of some peer is not known (ZON-11).
     RoundRobin,
     /// The availability of ports and of mixers, whichever is less.
     Dma,

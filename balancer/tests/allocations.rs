@@ -102,7 +102,7 @@ fn a_decision_allocates_nothing() {
         alias,
         zone: "edge",
         tried: &[],
-        sessions: 1,
+        is_audio_only: false,
         now,
     };
     let (plain, meet) = (

@@ -69,7 +69,7 @@ fn request(alias: &[u8], now: Instant) -> Request<'_> {
         alias,
         zone: "edge",
         tried: &[],
-        sessions: 1,
+        is_audio_only: false,
         now,
     }
 }

@@ -85,6 +85,8 @@ pub struct Question<'a> {
     pub source: Hop,
     /// The zone that this is in.
     pub zone: Option<ZoneId>,
+    /// The body of the INVITE.
+    pub body: &'a [u8],
     /// The peers of earlier attempts, as the choices named them.
     pub tried: &'a [u32],
     /// The last peer sent the call here: the choice may be the peer at this address, if the call may go
@@ -101,6 +103,27 @@ pub struct Replaced {
     pub attempt: Attempt,
     /// How that peer was reached.
     pub hop: Hop,
+}
+
+impl Question<'_> {
+    /// Whether sound is offered, and no picture. Not known where there is no offer (RFC 3264) yet: that is no.
+    #[must_use]
+    pub fn is_audio_only(&self) -> bool {
+        offers_audio_only(self.body)
+    }
+}
+
+fn offers_audio_only(body: &[u8]) -> bool {
+    let mut lines = body.split(|byte| *byte == b'\n');
+    let has_audio = lines.clone().any(|line| offers(line, b"m=audio "));
+    has_audio && !lines.any(|line| offers(line, b"m=video "))
+}
+
+/// Whether a line of a session description offers a medium: port 0 refuses it (RFC 3264 §5.1).
+fn offers(line: &[u8], medium: &[u8]) -> bool {
+    let port = line.strip_prefix(medium).unwrap_or_default();
+    let mut digits = port.iter().take_while(|byte| byte.is_ascii_digit());
+    digits.any(|digit| *digit != b'0')
 }
 
 /// The owner's answer to [`Output::Choose`].
@@ -157,4 +180,35 @@ pub struct Ending {
     pub call: Key,
     /// Whether the caller got a 2xx.
     pub answered: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_alone_is_told_from_all_else() {
+        let cases: [(&str, bool); 8] = [
+            ("", false),
+            ("v=0\r\nm=audio 49170 RTP/AVP 0\r\n", true),
+            ("v=0\nm=audio 49170 RTP/AVP 0\n", true),
+            (
+                "v=0\r\nm=audio 49170 RTP/AVP 0\r\nm=video 51372 RTP/AVP 31\r\n",
+                false,
+            ),
+            (
+                "v=0\r\nm=video 0 RTP/AVP 31\r\nm=audio 49170/2 RTP/AVP 0\r\n",
+                true,
+            ),
+            ("v=0\r\nm=audio 0 RTP/AVP 0\r\n", false),
+            ("v=0\r\nm=application 5070 UDP/BFCP *\r\n", false),
+            (
+                "--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nm=audio 9 RTP/AVP 0\r\n--x--\r\n",
+                true,
+            ),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(offers_audio_only(body.as_bytes()), expected, "{body}");
+        }
+    }
 }

@@ -175,7 +175,7 @@ impl Saboteur {
                 alias: b"thief",
                 zone: "",
                 tried: &[],
-                sessions: 1,
+                is_audio_only: false,
                 now,
             };
             let placed = balancer.place(&request);

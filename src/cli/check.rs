@@ -154,6 +154,7 @@ fn summary(config: &Config) -> String {
     let sessions = config
         .peers
         .iter()
+        .filter(|peer| peer.sessions_max != balancer::UNKNOWN)
         .map(|peer| u64::from(peer.sessions_max))
         .sum();
     format!(

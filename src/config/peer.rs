@@ -8,7 +8,7 @@ use super::mistake::Findings;
 use super::section::{Root, Section, is_written, kind};
 use super::tls::PeerTls;
 use super::transport::{self, PeerTransport};
-use balancer::PoolSettings;
+use balancer::{PoolSettings, UNKNOWN};
 use signaling::sip::locate::Destination;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ pub struct Peer {
     pub name: String,
     /// `at` and `lookup`: where it is.
     pub at: PeerAt,
-    /// `sessions_max`: how many sessions it takes; 0 sends it no call.
+    /// `sessions_max`: how many sessions it takes; 0 sends it no call, [`UNKNOWN`] is not a number.
     pub sessions_max: u32,
     /// How it takes part in the choice.
     pub balancing: Balancing,
@@ -153,7 +153,7 @@ fn read_entry<'t>(
     let words = [("host", Lookup::Host), ("srv", Lookup::Srv)];
     let lookup = section.choice("lookup", &words, Lookup::Host);
     let peers_max = section.number("peers_max", 1..=PEERS_MOST, PEERS_MAX);
-    let sessions_max = section.number_required("sessions_max", 0..=1_000_000_000, 100);
+    let sessions_max = read_sessions_max(&mut section);
     let balancing = Balancing::read(&mut section, pools, sessions_max);
     let tls = PeerTls::read(&mut section);
     let account_at = section.value("realm").map(|value| value.span().start);
@@ -187,6 +187,15 @@ fn read_entry<'t>(
         account,
     };
     Some(Placed { at, value: peer })
+}
+
+/// A number, or the word for one that nobody knows.
+fn read_sessions_max(section: &mut Section<'_, '_, '_>) -> Option<u32> {
+    let value = section.value("sessions_max");
+    if value.is_some_and(|value| value.get_ref().as_str() == Some("unknown")) {
+        return Some(UNKNOWN);
+    }
+    section.number_required("sessions_max", 0..=1_000_000_000, 100)
 }
 
 fn read_place(text: &Placed<&str>, findings: &mut Findings<'_>) -> Option<PeerAt> {

@@ -8,6 +8,8 @@ use balancer::{Failover, PoolSettings, Statuses, Strategy};
 pub(super) const KEYS: &[&str] = &[
     "name",
     "strategy",
+    "audio_sessions",
+    "video_sessions",
     "connect_timeout_ms",
     "first_response_timeout_ms",
     "tries_max",
@@ -52,12 +54,16 @@ fn read_entry(section: &mut Section<'_, '_, '_>) -> Option<Placed<PoolSettings>>
             .map_or(default.next_on, |codes| Statuses::of(&codes)),
     };
     let strategy = section.choice("strategy", &STRATEGIES, Strategy::default());
+    let audio_sessions = section.number("audio_sessions", 1..=1_000, 1);
+    let video_sessions = section.number("video_sessions", 1..=1_000, 1);
     let name = name?;
     Some(Placed {
         at: name.at,
         value: PoolSettings {
             name: name.value.to_owned(),
             strategy,
+            audio_sessions,
+            video_sessions,
             failover,
         },
     })

@@ -329,7 +329,8 @@ impl Worker {
             alias: &self.alias,
             zone: zone_name(self.core.settings(), question.zone),
             tried: &self.tried,
-            sessions: 1,
+            // A look at every line of the offer: only where it matters.
+            is_audio_only: self.balancer.weighs_media() && question.is_audio_only(),
             now,
         };
         self.records.asked(attempt, &request, &self.balancer);

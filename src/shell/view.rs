@@ -98,7 +98,7 @@ fn is_usable(peer: &PeerFigures) -> bool {
         | PeerState::Maintenance
         | PeerState::Paused => false,
     };
-    is_in_service && peer.limit > 0 && !peer.targets.is_empty()
+    is_in_service && peer.limit != Some(0) && !peer.targets.is_empty()
 }
 
 impl Unready {

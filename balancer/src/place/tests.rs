@@ -3,8 +3,10 @@
 use super::*;
 use crate::conferences::Confirmation;
 use crate::explain::Verdict;
-use crate::report::{Cause, Outcome};
-use crate::settings::{AliasSettings, PeerSettings, Settings, Transport};
+use crate::report::{Cause, Outcome, Reported, Source};
+use crate::settings::{
+    AliasSettings, PeerSettings, PoolSettings, Settings, Strategy, Transport, UNKNOWN,
+};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -54,7 +56,7 @@ fn ask(now: Instant, alias: &str) -> Request<'_> {
         alias: alias.as_bytes(),
         zone: "edge",
         tried: &[],
-        sessions: 1,
+        is_audio_only: false,
         now,
     }
 }
@@ -210,11 +212,76 @@ fn limits_are_three() {
         Some(NoPlace::NoCapacity)
     );
     drop((one, two));
-    let heavy = Request {
-        sessions: 2,
+}
+
+#[test]
+fn calls_weigh_what_their_media_take() {
+    let settings = Settings {
+        peers: vec![peer("a", 1, 5)],
+        pools: vec![PoolSettings {
+            video_sessions: 2,
+            ..PoolSettings::new(crate::POOL_OF_ALL)
+        }],
+        aliases: vec![meet()],
+        ..Settings::default()
+    };
+    let now = now();
+    let balancer = Balancer::new(&settings, 7, now).expect("right");
+    assert!(balancer.weighs_media());
+    let audio = Request {
+        is_audio_only: true,
         ..ask(now, "meet")
     };
-    assert_eq!(balancer.place(&heavy).err(), Some(NoPlace::NoCapacity));
+    let first = balancer.place(&ask(now, "meet")).expect("room");
+    let mut second = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!(in_use(&balancer), [4]);
+    // One is left: too little for a video call, enough for one with sound alone.
+    let why = Some(NoPlace::NoCapacity);
+    assert_eq!(balancer.place(&ask(now, "meet")).err(), why);
+    assert_eq!(balancer.place(&ask(now, "meet2")).err(), why);
+    assert_eq!(balancer.look(&ask(now, "meet2")).err(), why);
+    let third = balancer.place(&audio).expect("room");
+    assert_eq!(in_use(&balancer), [5]);
+    assert_eq!(second.permit.confirm(), Confirmation::Here);
+    drop((first, second));
+    assert_eq!(in_use(&balancer), [1]);
+    drop(third);
+    assert_eq!(in_use(&balancer), [0]);
+}
+
+#[test]
+fn peers_take_turns_where_no_figures_are_known() {
+    let peers = [("a", 1), ("b", 2), ("c", 3)].map(|(name, port)| peer(name, port, UNKNOWN));
+    let (balancer, now) = balancer(peers.to_vec(), Vec::new());
+    let explained = balancer.explain(&ask(now, "x"));
+    assert_eq!(explained.pools[0].strategy, Strategy::RoundRobin);
+    assert_eq!(explained.pools[0].peers[0].limit, None);
+    assert!(explained.to_string().contains("room not known"));
+    // Whatever is in use: what is given back at once counts as a turn too.
+    let held: Vec<_> = (0..9)
+        .map(|_| balancer.place(&ask(now, "x")).expect("room"))
+        .collect();
+    assert_eq!(in_use(&balancer), [3, 3, 3]);
+    drop(held);
+    // Once all have told their room, it is compared again.
+    let ids: Vec<PeerId> = balancer
+        .board()
+        .peers()
+        .iter()
+        .map(|peer| peer.id)
+        .collect();
+    for (id, room) in ids.iter().zip([5, 9, 5]) {
+        let told = Reported {
+            source: Source::Options,
+            in_use: None,
+            sessions_max: Some(room),
+        };
+        balancer.report_use(now, *id, told);
+    }
+    let placed = balancer.place(&ask(now, "x")).expect("room");
+    assert_eq!(placed.peer, ids[1]);
+    let explained = balancer.explain(&ask(now, "x"));
+    assert_eq!(explained.pools[0].strategy, Strategy::MostAvailable);
 }
 
 #[test]

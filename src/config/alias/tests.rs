@@ -28,6 +28,7 @@ fn a_dial_plan_with_pools() {
         [[pool]]
         name = "large"
         strategy = "least-busy"
+        video_sessions = 2
         next_on = [503]
         tries_max = 2
         [[zone]]
@@ -63,6 +64,8 @@ fn a_dial_plan_with_pools() {
     );
     assert!(plain.conference.is_none() && !plain.may_create && host.may_create);
     assert_eq!(config.pools[0].strategy, Strategy::LeastBusy);
+    let pool = &config.pools[0];
+    assert_eq!((pool.audio_sessions, pool.video_sessions), (1, 2));
     let failover = config.pools[0].failover;
     assert!(failover.next_on.contains(503) && !failover.next_on.contains(500));
     assert_eq!(failover.tries_max, 2);

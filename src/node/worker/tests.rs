@@ -95,7 +95,7 @@ fn leases_end_while_no_call_comes() {
         alias: b"meet@example.com",
         zone: "",
         tried: &[],
-        sessions: 1,
+        is_audio_only: false,
         now,
     };
     let time = Duration::from_secs(45);

@@ -55,7 +55,9 @@ fn sessions(page: &mut Page, peers: &[PeerFigures]) {
     }
     let mut family = page.family(&names::PEER_SESSION_LIMIT);
     for peer in peers {
-        family.sample(&[&peer.name], peer.limit);
+        if let Some(limit) = peer.limit {
+            family.sample(&[&peer.name], limit);
+        }
     }
     let mut family = page.family(&names::PEER_LOAD_AGE);
     for peer in peers {

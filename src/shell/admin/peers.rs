@@ -161,7 +161,7 @@ impl Desk {
             alias: alias.as_bytes(),
             zone: &zone,
             tried: &[],
-            sessions: 1,
+            is_audio_only: false,
             now: Instant::now(),
         });
         Answer::of(

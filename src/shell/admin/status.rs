@@ -83,7 +83,11 @@ impl Desk {
             peers: figures.len(),
             peers_active: active.count(),
             sessions: figures.iter().map(|peer| u64::from(peer.in_use)).sum(),
-            session_limit: figures.iter().map(|peer| u64::from(peer.limit)).sum(),
+            session_limit: figures
+                .iter()
+                .filter_map(|peer| peer.limit)
+                .map(u64::from)
+                .sum(),
             conferences: view.balancer.conference_count(),
             uptime_seconds: view.started.elapsed().map_or(0, |since| since.as_secs()),
         };

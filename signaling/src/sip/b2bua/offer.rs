@@ -111,6 +111,11 @@ impl Offer {
         self.part(Part::RequestUri)
     }
 
+    /// The body, whatever it is.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.part(Part::Body)
+    }
+
     /// The body, if it is a session description and nothing else.
     pub(crate) fn sdp(&self) -> &[u8] {
         if self.has_sdp {
