@@ -5,7 +5,7 @@ use crate::conferences::{ConferenceFigures, Directory};
 use crate::health::{Event, Health};
 use crate::leases::Leases;
 use crate::moment::{Epoch, millis};
-use crate::plan::{Mistake, Name};
+use crate::plan::Mistake;
 use crate::report::{Cause, Outcome, Reported};
 use crate::settings::{Operator, Settings, Target};
 use arc_swap::{ArcSwap, Guard};
@@ -17,6 +17,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Balancer {
     board: ArcSwap<Board>,
+    /// Goes up after each new board.
+    boards: AtomicU64,
     pub(crate) directory: Arc<Directory>,
     pub(crate) leases: Leases,
     epoch: Epoch,
@@ -43,6 +45,7 @@ impl Balancer {
         let board = Board::new(settings, None)?;
         let balancer = Self {
             board: ArcSwap::from_pointee(board),
+            boards: AtomicU64::new(0),
             directory: Arc::new(Directory::new(seed)),
             leases: Leases::new(seed),
             epoch: Epoch::new(now),
@@ -66,6 +69,7 @@ impl Balancer {
             peer.vitals.change_health(|health| health.under(now, rules));
         }
         self.board.store(board);
+        self.count_board();
         self.spread_probes(now);
         Ok(())
     }
@@ -91,9 +95,8 @@ impl Balancer {
     /// # Errors
     /// Why not: `AliasUnknown` or `CallerNotAllowed`.
     pub fn serves(&self, alias: &[u8], zone: &str) -> Result<(), crate::NoPlace> {
-        let mut name = Name::empty();
         let board = self.board_now();
-        board.plan.route(alias, zone, &mut name).map(|_| ())
+        board.plan.route(alias, zone, &mut None).map(|_| ())
     }
 
     /// Whether it matters to some choice that a call has sound alone.
@@ -169,6 +172,7 @@ impl Balancer {
     pub fn set_targets(&self, peer: PeerId, targets: &[Target]) {
         let targets: Arc<[Target]> = Arc::from(targets);
         self.board.rcu(|board| board.with_targets(peer, &targets));
+        self.count_board();
     }
 
     /// All conferences, by name.
@@ -181,6 +185,16 @@ impl Balancer {
     #[must_use]
     pub fn conference_count(&self) -> usize {
         self.directory.len()
+    }
+
+    /// Release: whoever sees the number finds the board, or a later one.
+    fn count_board(&self) {
+        self.boards.fetch_add(1, Ordering::Release);
+    }
+
+    /// How many boards there were after the first one.
+    pub(crate) fn boards(&self) -> u64 {
+        self.boards.load(Ordering::Acquire)
     }
 
     pub(crate) fn board_now(&self) -> Guard<Arc<Board>> {

@@ -4,7 +4,7 @@
 //! the figures still hold, and else choose again.
 
 use crate::board::{Candidate, PeerId, Pool};
-use crate::health::Rules;
+use crate::health::{Health, Rules};
 use crate::sessions::Seen;
 use crate::settings::{Strategy, UNKNOWN};
 use std::sync::atomic::Ordering;
@@ -25,6 +25,13 @@ pub(crate) struct Wanted<'a> {
     pub(crate) turn: u32,
 }
 
+impl Wanted<'_> {
+    /// Whether every peer will do that is well and has room.
+    fn takes_any(&self) -> bool {
+        self.tags == 0 && self.tried.is_empty() && self.not.is_none()
+    }
+}
+
 /// The best candidate and its counts as they were read.
 pub(crate) type Chosen<'a> = (&'a Candidate, Seen);
 
@@ -32,6 +39,7 @@ pub(crate) type Chosen<'a> = (&'a Candidate, Seen);
 pub(crate) fn choose<'a>(pool: &'a Pool, wanted: &Wanted<'_>) -> Option<Chosen<'a>> {
     let candidates = &*pool.candidates;
     match effective(pool) {
+        Strategy::MostAvailable if wanted.takes_any() => most_of_plain(candidates, wanted),
         Strategy::MostAvailable => best(candidates, wanted, most_available),
         Strategy::LeastBusy => best(candidates, wanted, least_busy),
         Strategy::Weighted => best(candidates, wanted, weighted),
@@ -81,6 +89,19 @@ pub(crate) struct Figures {
     strength: u64,
 }
 
+impl Figures {
+    /// What a strategy says of them, as far as the slow start goes.
+    #[inline(always)]
+    fn score(self, candidate: &Candidate, score: impl Fn(&Candidate, u32, u32) -> u64) -> u64 {
+        let score = score(candidate, self.used, self.room);
+        if self.strength == 1_024 {
+            score
+        } else {
+            score / 1_024 * self.strength
+        }
+    }
+}
+
 #[inline]
 pub(crate) fn fitness(candidate: &Candidate, wanted: &Wanted<'_>) -> Fitness {
     let vitals = &candidate.vitals;
@@ -121,10 +142,7 @@ fn best<'a>(
         let Fitness::Fits(figures) = fitness(candidate, wanted) else {
             continue;
         };
-        let mut score = score(candidate, figures.used, figures.room);
-        if figures.strength != 1_024 {
-            score = score / 1_024 * figures.strength;
-        }
+        let score = figures.score(candidate, &score);
         if score < most {
             continue;
         }
@@ -132,6 +150,43 @@ fn best<'a>(
         if score > most || lot >= highest {
             (most, highest) = (score, lot);
             best = Some((candidate, figures.seen));
+        }
+    }
+    best
+}
+
+/// [`best`] by [`most_available`] for a call that takes any peer: what nearly every choice is, with
+/// nothing in its loop but what a plain peer needs.
+#[inline]
+fn most_of_plain<'a>(candidates: &'a [Candidate], wanted: &Wanted<'_>) -> Option<Chosen<'a>> {
+    let bound = Health::plain_bound(wanted.now);
+    let sessions = u64::from(wanted.sessions);
+    let mut best: Option<Chosen<'a>> = None;
+    let (mut most, mut highest) = (0, 0);
+    for candidate in candidates {
+        let vitals = &candidate.vitals;
+        let (seen, score) = if vitals.is_plain(bound) {
+            let seen = vitals.counts.seen();
+            let used = seen.taken();
+            if u64::from(used) + sessions > u64::from(candidate.new_limit) {
+                continue;
+            }
+            (
+                seen,
+                most_available(candidate, used, candidate.sessions_max),
+            )
+        } else if let Fitness::Fits(figures) = fitness(candidate, wanted) {
+            (figures.seen, figures.score(candidate, most_available))
+        } else {
+            continue;
+        };
+        if score < most {
+            continue;
+        }
+        let lot = lot_of(wanted.turn, candidate.position);
+        if score > most || lot >= highest {
+            (most, highest) = (score, lot);
+            best = Some((candidate, seen));
         }
     }
     best

@@ -7,7 +7,6 @@ use crate::choose::{Fitness, Wanted, effective, fitness};
 use crate::conferences::ConferenceFigures;
 use crate::figures::known;
 use crate::place::{NoPlace, Request};
-use crate::plan::Name;
 use crate::settings::Strategy;
 use std::fmt;
 use std::sync::Arc;
@@ -116,7 +115,7 @@ impl Balancer {
             pools: Vec::new(),
             decision: Err(NoPlace::AliasUnknown),
         };
-        let mut name = Name::empty();
+        let mut name = None;
         let route = match board.plan.route(request.alias, request.zone, &mut name) {
             Ok(route) => route,
             Err(why) => {
@@ -125,12 +124,12 @@ impl Balancer {
             }
         };
         explanation.rule = route.rule.map(|rule| rule.name.clone());
-        if route.has_conference {
+        if let Some(name) = name.as_ref().filter(|_| route.has_conference) {
             explanation.conference = Some(name.as_str().to_owned());
             let running = self.directory.find(name.as_str());
             explanation.running = running.map(|running| running.figures());
         }
-        let decided = self.look_on(&board, &route, (&name, request));
+        let decided = self.look_along(&board, &route, (name.as_ref(), request));
         let asking = Asking {
             board: &board,
             request,

@@ -23,6 +23,8 @@ pub(crate) struct Health {
     /// call may try the peer ([`NEVER`] where probes decide). Paused: when the pause is over.
     until: u64,
     pub(crate) operator: Operator,
+    /// Whether the peer has told figures of its own, which a choice must look at.
+    pub(crate) is_reported: bool,
 }
 
 /// What a peer is in.
@@ -61,6 +63,8 @@ const DEAD_AFTER: u8 = 2;
 const NEVER: u64 = (1 << TIME_BITS) - 1;
 const TIME_BITS: u32 = 44;
 const COUNT_BITS: u32 = 5;
+/// The bit below the time.
+const REPORTED: u64 = 1 << (63 - TIME_BITS);
 const COUNT_MAX: u8 = (1 << COUNT_BITS) - 1;
 
 /// [`HealthSettings`] in the units that the state machine counts in.
@@ -113,6 +117,15 @@ impl Health {
             doublings: 0,
             until: 0,
             operator,
+            is_reported: false,
+        }
+    }
+
+    /// The same without anything bad that was known.
+    const fn fresh(self) -> Self {
+        Self {
+            is_reported: self.is_reported,
+            ..Self::new(self.operator)
         }
     }
 
@@ -196,7 +209,7 @@ impl Health {
             }
             // Without probes a call has tried it: it lives, and wants to be left alone.
             (State::Failed, Event::Pause(time)) if current.is_well(now) => {
-                Self::new(current.operator).paused(now, time, rules)
+                current.fresh().paused(now, time, rules)
             }
             (State::Failed, Event::Good | Event::Hard | Event::Soft | Event::Pause(_)) => current,
             (State::Failed, Event::ProbeBad) => {
@@ -215,6 +228,14 @@ impl Health {
     /// The same under what the operator wants now.
     pub(crate) const fn with_operator(self, operator: Operator) -> Self {
         Self { operator, ..self }
+    }
+
+    /// The same with figures of the peer's own, or without.
+    pub(crate) const fn with_report(self, is_reported: bool) -> Self {
+        Self {
+            is_reported,
+            ..self
+        }
     }
 
     /// The same health under new rules.
@@ -286,19 +307,25 @@ impl Health {
     fn back(self, now: u64, rules: &Rules) -> Self {
         Self {
             until: now + rules.slow_start,
-            ..Self::new(self.operator)
+            ..self.fresh()
         }
     }
 
-    /// Whether bits stand for a peer in full service at that moment: what nearly all are nearly
-    /// always, told without taking the word apart.
+    /// Whether bits stand for a peer in full service that has told nothing of itself: what nearly all
+    /// are nearly always, told without taking the word apart. `bound` is that of [`Health::plain_bound`].
     #[inline]
-    pub(crate) const fn is_plain(bits: u64, now: u64) -> bool {
+    pub(crate) const fn is_plain(bits: u64, bound: u64) -> bool {
         // Active and Ready are 0.
-        bits & 0xf == 0 && bits >> (64 - TIME_BITS) <= now
+        bits & (REPORTED | 0xf) == 0 && bits <= bound
     }
 
-    /// As one word: state 2 bits, operator 2, three counts of 5, time 44.
+    /// The greatest word of a peer whose slow start is over.
+    #[inline]
+    pub(crate) const fn plain_bound(now: u64) -> u64 {
+        now << (64 - TIME_BITS) | ((1 << (64 - TIME_BITS)) - 1)
+    }
+
+    /// As one word: state 2 bits, operator 2, three counts of 5, reported 1, time 44.
     pub(crate) const fn to_bits(self) -> u64 {
         let state = match self.state {
             State::Active => 0,
@@ -320,6 +347,9 @@ impl Health {
         bits |= (self.failures as u64) << 4;
         bits |= (self.good as u64) << (4 + COUNT_BITS);
         bits |= (self.doublings as u64) << (4 + 2 * COUNT_BITS);
+        if self.is_reported {
+            bits |= REPORTED;
+        }
         bits | until << (64 - TIME_BITS)
     }
 
@@ -341,6 +371,7 @@ impl Health {
             good: count(bits >> (4 + COUNT_BITS)),
             doublings: count(bits >> (4 + 2 * COUNT_BITS)),
             until: bits >> (64 - TIME_BITS),
+            is_reported: bits & REPORTED != 0,
         }
     }
 }

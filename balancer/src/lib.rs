@@ -21,6 +21,7 @@ mod permit;
 mod place;
 mod plan;
 mod probes;
+mod reader;
 mod report;
 mod sessions;
 mod settings;
@@ -37,6 +38,7 @@ pub use permit::Permit;
 pub use place::{NoPlace, Placement, Request};
 pub use plan::{Mistake, PatternError, check_pattern};
 pub use probes::Probe;
+pub use reader::Reader;
 pub use report::{Cause, Outcome, Reported, Source};
 pub use settings::{
     AliasSettings, Failover, HealthSettings, Operator, POOL_OF_ALL, PeerSettings, PoolSettings,

@@ -88,10 +88,17 @@ impl Balancer {
     /// # Errors
     /// Why there is none.
     pub fn place(&self, request: &Request<'_>) -> Result<Placement, NoPlace> {
-        let board = self.board_now();
-        let mut name = Name::empty();
+        self.place_on(&self.board_now(), request)
+    }
+
+    pub(crate) fn place_on(
+        &self,
+        board: &Board,
+        request: &Request<'_>,
+    ) -> Result<Placement, NoPlace> {
+        let mut name = None;
         let route = board.plan.route(request.alias, request.zone, &mut name)?;
-        let decision = self.decision(&board, &route, (&name, request));
+        let decision = self.decision(board, &route, (name.as_ref(), request));
         let role = route.rule.map_or_else(Role::default, |rule| rule.role);
         let (peer, permit, reason) = match decision.conference() {
             None => decision.choose(None)?,
@@ -113,18 +120,21 @@ impl Balancer {
     /// # Errors
     /// Why nowhere.
     pub fn look(&self, request: &Request<'_>) -> Result<PeerId, NoPlace> {
-        let board = self.board_now();
-        let mut name = Name::empty();
+        self.look_on(&self.board_now(), request)
+    }
+
+    pub(crate) fn look_on(&self, board: &Board, request: &Request<'_>) -> Result<PeerId, NoPlace> {
+        let mut name = None;
         let route = board.plan.route(request.alias, request.zone, &mut name)?;
-        self.look_on(&board, &route, (&name, request))
+        self.look_along(board, &route, (name.as_ref(), request))
     }
 
     /// [`Balancer::look`] on a route that is known.
-    pub(crate) fn look_on(
+    pub(crate) fn look_along(
         &self,
         board: &Board,
         route: &Route<'_>,
-        named: (&Name, &Request<'_>),
+        named: (Option<&Name>, &Request<'_>),
     ) -> Result<PeerId, NoPlace> {
         let decision = self.decision(board, route, named);
         decision.look().map(|peer| peer.id)
@@ -134,7 +144,7 @@ impl Balancer {
         &'a self,
         board: &'a Board,
         route: &'a Route<'a>,
-        (name, request): (&'a Name, &'a Request<'a>),
+        (name, request): (Option<&'a Name>, &'a Request<'a>),
     ) -> Decision<'a> {
         Decision {
             balancer: self,
@@ -152,7 +162,7 @@ struct Decision<'a> {
     balancer: &'a Balancer,
     board: &'a Board,
     route: &'a Route<'a>,
-    name: &'a Name,
+    name: Option<&'a Name>,
     request: &'a Request<'a>,
     now: u64,
 }
@@ -162,7 +172,8 @@ type Decided<'a> = Result<(&'a Peer, Permit, Reason), NoPlace>;
 impl<'a> Decision<'a> {
     /// The conference that the call is for.
     fn conference(&self) -> Option<&'a str> {
-        self.route.has_conference.then(|| self.name.as_str())
+        let name = self.name.filter(|_| self.route.has_conference);
+        name.map(Name::as_str)
     }
 
     /// The best peer of the first pool that has one, with its sessions.

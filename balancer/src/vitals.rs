@@ -94,12 +94,19 @@ impl Vitals {
     #[inline]
     pub(crate) fn strength(&self, now: u64, rules: &Rules) -> Option<u64> {
         let bits = self.health.load(Ordering::Relaxed);
-        if Health::is_plain(bits, now) {
+        if Health::is_plain(bits, Health::plain_bound(now)) {
             return Some(1_024);
         }
         let health = Health::from_bits(bits);
         let serves = health.operator == Operator::Ready && health.is_well(now);
         serves.then(|| health.strength(now, rules))
+    }
+
+    /// Whether it is in full service and has told nothing of itself, so that what is counted here is
+    /// all there is to look at. `bound` is that of [`Health::plain_bound`].
+    #[inline]
+    pub(crate) fn is_plain(&self, bound: u64) -> bool {
+        Health::is_plain(self.health.load(Ordering::Relaxed), bound)
     }
 
     pub(crate) fn health(&self) -> Health {
@@ -192,6 +199,7 @@ impl Vitals {
         self.reported_at.store(now, Ordering::Relaxed);
         self.reported_by
             .store(reported.source.number(), Ordering::Relaxed);
+        self.change_health(|health| health.with_report(true));
         let room = reported.sessions_max.unwrap_or(ROOM_UNKNOWN);
         self.room.store(room, Ordering::Relaxed);
         let in_use = reported.in_use.unwrap_or(USE_UNKNOWN);
@@ -219,6 +227,7 @@ impl Vitals {
         let age = now.saturating_sub(self.reported_at.load(Ordering::Relaxed));
         if self.reported_by.load(Ordering::Relaxed) != 0 && age > rules.report_age_max {
             self.reported_by.store(0, Ordering::Relaxed);
+            self.change_health(|health| health.with_report(false));
             self.correction.store(0, Ordering::Relaxed);
             self.room.store(ROOM_UNKNOWN, Ordering::Relaxed);
             self.reported_in_use.store(USE_UNKNOWN, Ordering::Relaxed);

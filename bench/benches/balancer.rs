@@ -8,10 +8,13 @@
     reason = "a bench prints, and must stop if it cannot run"
 )]
 
-use balancer::{AliasSettings, Balancer, PeerSettings, Request, Role, Settings, Target, Transport};
+use balancer::{
+    AliasSettings, Balancer, PeerSettings, Reader, Request, Role, Settings, Target, Transport,
+};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -76,7 +79,7 @@ fn request(alias: &[u8], now: Instant) -> Request<'_> {
 
 /// How long one round takes, minimum and median of many short batches: what a busy machine does to
 /// the others is not in the minimum.
-fn batches(work: &impl Fn() -> bool) -> [f64; 2] {
+fn batches(mut work: impl FnMut() -> bool) -> [f64; 2] {
     let rounds = 64;
     let mut times: Vec<f64> = (0..4_000)
         .map(|_| {
@@ -91,39 +94,52 @@ fn batches(work: &impl Fn() -> bool) -> [f64; 2] {
     [0, times.len() / 2].map(|at| times.get(at).copied().unwrap_or_default())
 }
 
-/// Measures `work`, alone and while another thread does it too.
-fn alone_and_together(criterion: &mut Criterion, name: &str, work: impl Fn() -> bool + Sync) {
+/// Measures `work`, alone and while another thread does it too, each with its own reader.
+fn alone_and_together(
+    criterion: &mut Criterion,
+    name: &str,
+    balancer: &Arc<Balancer>,
+    work: impl Fn(&mut Reader) -> bool + Sync,
+) {
+    let mut reader = Reader::new(Arc::clone(balancer));
     criterion.bench_function(&format!("{name}, 1 thread"), |bencher| {
-        bencher.iter(&work);
+        bencher.iter(|| work(&mut reader));
     });
-    let [least, median] = batches(&work);
+    let [least, median] = batches(|| work(&mut reader));
     println!("{name:<44} 1 thread   minimum {least:8.1} ns, median {median:8.1} ns");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let mut reader = Reader::new(Arc::clone(balancer));
             while !done.load(Ordering::Relaxed) {
-                black_box(work());
+                black_box(work(&mut reader));
             }
         });
         criterion.bench_function(&format!("{name}, 2 threads"), |bencher| {
-            bencher.iter(&work);
+            bencher.iter(|| work(&mut reader));
         });
-        let [least, median] = batches(&work);
+        let [least, median] = batches(|| work(&mut reader));
         println!("{name:<44} 2 threads  minimum {least:8.1} ns, median {median:8.1} ns");
         done.store(true, Ordering::Relaxed);
     });
 }
 
+fn balancer(settings: &Settings, now: Instant) -> Arc<Balancer> {
+    Arc::new(Balancer::new(settings, 1, now).unwrap())
+}
+
 fn choose(criterion: &mut Criterion) {
     let now = Instant::now();
     for peers in PEERS {
-        let balancer = Balancer::new(&settings(peers, Vec::new()), 1, now).unwrap();
+        let balancer = balancer(&settings(peers, Vec::new()), now);
         let request = request(b"meet@example.com", now);
-        alone_and_together(criterion, &format!("choose among {peers}"), || {
-            balancer.look(black_box(&request)).is_ok()
+        let name = format!("choose among {peers}");
+        alone_and_together(criterion, &name, &balancer, |reader| {
+            reader.look(black_box(&request)).is_ok()
         });
-        alone_and_together(criterion, &format!("place among {peers}"), || {
-            balancer.place(black_box(&request)).is_ok()
+        let name = format!("place among {peers}");
+        alone_and_together(criterion, &name, &balancer, |reader| {
+            reader.place(black_box(&request)).is_ok()
         });
     }
 }
@@ -131,13 +147,13 @@ fn choose(criterion: &mut Criterion) {
 fn known_conference(criterion: &mut Criterion) {
     let now = Instant::now();
     for (rules, plan) in [(1, plan().split_off(9)), (10, plan())] {
-        let balancer = Balancer::new(&settings(6, plan), 1, now).unwrap();
+        let balancer = balancer(&settings(6, plan), now);
         let request = request(b"meet.sales@example.com", now);
         let mut first = balancer.place(&request).unwrap();
         let _here = first.permit.confirm();
         let name = format!("place in a known conference, {rules} rules");
-        alone_and_together(criterion, &name, || {
-            let mut placement = balancer.place(black_box(&request)).unwrap();
+        alone_and_together(criterion, &name, &balancer, |reader| {
+            let mut placement = reader.place(black_box(&request)).unwrap();
             let _here = placement.permit.confirm();
             true
         });
@@ -147,7 +163,7 @@ fn known_conference(criterion: &mut Criterion) {
 
 fn new_conference(criterion: &mut Criterion) {
     let now = Instant::now();
-    let balancer = Balancer::new(&settings(6, plan()), 1, now).unwrap();
+    let balancer = balancer(&settings(6, plan()), now);
     // Some thousand others run.
     let names = (0..10_000).map(|number| format!("meet.{number}@example.com"));
     let held: Vec<_> = names
@@ -167,7 +183,7 @@ fn board(criterion: &mut Criterion) {
     let now = Instant::now();
     for peers in PEERS {
         let settings = settings(peers, plan());
-        let balancer = Balancer::new(&settings, 1, now).unwrap();
+        let balancer = balancer(&settings, now);
         let id = balancer.board().peers().first().unwrap().id;
         criterion.bench_function(&format!("addresses of one of {peers} anew"), |bencher| {
             bencher.iter(|| balancer.set_targets(id, &[target()]));

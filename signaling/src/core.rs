@@ -255,7 +255,11 @@ impl Core {
             source: call.source,
             zone: call.zone,
             // A REFER's target is called with the offer that the other leg would make: not known yet here.
-            body: if referred.is_some() { &[] } else { call.offer.body() },
+            body: if referred.is_some() {
+                &[]
+            } else {
+                call.offer.body()
+            },
             tried: tried.map_or(&[], |search| &search.tried),
             redirect: tried.and_then(|search| {
                 let (at, _) = search.redirect.as_ref()?;

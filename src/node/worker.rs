@@ -5,7 +5,7 @@ use super::addresses::Addresses;
 use super::permits::Permits;
 use super::record::Records;
 use super::{alias, health};
-use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId};
+use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId, Reader};
 use signaling::access::ZoneId;
 use signaling::counters::Counters;
 use signaling::outbox::Span;
@@ -41,6 +41,8 @@ pub struct Worker {
     pub(super) core: Core,
     index: Index,
     pub(super) balancer: Arc<Balancer>,
+    /// The same, for decisions.
+    reader: Reader,
     pub(super) permits: Permits,
     /// What was dialled, and the peers that were tried, for the question under way.
     alias: Vec<u8>,
@@ -75,6 +77,7 @@ impl Worker {
         let mut worker = Self {
             core: Core::new(settings, counters, now),
             index: Index::new(limits),
+            reader: Reader::new(Arc::clone(&balancer)),
             balancer,
             permits: Permits::default(),
             alias: Vec::new(),
@@ -334,7 +337,7 @@ impl Worker {
             now,
         };
         self.records.asked(attempt, &request, &self.balancer);
-        let choice = match self.balancer.place(&request) {
+        let choice = match self.reader.place(&request) {
             Ok(placement) => Ok(self.take(now, attempt, placement, source.transport)),
             Err(why) => Err(refusal(why)),
         };

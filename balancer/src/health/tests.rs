@@ -19,7 +19,12 @@ fn run(start: Health, rules: &Rules, events: &[(u64, Event)]) -> Health {
         let is_plain = after.state == State::Active
             && after.operator == Operator::Ready
             && after.strength(*now, rules) == 1_024;
-        assert_eq!(Health::is_plain(after.to_bits(), *now), is_plain);
+        let bound = Health::plain_bound(*now);
+        assert_eq!(Health::is_plain(after.to_bits(), bound), is_plain);
+        let reported = after.with_report(true);
+        assert!(!Health::is_plain(reported.to_bits(), bound));
+        assert_eq!(Health::from_bits(reported.to_bits()), reported);
+        assert!(reported.after(*event, *now, rules).is_reported);
         after
     })
 }

@@ -146,12 +146,13 @@ impl Plan {
             .fold(0, |bits, (_, bit)| bits | 1 << bit)
     }
 
-    /// Where calls for this alias from this zone go. The conference's name is written into `name`.
+    /// Where calls for this alias from this zone go. The conference's name is written into `name`,
+    /// for which there is room only where there are rules.
     pub(crate) fn route(
         &self,
         alias: &[u8],
         zone: &str,
-        name: &mut Name,
+        name: &mut Option<Name>,
     ) -> Result<Route<'_>, NoPlace> {
         if self.rules.is_empty() {
             return Ok(Route {
@@ -163,6 +164,7 @@ impl Plan {
         }
         let alias = std::str::from_utf8(alias).map_err(|_| NoPlace::AliasUnknown)?;
         let alias = without_scheme(alias);
+        let name = name.insert(Name::empty());
         let mut refused = false;
         for rule in &self.rules {
             let applied = rule.pattern.apply(alias, name);
