@@ -44,7 +44,7 @@ pub struct Peer {
     pub targets: Arc<[Target]>,
     pub(crate) vitals: Arc<Vitals>,
     /// Where its pool stands on the board.
-    pool: u16,
+    pub(crate) pool: u16,
 }
 
 impl Peer {
@@ -183,6 +183,11 @@ impl Board {
     /// The pool that a peer is in.
     pub(crate) fn pool_of(&self, peer: &Peer) -> Option<&Pool> {
         self.pools.get(usize::from(peer.pool))
+    }
+
+    /// How many configurations came before this one.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Names that are known, on this board or from those before.

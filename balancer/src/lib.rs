@@ -14,6 +14,7 @@ mod choose;
 mod conferences;
 mod explain;
 mod figures;
+mod grounds;
 mod health;
 mod leases;
 mod moment;

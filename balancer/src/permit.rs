@@ -1,8 +1,9 @@
 //! The right to sessions of a peer and to a seat in a conference. Both go back on drop, whatever
 //! the reason.
 
-use crate::board::PeerId;
+use crate::board::{Board, PeerId};
 use crate::conferences::{Confirmation, Seat};
+use crate::grounds::Grounds;
 use crate::place::NoPlace;
 use crate::sessions::Seen;
 use crate::vitals::Vitals;
@@ -17,6 +18,7 @@ pub struct Permit {
     is_reserved: bool,
     vitals: Arc<Vitals>,
     seat: Option<Seat>,
+    grounds: Option<Grounds>,
 }
 
 impl Permit {
@@ -28,6 +30,7 @@ impl Permit {
             is_reserved: true,
             vitals: Arc::clone(vitals),
             seat: None,
+            grounds: None,
         }
     }
 
@@ -56,6 +59,19 @@ impl Permit {
             // Nobody sits there any more: the call is none of the conference's.
             Some(None) => Ok(permit),
         }
+    }
+
+    /// Notes on what the decision was made.
+    pub(crate) fn note(&mut self, grounds: Grounds) {
+        self.grounds = Some(grounds);
+    }
+
+    /// Why this peer, with which figures at that moment, and why not the others: with the names of
+    /// this board. Empty where nothing was noted.
+    #[must_use]
+    pub fn why(&self, board: &Board) -> String {
+        let grounds = self.grounds.as_ref();
+        grounds.map_or_else(String::new, |grounds| grounds.text(board))
     }
 
     /// The peer that the sessions are of.

@@ -11,6 +11,7 @@ use crate::balancer::Balancer;
 use crate::board::{Board, Candidate, Peer, PeerId, Pool};
 use crate::choose::{Fitness, Wanted, choose, fitness, next_turn, take_turn};
 use crate::conferences::{MayReplace, NoSeat, Seat};
+use crate::grounds::{self, Grounds};
 use crate::health::State;
 use crate::permit::Permit;
 use crate::plan::{Name, Route};
@@ -100,11 +101,12 @@ impl Balancer {
         let route = board.plan.route(request.alias, request.zone, &mut name)?;
         let decision = self.decision(board, &route, (name.as_ref(), request));
         let role = route.rule.map_or_else(Role::default, |rule| rule.role);
-        let (peer, permit, reason) = match decision.conference() {
+        let (peer, mut permit, reason) = match decision.conference() {
             None => decision.choose(None)?,
             Some(name) => decision.join(name)?,
         };
         peer.vitals.count_chosen(reason);
+        decision.note(peer, &mut permit, reason);
         Ok(Placement {
             peer: peer.id,
             targets: Arc::clone(&peer.targets),
@@ -306,6 +308,20 @@ impl<'a> Decision<'a> {
     fn sessions(&self, peer: &Peer) -> u32 {
         let pool = self.board.pool_of(peer);
         pool.map_or(1, |pool| pool.sessions(self.request.is_audio_only))
+    }
+
+    /// Notes with the permit why it is of this peer.
+    fn note(&self, peer: &Peer, permit: &mut Permit, reason: Reason) {
+        if let Some(pool) = self.board.pool_of(peer) {
+            let decided = grounds::Decided {
+                reason,
+                peer: peer.id,
+                rule: self.route.rule.map(|rule| rule.position),
+                pool: (peer.pool, pool),
+                wanted: &self.wanted(None, (pool, 0)),
+            };
+            permit.note(Grounds::of(&decided, self.board));
+        }
     }
 
     /// Where the call would go; takes nothing.

@@ -16,6 +16,8 @@ pub struct CallOnPeer {
     pub peer: Option<String>,
     /// The conference that it is for.
     pub conference: Option<Arc<str>>,
+    /// Why it went to that peer, with the figures of that moment, and why not to others.
+    pub why: Option<String>,
 }
 
 impl Worker {
@@ -35,6 +37,7 @@ impl Worker {
             CallOnPeer {
                 peer: peer.map(|peer| peer.settings.name.clone()),
                 conference: permit.and_then(Permit::conference),
+                why: permit.map(|permit| permit.why(&board)),
                 call,
             }
         });

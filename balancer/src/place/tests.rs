@@ -529,3 +529,43 @@ fn names_that_come_and_go_are_forgotten_but_not_their_calls() {
     assert_eq!(balancer.board().peers()[0].id, latest);
     drop(held);
 }
+
+#[test]
+fn a_call_says_later_why_it_is_where_it_is() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 20), peer("c", 3, 0)];
+    let (balancer, now) = balancer(peers.clone(), vec![meet()]);
+    let first = balancer.place(&ask(now, "meet7")).expect("room");
+    let why = "figures, rule meet, pool default, most-available: b 1 of 20 chosen; \
+               a 0 of 10 another peer is better; c 0 of 0 no room";
+    assert_eq!(first.permit.why(&balancer.board()), why);
+    let second = balancer.place(&ask(now, "meet7")).expect("room");
+    let why = "conference, rule meet, pool default, most-available: b 2 of 20 chosen";
+    assert_eq!(second.permit.why(&balancer.board()), why);
+    // Names of a plan that is no more are not made up.
+    let settings = Settings {
+        peers,
+        ..Settings::default()
+    };
+    balancer.reload(&settings, now).expect("right");
+    let why = "conference, rule 0 of an earlier plan, most-available: b 2 of 20 chosen";
+    assert_eq!(second.permit.why(&balancer.board()), why);
+}
+
+#[test]
+fn a_note_holds_six_peers_and_says_how_many_more_there_were() {
+    let peers = (1..=9).map(|port| peer(&format!("p{port}"), port, 10));
+    let (balancer, now) = balancer(peers.collect(), Vec::new());
+    let tried = [PeerId(0)];
+    let again = Request {
+        tried: &tried,
+        ..ask(now, "x")
+    };
+    let placed = balancer.place(&again).expect("room");
+    let why = placed.permit.why(&balancer.board());
+    assert!(
+        why.starts_with("failover, no rule, pool default, most-available: p"),
+        "{why}"
+    );
+    assert!(why.contains("; p1 0 of 10 tried before; "), "{why}");
+    assert!(why.ends_with("; 3 more"), "{why}");
+}

@@ -63,6 +63,8 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) name: String,
+    /// Where it stands in the plan.
+    pub(crate) position: u16,
     pattern: Pattern,
     pub(crate) role: Role,
     pub(crate) may_create: bool,
@@ -102,7 +104,7 @@ impl Plan {
         // Stable: equals stay in the order of the configuration.
         sorted.sort_by_key(|alias| alias.priority);
         let mut rules = Vec::with_capacity(sorted.len());
-        for alias in sorted {
+        for (position, alias) in sorted.into_iter().enumerate() {
             let mut positions = Vec::new();
             for pool in &alias.pools {
                 let missing = || Mistake::AliasPool {
@@ -111,16 +113,21 @@ impl Plan {
                 };
                 positions.push(position_of(pools, pool).ok_or_else(missing)?);
             }
-            rules.push(plan.rule(alias, positions)?);
+            rules.push(plan.rule((position, alias), positions)?);
         }
         plan.rules = rules.into();
         Ok(plan)
     }
 
-    fn rule(&self, alias: &AliasSettings, pools: Vec<u16>) -> Result<Rule, Mistake> {
+    fn rule(
+        &self,
+        (position, alias): (usize, &AliasSettings),
+        pools: Vec<u16>,
+    ) -> Result<Rule, Mistake> {
         let pattern = Pattern::new(&alias.pattern, alias.conference.as_deref());
         Ok(Rule {
             name: alias.name.clone(),
+            position: u16::try_from(position).unwrap_or(u16::MAX),
             pattern: pattern.map_err(|error| Mistake::Pattern {
                 alias: alias.name.clone(),
                 error,
@@ -136,6 +143,12 @@ impl Plan {
             tags: self.tags(&alias.tags),
             zones: alias.zones.clone().into(),
         })
+    }
+
+    /// The name of the rule at this position.
+    pub(crate) fn rule_name(&self, position: u16) -> Option<&str> {
+        let rule = self.rules.get(usize::from(position))?;
+        Some(&rule.name)
     }
 
     /// The bits of these tags; a tag that no rule asks for has none.

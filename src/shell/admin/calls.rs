@@ -21,6 +21,7 @@ const COLUMNS: &[&str] = &[
     "conference",
     "call_id",
     "peer_call_id",
+    "why",
 ];
 /// Calls that are told when nobody says how many.
 const CALLS: u32 = 1_000;
@@ -176,6 +177,7 @@ fn row(on: CallOnPeer, now: Instant) -> Vec<Json> {
         call,
         peer,
         conference,
+        why,
     } = on;
     let age = now.saturating_duration_since(call.begun);
     vec![
@@ -187,5 +189,6 @@ fn row(on: CallOnPeer, now: Instant) -> Vec<Json> {
         conference.map_or(Json::Null, |name| Json::text(&*name)),
         Json::Text(call.call_id),
         call.peer_call_id.map_or(Json::Null, Json::Text),
+        why.map_or(Json::Null, Json::Text),
     ]
 }
