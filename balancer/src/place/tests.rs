@@ -569,3 +569,32 @@ fn a_note_holds_six_peers_and_says_how_many_more_there_were() {
     assert!(why.contains("; p1 0 of 10 tried before; "), "{why}");
     assert!(why.ends_with("; 3 more"), "{why}");
 }
+
+#[test]
+fn a_peer_that_is_back_is_held_down_and_then_begins_slowly() {
+    let (balancer, now) = balancer(vec![peer("a", 1, 100), peer("b", 2, 100)], Vec::new());
+    let back = balancer.board().peers()[0].id;
+    let at = |seconds| now + Duration::from_secs(seconds);
+    let place = |seconds| balancer.place(&ask(at(seconds), "x")).expect("room");
+    balancer.report(at(0), back, Outcome::Failed(Cause::Silent));
+    let mut held: Vec<Placement> = (0..10).map(|_| place(0)).collect();
+    // Well again from the first second on; that must last for five.
+    for seconds in [1, 2, 5] {
+        balancer.report(at(seconds), back, Outcome::ProbeGood);
+        held.push(place(seconds));
+    }
+    assert_eq!(in_use(&balancer), [0, 13]);
+    balancer.report(at(6), back, Outcome::ProbeGood);
+    held.push(place(6));
+    assert_eq!(in_use(&balancer), [0, 14], "nothing at the very beginning");
+    // Half of its room counts after half of the slow start: the other one has more until it has 50.
+    held.extend((0..36).map(|_| place(11)));
+    assert_eq!(in_use(&balancer), [0, 50]);
+    held.extend((0..10).map(|_| place(11)));
+    assert!(in_use(&balancer)[0] > 0, "then both get calls");
+    held.extend((0..20).map(|_| place(16)));
+    assert!(
+        in_use(&balancer)[0] > 20,
+        "and in the end it is a peer like any other"
+    );
+}
