@@ -60,8 +60,8 @@ fn a_peer_that_probes_find_dead_keeps_no_caller_waiting() {
         let invite = world.expect(PEERS[0], "INVITE ");
         world.hear(PEERS[0], &answer(&invite.text, said));
     }
-    // No probe is answered: three in a row make it Failed, two more confirm that.
-    world.wait(Duration::from_secs(40));
+    // No probe is answered: three in a row make it Failed, four more confirm that.
+    world.wait(Duration::from_secs(90));
     let refusals = world
         .sent
         .iter()

@@ -58,7 +58,7 @@ pub(crate) enum Event {
 }
 
 /// So many bad probes of a Failed peer, one after another, confirm that it is gone.
-const DEAD_AFTER: u8 = 2;
+const DEAD_AFTER: u8 = 4;
 /// A time that does not come.
 const NEVER: u64 = (1 << TIME_BITS) - 1;
 const TIME_BITS: u32 = 44;

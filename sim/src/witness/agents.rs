@@ -84,6 +84,8 @@ impl Witness {
         let number = outcome.number;
         let fault = |what: String| Err(Fault::of_call(number, what));
         let given = self.final_status(number);
+        let asked = self.calls.get(&number).and_then(|call| call.peer.as_ref());
+        let is_dead = asked.is_some_and(|leg| self.may_be_dead(leg.agent));
         let Some(call) = self.calls.get_mut(&number) else {
             return fault("the outcome of a call that was not placed".into());
         };
@@ -117,7 +119,8 @@ impl Witness {
         });
         let is_due = is_due(&call.script, status)
             || first.is_some_and(|first| is_due(&first, status))
-            || (call.peer.is_none() && [480, 486, 503, 504].contains(&status));
+            || (call.peer.is_none() && [480, 486, 503, 504].contains(&status))
+            || (is_dead && status == 504);
         let is_late = status == 408 && rings_until(&call.script, self.timers.ring);
         if !is_due && !is_late {
             return fault(format!(

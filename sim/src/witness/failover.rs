@@ -95,7 +95,7 @@ impl Call {
         &mut self,
         now: Duration,
         to: Place,
-        patience: Duration,
+        (patience, is_dead): (Duration, bool),
     ) -> Result<(), String> {
         let is_open = self.is_open() && !self.is_cancelled;
         let Some(last) = &self.peer else {
@@ -114,7 +114,10 @@ impl Call {
         let first = invite.finals.first().map(|(status, _)| *status);
         let is_silent = invite.provisional_at.is_none() && now >= invite.at + patience;
         let is_over = first.is_some_and(|status| last.goes_on_after(status));
-        let is_lost = first.is_none() && (invite.failed_at.is_some() || is_silent);
+        // Who heard 100 and no more of a dead peer goes on.
+        let has_rung = invite.provisionals.iter().any(|status| *status > 100);
+        let is_left = is_dead && !has_rung;
+        let is_lost = first.is_none() && (invite.failed_at.is_some() || is_silent || is_left);
         if !is_over && !is_lost {
             return Err("a second peer leg, and the first one has not failed".into());
         }

@@ -110,6 +110,10 @@ impl Witness {
     fn check_reason(&mut self, now: Duration, number: u64, status: u16) -> Result<(), String> {
         let call = self.calls.get(&number).ok_or("no such call")?;
         let peer = call.peer.as_ref().and_then(Leg::invite_went);
+        let is_dead = call
+            .peer
+            .as_ref()
+            .is_some_and(|leg| self.may_be_dead(leg.agent));
         let first = call.answer_due();
         if call.is_cancelled {
             return if status == 487 {
@@ -143,11 +147,19 @@ impl Witness {
         let rang_until = invite.provisional_at.map(|at| at + self.timers.ring);
         match status {
             504 if invite.failed_at.is_some() => Ok(()),
+            504 if is_dead => Ok(()),
             504 if rang_until.is_none() && now >= invite.at + self.timers.t1_64() => Ok(()),
             408 if rang_until.is_some_and(|until| now >= until) => Ok(()),
             504 | 408 => Err("the peer still had time".into()),
             _ => Err(format!("the peer's first final is {first:?}")),
         }
+    }
+
+    /// Whether a peer may be taken for dead, so that who waits for it is sent away (docs/decisions/0007): it gave a reason
+    /// to be passed over, and was probed three times at least.
+    pub(super) fn may_be_dead(&self, peer: Place) -> bool {
+        let probes = self.probes.get(&peer).map_or(0, Vec::len);
+        self.troubled.contains(&peer) && probes >= 3
     }
 
     /// Whether every peer is known to fail, or taken out by the operator.

@@ -12,15 +12,12 @@ use crate::slots::Key;
 use std::time::Instant;
 
 impl Core {
-    /// The owner found this peer dead. Looks at every call.
+    /// The owner found this peer dead. Looks at every call; who has heard nothing yet is helped by the
+    /// patience of its attempt.
     pub fn handle_peer_failed(&mut self, now: Instant, peer: u32) {
         let waits = |key: &Key| {
             self.calls.get(*key).is_some_and(|call| {
-                call.peer.progress.peer == peer
-                    && matches!(
-                        call.peer.state,
-                        peer_leg::State::Calling | peer_leg::State::Proceeding
-                    )
+                call.peer.progress.peer == peer && call.peer.state == peer_leg::State::Proceeding
             })
         };
         let waiting: Vec<Key> = self.calls.keys().filter(waits).collect();

@@ -137,7 +137,6 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         (State::Proceeding, Input::DeadWhileRinging) => {
             (State::Cancelling, &[SendCancel, TellNoAnswer])
         }
-        (State::Calling, Input::Dead | Input::DeadWhileRinging) => (State::Calling, &[AskNext]),
         // What was said before the challenge was not said to the INVITE that counts now.
         (State::Calling | State::Proceeding, Input::Challenged) => (State::Calling, &[]),
         // Until there is another peer, this one may still answer (TRUNK.md section 4).
@@ -205,6 +204,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Trying,
         )
         | (State::Proceeding, Input::Superseded)
+        | (State::Calling, Input::Dead | Input::DeadWhileRinging)
         | (
             State::Calling | State::Proceeding,
             Input::ByeDone | Input::CallerAck | Input::Invited | Input::SuccessAgain,
