@@ -297,6 +297,14 @@ impl Core {
         self.calls.len()
     }
 
+    /// Whether some caller waits for the final answer to its INVITE.
+    #[must_use]
+    pub fn has_waiting_callers(&self) -> bool {
+        let counters = &self.context.counters;
+        let decided = counters.calls_answered.value() + counters.calls_failed.value();
+        counters.calls_begun.value() > decided
+    }
+
     /// Attempts whose owner waits to hear that they are over.
     #[must_use]
     pub fn attempts(&self) -> usize {

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// lease or of a report.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How often a worker with calls looks whether a peer was found dead.
+/// How often a worker looks whether a peer was found dead, while callers wait for an answer.
 const DEATH_LOOK: Duration = Duration::from_millis(500);
 
 /// A peer's state changed through what this worker reported.
@@ -51,7 +51,7 @@ pub struct Worker {
     probes: bool,
     /// When the first worker looks again what is due; none at the others.
     look_at: Option<Instant>,
-    /// How many deaths of peers were dealt with, and when to look for more: while calls live.
+    /// How many deaths of peers were dealt with, and when to look for more: while callers wait.
     deaths: u64,
     dead_look_at: Option<Instant>,
     pub(super) addresses: Addresses,
@@ -152,7 +152,7 @@ impl Worker {
         }
         if self.dead_look_at.is_some_and(|at| at <= now) {
             self.leave_dead_peers(now);
-            self.dead_look_at = (self.core.calls() > 0).then_some(now + DEATH_LOOK);
+            self.dead_look_at = self.core.has_waiting_callers().then_some(now + DEATH_LOOK);
         }
     }
 
