@@ -13,7 +13,7 @@ use signaling::counters::Counters;
 use signaling::sip::message::Limits;
 use signaling::{ConnectionId, Hop, Listener, ListenerId, Settings, Ticket, Transport};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A message that a worker sends.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub(crate) struct Holdings {
 const POOLS: [&str; 2] = ["first", "second"];
 
 /// Where calls can go, as it would be configured.
-fn plan(scenario: &Scenario) -> balancer::Settings {
+fn plan(scenario: &Scenario, closed: Option<usize>) -> balancer::Settings {
     let name_of = |pool: u8| POOLS.get(usize::from(pool)).copied().unwrap_or_default();
     let peers = scenario.peers.iter().zip(0u8..).map(|(peer, number)| {
         let place = Place::Peer(number);
@@ -49,7 +49,11 @@ fn plan(scenario: &Scenario) -> balancer::Settings {
         };
         PeerSettings {
             pool: name_of(peer.pool).to_owned(),
-            new_limit: peer.new_limit,
+            new_limit: if closed == Some(usize::from(number)) {
+                0
+            } else {
+                peer.new_limit
+            },
             ..PeerSettings::new(place.to_string(), target, peer.sessions_max)
         }
     });
@@ -113,55 +117,58 @@ fn access(scenario: &Scenario) -> Access {
     )
 }
 
+/// What a worker is told.
+fn settings(scenario: &Scenario, worker: u8, secret: [u64; 2]) -> Settings {
+    let local = Place::Node.address(scenario.is_v6);
+    let listeners = [Transport::Udp, Transport::Tcp].map(|transport| Listener {
+        transport,
+        local,
+        advertised: local.to_string(),
+    });
+    Settings {
+        worker,
+        workers: scenario.workers,
+        secret,
+        timers: scenario.timers,
+        calls_max: scenario.calls_max,
+        transactions_max: 50_000,
+        exchanges_max: 10_000,
+        exchanges_per_call_max: 8,
+        session: signaling::SessionTimes::default(),
+        refer: signaling::ReferMode::default(),
+        listeners: listeners.to_vec(),
+        kept_octets_max: usize::MAX,
+        access: Arc::new(access(scenario)),
+        overload: signaling::overload::OverloadSettings::default(),
+    }
+}
+
 /// All workers of one node.
 pub(crate) struct Node {
     workers: Vec<Worker>,
     balancer: Arc<Balancer>,
+    secret: [u64; 2],
     is_v6: bool,
 }
 
 impl Node {
     pub(crate) fn new(scenario: &Scenario, now: Instant, random: &mut Random) -> Self {
-        let balancer = Balancer::new(&plan(scenario), scenario.seed, now);
+        let balancer = Balancer::new(&plan(scenario, None), scenario.seed, now);
         let balancer = Arc::new(balancer.expect("a scenario is right"));
-        let local = Place::Node.address(scenario.is_v6);
-        let listeners = [Transport::Udp, Transport::Tcp].map(|transport| Listener {
-            transport,
-            local,
-            advertised: local.to_string(),
-        });
-        let access = Arc::new(access(scenario));
         let secret = [random.bits(), random.bits()];
-        let workers = (0..scenario.workers)
-            .map(|worker| {
-                let settings = Settings {
-                    worker,
-                    workers: scenario.workers,
-                    secret,
-                    timers: scenario.timers,
-                    calls_max: scenario.calls_max,
-                    transactions_max: 50_000,
-                    exchanges_max: 10_000,
-                    exchanges_per_call_max: 8,
-                    session: signaling::SessionTimes::default(),
-                    refer: signaling::ReferMode::default(),
-                    listeners: listeners.to_vec(),
-                    kept_octets_max: usize::MAX,
-                    access: Arc::clone(&access),
-                    overload: signaling::overload::OverloadSettings::default(),
-                };
-                Worker::new(
-                    Arc::new(settings),
-                    Limits::default(),
-                    Arc::clone(&balancer),
-                    Arc::new(Counters::default()),
-                    now,
-                )
-            })
-            .collect();
+        let workers = (0..scenario.workers).map(|worker| {
+            Worker::new(
+                Arc::new(settings(scenario, worker, secret)),
+                Limits::default(),
+                Arc::clone(&balancer),
+                Arc::new(Counters::default()),
+                now,
+            )
+        });
         Self {
-            workers,
+            workers: workers.collect(),
             balancer,
+            secret,
             is_v6: scenario.is_v6,
         }
     }
@@ -288,6 +295,23 @@ impl Node {
         let board = self.balancer.board();
         let in_use = board.peers().iter().map(balancer::Peer::in_use);
         self.balancer.states(now).zip(in_use).collect()
+    }
+
+    /// Messages have waited so long before they are taken in.
+    pub(crate) fn handle_load(&mut self, now: Instant, waited: Duration) {
+        for worker in &mut self.workers {
+            worker.handle_load(now, waited, false);
+        }
+    }
+
+    /// Other settings are taken over, with this peer closed for new calls.
+    pub(crate) fn reload(&mut self, now: Instant, scenario: &Scenario, closed: Option<usize>) {
+        let reloaded = self.balancer.reload(&plan(scenario, closed), now);
+        debug_assert!(reloaded.is_ok(), "a scenario is right");
+        for (worker, number) in self.workers.iter_mut().zip(0u8..) {
+            let settings = Arc::new(settings(scenario, number, self.secret));
+            worker.handle_settings(now, settings, Limits::default());
+        }
     }
 
     /// The operator wants something of a peer.

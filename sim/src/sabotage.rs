@@ -33,12 +33,18 @@ pub enum Sabotage {
     LeakedPeer,
     /// One session is taken and never given back.
     LostPermit,
+    /// The node does not know that messages wait.
+    LoadHidden,
     /// Max-Forwards stays as it came.
     MaxForwardsKept,
     /// What the operator wants of peers is forgotten.
     OrderLost,
+    /// Other settings are never taken over.
+    ReloadLost,
     /// The INVITE to the peer goes out again with every message.
     Repeating,
+    /// Refusals do not say when to come again.
+    RetryAfterLost,
     /// Every other call goes to the next peer, wherever its conference is.
     Scattered,
     /// A session description is tidied.
@@ -69,7 +75,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::AckTooEarly,
         Self::CancelTooEarly,
         Self::ChangedFinal,
@@ -82,9 +88,12 @@ impl Sabotage {
         Self::LeakedCallId,
         Self::LeakedPeer,
         Self::LostPermit,
+        Self::LoadHidden,
         Self::MaxForwardsKept,
         Self::OrderLost,
+        Self::ReloadLost,
         Self::Repeating,
+        Self::RetryAfterLost,
         Self::Scattered,
         Self::SdpTidied,
         Self::SessionForgotten,
@@ -130,6 +139,14 @@ impl Saboteur {
     /// How each peer is before the next thing happens.
     pub(crate) fn foresee(&mut self, peers: &[(PeerState, u32)]) {
         self.peers = peers.to_vec();
+    }
+
+    pub(crate) fn hides_load(&self) -> bool {
+        self.sabotage == Sabotage::LoadHidden
+    }
+
+    pub(crate) fn loses_reloads(&self) -> bool {
+        self.sabotage == Sabotage::ReloadLost
     }
 
     pub(crate) fn loses_orders(&self) -> bool {
@@ -282,6 +299,7 @@ impl Saboteur {
             (Sabotage::LeakedCallId, Kind::Invite) => {
                 swap(&sent, b"CSeq:", b"X-Was: caller-leg-1\r\nCSeq:")
             }
+            (Sabotage::RetryAfterLost, Kind::Final) => swap(&sent, b"Retry-After", b"X-Later"),
             (Sabotage::LeakedPeer, Kind::Ringing) => {
                 let peer = Place::Peer(0).address(self.is_v6);
                 let line = format!("Server: {peer}\r\nCSeq:");

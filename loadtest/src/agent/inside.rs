@@ -396,8 +396,8 @@ impl Inside {
             ActKind::ReInvite | ActKind::ReInviteDelayed | ActKind::Update
         );
         let may_be = match kind {
-            ActKind::Info | ActKind::Message => [200, 481, 487, 500].as_slice(),
-            ActKind::Refer => &[603, 481, 487, 500],
+            ActKind::Info | ActKind::Message => [200, 481, 487, 500, 504].as_slice(),
+            ActKind::Refer => &[603, 481, 487, 500, 504],
             ActKind::ReInvite | ActKind::ReInviteDelayed | ActKind::Update => {
                 &[200, 481, 487, 488, 491, 500, 504]
             }

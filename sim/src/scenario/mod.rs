@@ -2,11 +2,13 @@
 
 mod meetings;
 mod script;
+mod strain;
 mod talk;
 mod weather;
 
 pub use meetings::{Meetings, Order};
 pub use script::{Fate, Script};
+pub use strain::{Crowd, Reload};
 pub use weather::{Death, Link, Outage};
 
 use loadtest::agent::{Behaviour, Plan, Random};
@@ -78,6 +80,10 @@ pub struct Scenario {
     pub meetings: Option<Meetings>,
     /// What the operator wants of peers, in the order of time.
     pub orders: Vec<Order>,
+    /// When the node has more to do than it can.
+    pub crowds: Vec<Crowd>,
+    /// When it takes other settings over.
+    pub reloads: Vec<Reload>,
 }
 
 impl Scenario {
@@ -136,6 +142,8 @@ impl Scenario {
             intrusions: Vec::new(),
             meetings: None,
             orders: Vec::new(),
+            crowds: Vec::new(),
+            reloads: Vec::new(),
         };
         scenario.deaths = weather::deaths(random, scenario.peers.len(), end);
         scenario.outages = weather::outages(random, &scenario, end);
@@ -152,6 +160,7 @@ impl Scenario {
         scenario.intrusions = intrusions(random, end);
         meetings::add(&mut scenario, end);
         talk::add(&mut scenario);
+        strain::add(&mut scenario, at);
         scenario
     }
 
@@ -192,6 +201,8 @@ impl Scenario {
             intrusions: Vec::new(),
             meetings: None,
             orders: Vec::new(),
+            crowds: Vec::new(),
+            reloads: Vec::new(),
         }
     }
 
@@ -250,6 +261,12 @@ impl fmt::Display for Scenario {
         }
         for order in &self.orders {
             writeln!(f, "{order:?}")?;
+        }
+        for crowd in &self.crowds {
+            writeln!(f, "{crowd:?}")?;
+        }
+        for reload in &self.reloads {
+            writeln!(f, "{reload:?}")?;
         }
         for script in &self.calls {
             writeln!(
@@ -438,5 +455,6 @@ mod tests {
         assert!(worlds(&|world| world.callers.contains(&Transport::Tcp)));
         meetings::tests::assert_every_kind(&scenarios);
         talk::tests::assert_every_kind(&scenarios);
+        strain::tests::assert_every_kind(&scenarios);
     }
 }

@@ -23,6 +23,13 @@ impl Witness {
         };
         self.touch(now, number);
         let is_reliable = self.transport(from).is_reliable();
+        let is_new = side == Side::Caller
+            && message.is_request
+            && message.method == Method::Invite
+            && (self.calls.get(&number)).is_some_and(|call| call.caller.is_none());
+        if is_new {
+            self.check_load(now, number);
+        }
         let Some(call) = self.calls.get_mut(&number) else {
             return;
         };

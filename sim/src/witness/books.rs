@@ -53,6 +53,10 @@ impl Witness {
                 let what = format!("refused with {calls} calls of {most} in one worker");
                 (number, what)
             }
+            Due::Shed(number) => {
+                let what = "a new call was taken though messages wait too long";
+                (number, what.into())
+            }
             Due::Placed(number) => {
                 let what = "an INVITE went to no peer and was not refused";
                 (number, what.into())
@@ -106,6 +110,7 @@ impl Witness {
                 let [calls, ..] = holdings.occupancy;
                 calls >= self.calls_max
             }
+            Due::Shed(number) => self.final_status(*number) == Some(503),
             Due::Placed(number) => {
                 let call = self.calls.get(number);
                 call.is_some_and(|call| call.peer.is_some()) || self.final_status(*number).is_some()

@@ -21,7 +21,8 @@ impl Witness {
             if *state != PeerState::Active {
                 self.wavered.insert(peer);
             }
-            if *state == PeerState::Failed {
+            // One that is watched after it failed is no better (docs/balancing.md).
+            if matches!(state, PeerState::Failed | PeerState::Checking) {
                 self.failed_last.insert(peer, now);
             }
         }

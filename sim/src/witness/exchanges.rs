@@ -217,11 +217,20 @@ impl Witness {
 }
 
 impl Call {
-    /// Whether somebody has hung up.
-    fn is_ending(&self) -> bool {
-        let legs = [&self.caller, &self.peer].into_iter().flatten();
-        let mut dialogs = legs.flat_map(|leg| leg.dialogs.values());
-        dialogs.any(super::leg::Dialog::is_over)
+    /// Whether somebody has hung up, or has forgotten the dialog (RFC 5057).
+    pub(super) fn is_ending(&self) -> bool {
+        let mut legs = [&self.caller, &self.peer].into_iter().flatten();
+        legs.any(|leg| {
+            let is_lost = |(id, went): (&TransactionId, &Went)| {
+                let is_of_session = matches!(id.1.as_str(), "INVITE" | "UPDATE");
+                let mut finals = went.finals.iter();
+                *id != leg.invite
+                    && is_of_session
+                    && finals.any(|(status, _)| [408, 481].contains(status))
+            };
+            let mut dialogs = leg.dialogs.values();
+            dialogs.any(super::leg::Dialog::is_over) || leg.went.iter().any(is_lost)
+        })
     }
 
     /// Whether both legs have a dialog.

@@ -18,6 +18,7 @@ mod probed;
 mod probing;
 mod requests;
 mod responses;
+mod strain;
 
 use crate::node::Holdings;
 use crate::place::{Place, Side};
@@ -81,6 +82,8 @@ enum Due {
     Next(u64, usize),
     /// The caller hears this status.
     Relayed(u64, u16),
+    /// The call is refused: the node has more to do than it can.
+    Shed(u64),
 }
 
 /// Sees everything.
@@ -92,6 +95,8 @@ pub(crate) struct Witness {
     is_punctual: bool,
     /// Since when the node takes no new calls.
     draining_since: Option<Duration>,
+    /// Since when messages wait too long before they are taken in.
+    crowded_since: Option<Duration>,
     calls_max: usize,
     is_v6: bool,
     callers: Vec<Transport>,
@@ -153,6 +158,7 @@ impl Witness {
             slack: scenario.lateness * 2 + Duration::from_millis(50),
             is_punctual: scenario.freezes.is_empty(),
             draining_since: None,
+            crowded_since: None,
             calls_max: scenario.calls_max,
             is_v6: scenario.is_v6,
             callers: scenario.callers.clone(),

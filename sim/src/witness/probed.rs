@@ -21,6 +21,8 @@ pub(crate) struct Target {
     pub(crate) cseq: u32,
     /// Whether there was a 2xx.
     pub(crate) has_dialog: bool,
+    /// Whether anybody of the call has hung up.
+    pub(crate) is_ending: bool,
     /// Whether there was a BYE after it.
     pub(crate) is_over: bool,
 }
@@ -70,6 +72,7 @@ impl Call {
                 Side::Peer => leg.invite_went()?.cseq,
             },
             has_dialog: dialog.is_some(),
+            is_ending: self.is_ending(),
             is_over: dialog.is_some_and(super::leg::Dialog::is_over),
         })
     }

@@ -178,6 +178,7 @@ fn request_went(
                 return Err(format!("Max-Forwards {max_forwards} was not lowered"));
             }
         }
+        (Method::Cancel, _) if leg.cancels_inside(request) => {}
         (Method::Cancel, Side::Peer) => check_cancel(leg, request)?,
         (Method::Bye, _) => check_bye(leg, now, (side, patience), request)?,
         _ => return Err("nobody asked for it".into()),
@@ -237,9 +238,6 @@ fn ack_went(leg: &mut Leg, ack: &Seen, ack_came: bool) -> Result<(), String> {
 
 fn check_cancel(leg: &Leg, cancel: &Seen) -> Result<(), String> {
     if leg.went.contains_key(&cancel.transaction()) {
-        return Ok(());
-    }
-    if leg.cancels_inside(cancel) {
         return Ok(());
     }
     let invite = leg.invite_went().ok_or("there was no INVITE")?;

@@ -31,6 +31,8 @@ impl Witness {
             return Err("CSeq or From are not those of the request".into());
         }
         let is_new = again(came, now, patience, response, bytes)?;
+        // As it refuses what is for a dialog that is over, or out of order.
+        let is_stateless = is_stateless || [481, 500].contains(&response.status);
         if !is_new && came.is_acknowledged && !is_stateless {
             return Err("repeated though its ACK came".into());
         }
@@ -81,7 +83,7 @@ impl Witness {
         if side == Side::Peer {
             return Err("peers do not invite".into());
         }
-        self.check_reason(now, number, response.status)?;
+        self.check_reason(now, number, response)?;
         let leg = self
             .calls
             .get_mut(&number)
@@ -107,7 +109,8 @@ impl Witness {
     }
 
     /// Whether a final of this status is due to the caller now.
-    fn check_reason(&mut self, now: Duration, number: u64, status: u16) -> Result<(), String> {
+    fn check_reason(&mut self, now: Duration, number: u64, response: &Seen) -> Result<(), String> {
+        let status = response.status;
         let call = self.calls.get(&number).ok_or("no such call")?;
         let peer = call.peer.as_ref().and_then(Leg::invite_went);
         let is_dead = call
@@ -137,6 +140,7 @@ impl Witness {
                 }
                 504 if self.are_all_out() => Ok(()),
                 503 if self.draining_since.is_some() => Ok(()),
+                503 if self.is_shed(now, response)? => Ok(()),
                 503 => {
                     self.due.push(Due::Overloaded(number));
                     Ok(())

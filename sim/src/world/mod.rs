@@ -86,6 +86,7 @@ pub struct World {
     probes: usize,
     intrusions: usize,
     orders: usize,
+    reloads: usize,
     /// What strangers do, which must not change anything else that happens.
     strangers: Random,
     is_draining: bool,
@@ -121,6 +122,7 @@ enum Event {
     Order,
     Outage,
     Probe,
+    Reload,
     StopProbing,
     Wake(usize),
 }
@@ -156,6 +158,7 @@ impl World {
             probes: 0,
             intrusions: 0,
             orders: 0,
+            reloads: 0,
             strangers: Random::new(scenario.seed ^ 0x57a9_6e45),
             is_draining: false,
             last: scenario
@@ -296,6 +299,8 @@ impl World {
         add(self.scenario.probes.get(self.probes).copied(), Event::Probe);
         let intrusion = self.scenario.intrusions.get(self.intrusions);
         add(intrusion.copied(), Event::Intrusion);
+        let reload = self.scenario.reloads.get(self.reloads);
+        add(reload.map(|reload| reload.at), Event::Reload);
         let order = self.scenario.orders.get(self.orders);
         add(order.map(|order| order.at), Event::Order);
         let drain_at = self.scenario.drain_at.filter(|_| !self.is_draining);
@@ -370,6 +375,10 @@ impl World {
                 self.order(now);
                 Ok(())
             }
+            Event::Reload => {
+                self.reload(now);
+                Ok(())
+            }
             Event::Outage => {
                 self.break_connection();
                 Ok(())
@@ -388,6 +397,19 @@ impl World {
                 self.collect_node(worker)
             }
         }
+    }
+
+    /// The node takes other settings over.
+    fn reload(&mut self, now: Instant) {
+        let Some(reload) = self.scenario.reloads.get(self.reloads).copied() else {
+            return;
+        };
+        self.reloads += 1;
+        self.witness.reload(&self.scenario, reload.closed);
+        if !self.saboteur.as_ref().is_some_and(Saboteur::loses_reloads) {
+            self.node.reload(now, &self.scenario, reload.closed);
+        }
+        self.note(None, &format!("the node takes {reload:?} over"));
     }
 
     /// The operator says what a peer is for from now on.

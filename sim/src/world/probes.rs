@@ -100,7 +100,7 @@ impl Probe {
             | Self::ByeOfStranger
             | Self::ByeToNobody
             | Self::CancelOfNothing => &[481],
-            Self::Info | Self::ReInvite if target.has_dialog && !target.is_over => &[500],
+            Self::Info | Self::ReInvite if target.has_dialog && !target.is_ending => &[500],
             Self::Info | Self::ReInvite => &[481, 500],
             Self::Options => &[200, 481],
             Self::Publish if target.has_dialog && !target.is_over => &[405, 500],

@@ -103,6 +103,10 @@ impl World {
         if deed == Deed::Cancel && target.agent.side() != Some(Side::Caller) {
             return Ok(());
         }
+        // While there is too much to do, who floods hears of that.
+        if deed == Deed::Flood && self.witness.is_crowded() {
+            return Ok(());
+        }
         self.note(Some(target.call), &format!("a stranger tries {deed:?}"));
         let count = if deed == Deed::Flood { FLOOD } else { 1 };
         let before = self.node.holdings(false);

@@ -5,6 +5,7 @@ use crate::finding::Fault;
 use crate::net::Packet;
 use crate::node::Sent;
 use crate::place::Place;
+use crate::sabotage::Saboteur;
 use crate::scenario::{Fate, thawed};
 use crate::seen::Seen;
 use signaling::sip::message::Method;
@@ -106,6 +107,7 @@ impl World {
     }
 
     fn arrive_at_node(&mut self, packet: &Packet) -> Result<(), Fault> {
+        self.tell_load();
         self.witness
             .delivered(self.now, packet.from, &packet.message);
         let worker = self.receiving_worker(packet);
@@ -125,6 +127,18 @@ impl World {
             self.arrived(packet, "");
         }
         self.collect_node(owner)
+    }
+
+    /// The workers are told how long what comes now has waited.
+    fn tell_load(&mut self) {
+        if self.scenario.crowds.is_empty() {
+            return;
+        }
+        let waited = self.scenario.wait(self.now);
+        self.witness.load(self.now, waited);
+        if !self.saboteur.as_ref().is_some_and(Saboteur::hides_load) {
+            self.node.handle_load(self.base + self.now, waited);
+        }
     }
 
     /// Datagrams come to any worker; a connection belongs to one.
