@@ -128,7 +128,9 @@ impl Witness {
     fn check_sessions(&self, holdings: &Holdings) -> Result<(), Fault> {
         let [calls, _, _, _, _, attempts, permits] = holdings.occupancy;
         let in_use: u32 = holdings.sessions.iter().map(|[used, _]| used).sum();
-        let legs: usize = (self.calls.values()).map(|call| call.past.len()).sum();
+        let legs: usize = (self.calls.values())
+            .map(|call| call.past.len() + usize::from(call.is_left()))
+            .sum();
         if permits != attempts || attempts > calls + legs || in_use as usize != permits {
             return Err(Fault::of_world(format!(
                 "{calls} calls with {attempts} attempts hold {permits} permits, {in_use} sessions \
@@ -195,6 +197,13 @@ impl Call {
             return Err("the caller's ACK was not passed on".into());
         }
         Ok(())
+    }
+
+    /// Whether the caller has its refusal while the peer, which was found dead, has not said its last word.
+    fn is_left(&self) -> bool {
+        let invite = self.caller.as_ref().and_then(Leg::invite_came);
+        let status = invite.and_then(super::leg::Came::status);
+        status.is_some_and(|status| status >= 300) && self.peer.is_some()
     }
 
     /// Whether the call was answered by this peer and nobody hung up.

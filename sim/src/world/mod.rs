@@ -236,6 +236,9 @@ impl World {
         }
         let last = self.last;
         while let Some((at, event)) = self.next() {
+            if matches!(event, Event::Wake(_)) && self.is_idle() {
+                break;
+            }
             if at > last + QUIET_AFTER {
                 let left = self.node.holdings(true);
                 return Err(Fault::of_world(format!(
@@ -251,6 +254,24 @@ impl World {
         self.foresee()?;
         self.agents.check_quiet(&self.witness)?;
         self.witness.finish(&self.holdings(true))
+    }
+
+    /// Whether nothing is to come: no worker has anything to do but to look, while calls live, whether a peer was found dead.
+    fn is_idle(&self) -> bool {
+        let scenario = &self.scenario;
+        let is_over = self.placed == scenario.calls.len()
+            && self.outages == scenario.outages.len()
+            && self.probes == scenario.probes.len()
+            && self.intrusions == scenario.intrusions.len()
+            && self.orders == scenario.orders.len()
+            && self.reloads == scenario.reloads.len()
+            && self.probes_stopped
+            && self.failures.is_empty();
+        if !is_over || self.net.next().is_some() || !self.agents.timeouts().is_empty() {
+            return false;
+        }
+        let [_, clients, servers, timers, exchanges, ..] = self.node.holdings(false).occupancy;
+        [clients, servers, timers, exchanges] == [0; 4]
     }
 
     /// The witness, and who sabotages, know how each peer is before anything happens to it.
