@@ -149,9 +149,14 @@ impl Witness {
             seat.answered = Some((dialog.since, leg.agent));
             let here = leg.agent;
             let elsewhere = |call: &Call| call.up_at().is_some_and(|peer| peer != here);
-            seat.is_sent_away = self
-                .company(number)
-                .any(|other| elsewhere(other) && !self.has_lost(other) && !other.is_sent_away());
+            // Where the peer was given up and answers all the same, those who are there keep company.
+            let asked_at = leg.invite_went().map_or(now, |invite| invite.at);
+            let failed = self.failed_last.get(&here);
+            let is_given_up = failed.is_some_and(|failed| *failed >= asked_at);
+            seat.is_sent_away = !is_given_up
+                && self.company(number).any(|other| {
+                    elsewhere(other) && !self.has_lost(other) && !other.is_sent_away()
+                });
             seat.may_be_sent_away = self
                 .company(number)
                 .any(|other| other.may_have_settled(now, here));
