@@ -40,7 +40,7 @@ const FLOORS: [(&str, &[&str]); 4] = [
 ];
 
 /// Run times, sockets and system calls: no core has them, at whatever depth.
-const RUNTIMES: [&str; 13] = [
+const RUNTIMES: [&str; 15] = [
     "async-std",
     "futures-executor",
     "hyper",
@@ -48,12 +48,31 @@ const RUNTIMES: [&str; 13] = [
     "mimalloc",
     "mio",
     "nix",
+    "parking_lot",
+    "parking_lot_core",
     "quinn",
     "rustix",
     "rustls",
     "smol",
     "socket2",
     "tokio",
+];
+
+/// The one crate of a core that may call the system, and all that it may bring with it: its locks put a thread
+/// to sleep where another one is faster (decision 16). No other crate of a core may bring any of them that is in
+/// [`RUNTIMES`].
+const LOCKED_MAP: &str = "dashmap";
+const LOCKED_MAP_BRINGS: [&str; 10] = [
+    "cfg-if",
+    "crossbeam-utils",
+    "dashmap",
+    "hashbrown",
+    "libc",
+    "lock_api",
+    "once_cell",
+    "parking_lot_core",
+    "scopeguard",
+    "smallvec",
 ];
 
 /// Crates to compare with (docs/decisions): never in the shipped program.
@@ -108,10 +127,35 @@ fn cores_have_no_runtime() {
     let sample = "signaling v0.1.0 (/x)\nbytes v1.12.1\ntokio v1.54.1\nmio v1.2.0 (*)\n";
     assert_eq!(listed(sample, &RUNTIMES), ["mio", "tokio"]);
     for core in CORES {
-        let offences = listed(&tree(core), &RUNTIMES);
+        let offences = listed(&tree_without(core, LOCKED_MAP), &RUNTIMES);
         assert!(
             offences.is_empty(),
             "{core} is a core and depends on {offences:?}"
+        );
+    }
+}
+
+#[test]
+fn the_locked_map_brings_no_more_than_its_lock() {
+    let sample = "dashmap v6.2.1\nlibc v0.2.1\nmio v1.2.0 (*)\nserde v1.0.0\n";
+    assert_eq!(
+        not_listed(sample, &LOCKED_MAP_BRINGS),
+        ["mio", "serde"].map(str::to_owned)
+    );
+    let others = tree_without("balancer", LOCKED_MAP);
+    let brought = tree("balancer");
+    let brought = brought
+        .lines()
+        .filter(|line| !others.lines().any(|other| other == *line));
+    let brought: Vec<&str> = brought.collect();
+    let offences = not_listed(&brought.join("\n"), &LOCKED_MAP_BRINGS);
+    assert!(offences.is_empty(), "{LOCKED_MAP} brings {offences:?}");
+    // Only the ground has it: a core above asks the ground.
+    for core in CORES.into_iter().filter(|core| *core != "balancer") {
+        let direct = read(&format!("{core}/Cargo.toml"));
+        assert!(
+            !direct.contains(LOCKED_MAP),
+            "{core} has a {LOCKED_MAP} of its own"
         );
     }
 }
@@ -270,6 +314,18 @@ fn listed(tree: &str, names: &[&'static str]) -> Vec<&'static str> {
             .any(|line| line.split(' ').next() == Some(name))
     };
     names.iter().copied().filter(|name| holds(name)).collect()
+}
+
+/// Which crates of a dependency tree are not in `names`.
+fn not_listed(tree: &str, names: &[&str]) -> Vec<String> {
+    let crates = tree.lines().filter_map(|line| line.split(' ').next());
+    let mut others: Vec<String> = crates
+        .filter(|name| !names.contains(name))
+        .map(str::to_owned)
+        .collect();
+    others.sort();
+    others.dedup();
+    others
 }
 
 /// Which crates of ours a core uses and may not.
@@ -434,18 +490,29 @@ fn table(text: &str) -> DeTable<'_> {
 
 /// The names and versions of a package and of all it is built with, one a line.
 fn tree(package: &str) -> String {
+    cargo_tree(package, &["--all-features"])
+}
+
+/// The same of a package of ours, without one crate and what only that one brings.
+fn tree_without(package: &str, left_out: &str) -> String {
+    let whole = tree(package);
+    if whole
+        .lines()
+        .any(|line| line.split(' ').next() == Some(left_out))
+    {
+        cargo_tree(package, &["--all-features", "--prune", left_out])
+    } else {
+        whole
+    }
+}
+
+fn cargo_tree(package: &str, more: &[&str]) -> String {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "--package",
-            package,
-            "--all-features",
-        ])
+        .args(["tree", "--offline", "--locked", "--package", package])
         .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(more)
         .output()
         .unwrap();
     let (tree, complaint) = (

@@ -5,18 +5,25 @@
 //! millisecond follow the first one; the first 2xx *settles* it. A pending seating may be replaced
 //! by another one when its peer fails, a settled one only when its peer is gone; whoever settles
 //! first wins. A seating without seats is over for good, and its entry goes with the last seat.
+//!
+//! What a seating is changes only under the lock of its entry; no guard of the map leaves a function
+//! of this file, and nothing is dropped under one that would ask the map again (decision 16).
 
 use crate::board::PeerId;
-use crate::table::{Change, Table};
+use crate::keyed::Keyed;
 use crate::vitals::Vitals;
+use dashmap::{DashMap, Entry};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 /// Conferences by name.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    seatings: Table<Arc<Seating>>,
+    seatings: DashMap<Arc<str>, Arc<Seating>, Keyed>,
 }
+
+/// Locks of the map: told, since it would ask the machine how many processors it has.
+pub(crate) const SHARDS: usize = 64;
 
 /// A conference on one peer.
 #[derive(Debug)]
@@ -28,10 +35,19 @@ pub(crate) struct Seating {
     seats: Seats,
     /// Calls that were answered.
     participants: AtomicU32,
-    /// A peer has answered: the conference lives there, unless the directory says otherwise.
-    settled: AtomicBool,
-    /// The directory has agreed to that.
-    agreed: AtomicBool,
+    /// [`Phase`]; written under the lock of its entry only.
+    phase: AtomicU8,
+}
+
+/// What a seating is to the directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// In the directory; no call was answered there.
+    Pending = 0,
+    /// In the directory; a call was answered: the conference lives there.
+    Settled = 1,
+    /// Another seating took its place.
+    Replaced = 2,
 }
 
 impl Drop for Seating {
@@ -147,13 +163,13 @@ pub struct ConferenceFigures {
 impl Directory {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
-            seatings: Table::new(seed),
+            seatings: DashMap::with_hasher_and_shard_amount(Keyed::new(seed), SHARDS),
         }
     }
 
     /// The conference as it is now, unless it is over.
     pub(crate) fn find(&self, name: &str) -> Option<Arc<Seating>> {
-        let seating = self.seatings.get(name)?;
+        let seating = Arc::clone(&*self.seatings.get(name)?);
         (!seating.is_over()).then_some(seating)
     }
 
@@ -166,52 +182,54 @@ impl Directory {
         instead: Option<(&Arc<Seating>, MayReplace)>,
     ) -> Option<Seat> {
         vitals.conferences.fetch_add(1, Ordering::Relaxed);
+        let name: Arc<str> = Arc::from(name);
         let seating = Arc::new(Seating {
-            name: Arc::from(name),
+            name: Arc::clone(&name),
             peer,
             vitals: Arc::clone(vitals),
             directory: Arc::clone(self),
             seats: Seats::one(),
             participants: AtomicU32::new(0),
-            settled: AtomicBool::new(false),
-            agreed: AtomicBool::new(false),
+            phase: AtomicU8::new(Phase::Pending as u8),
         });
-        let mut is_open = false;
-        self.seatings.change(name, |current| {
-            is_open = match (current, instead) {
-                (None, _) => true,
-                (Some(current), _) if current.is_over() => true,
-                (Some(current), Some((old, may_replace))) => {
+        match self.seatings.entry(name) {
+            Entry::Vacant(entry) => drop(entry.insert(Arc::clone(&seating))),
+            Entry::Occupied(mut entry) => {
+                let current = entry.get();
+                let is_old = |(old, may_replace): (&Arc<Seating>, MayReplace)| {
                     Arc::ptr_eq(current, old) && may_replace(current)
+                };
+                if !current.is_over() && !instead.is_some_and(is_old) {
+                    return None;
                 }
-                (Some(_), None) => false,
-            };
-            if is_open {
-                Change::Put(Arc::clone(&seating))
-            } else {
-                Change::Keep
+                current.set(Phase::Replaced);
+                entry.insert(Arc::clone(&seating));
             }
-        });
-        is_open.then(|| Seat::of(seating))
+        }
+        Some(Seat::of(seating))
     }
 
-    /// Puts a seating into the directory unless another one is settled there, which is then what
-    /// comes out. It is put there anew even if it is there already, so that whoever is about to
-    /// replace it notices and looks again.
+    /// Puts a seating into its place, settled, unless another one is settled there, which is then
+    /// what comes out.
     fn settle(&self, seating: &Arc<Seating>) -> Option<Arc<Seating>> {
-        let mut settled = None;
-        self.seatings.change(&seating.name, |current| {
-            settled = current
-                .filter(|other| !Arc::ptr_eq(other, seating))
-                .filter(|other| other.is_settled() && !other.is_over())
-                .map(Arc::clone);
-            if settled.is_some() {
-                Change::Keep
-            } else {
-                Change::Put(Arc::clone(seating))
+        match self.seatings.entry(Arc::clone(&seating.name)) {
+            Entry::Vacant(entry) => {
+                seating.set(Phase::Settled);
+                drop(entry.insert(Arc::clone(seating)));
             }
-        });
-        settled
+            Entry::Occupied(mut entry) => {
+                let current = entry.get();
+                if !Arc::ptr_eq(current, seating) {
+                    if current.is_settled() && !current.is_over() {
+                        return Some(Arc::clone(current));
+                    }
+                    current.set(Phase::Replaced);
+                    entry.insert(Arc::clone(seating));
+                }
+                seating.set(Phase::Settled);
+            }
+        }
+        None
     }
 
     /// Conferences known.
@@ -221,8 +239,8 @@ impl Directory {
 
     /// All conferences, by name.
     pub(crate) fn figures(&self) -> Vec<ConferenceFigures> {
-        let seatings = self.seatings.values();
-        let mut figures: Vec<_> = seatings.iter().map(|seating| seating.figures()).collect();
+        let seatings = self.seatings.iter();
+        let mut figures: Vec<_> = seatings.map(|seating| seating.figures()).collect();
         figures.sort_by(|a, b| a.name.cmp(&b.name));
         figures
     }
@@ -230,9 +248,13 @@ impl Directory {
 
 impl Seating {
     pub(crate) fn is_settled(&self) -> bool {
-        // Relaxed: who asks whether it may be replaced asks again when the table has changed, and
-        // the change of the table (`Directory::settle`) comes after the flag and orders it.
-        self.settled.load(Ordering::Relaxed)
+        // Relaxed: who asks whether it may be replaced asks again under the lock of the entry.
+        self.phase.load(Ordering::Relaxed) == Phase::Settled as u8
+    }
+
+    /// Only under the lock of its entry.
+    fn set(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
     fn is_over(&self) -> bool {
@@ -263,9 +285,8 @@ impl Drop for Seat {
         }
         if seating.seats.give_back(self.is_given_up) {
             let seatings = &seating.directory.seatings;
-            seatings.change(&seating.name, |current| match current {
-                Some(current) if Arc::ptr_eq(current, &self.seating) => Change::Remove,
-                Some(_) | None => Change::Keep,
+            seatings.remove_if(&seating.name, |_, current| {
+                Arc::ptr_eq(current, &self.seating)
             });
         }
     }
@@ -314,14 +335,11 @@ impl Seat {
             self.is_participant = true;
             self.seating.participants.fetch_add(1, Ordering::Relaxed);
         }
-        // Only what the directory agreed to counts: who settled first may have been too late.
-        if self.seating.agreed.load(Ordering::Relaxed) {
+        if self.seating.is_settled() {
             return Confirmation::Here;
         }
-        self.seating.settled.store(true, Ordering::Relaxed);
         loop {
             let Some(other) = self.seating.directory.settle(&self.seating) else {
-                self.seating.agreed.store(true, Ordering::Relaxed);
                 return Confirmation::Here;
             };
             if other.peer != self.seating.peer {

@@ -6,12 +6,15 @@
 
 use crate::balancer::Balancer;
 use crate::board::PeerId;
+use crate::conferences::SHARDS;
+use crate::keyed::Keyed;
 use crate::moment::millis;
 use crate::permit::Permit;
 use crate::place::{NoPlace, Request};
 use crate::settings::{Role, Target};
-use crate::table::{Change, Table};
 use crossbeam_queue::ArrayQueue;
+use dashmap::DashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -29,13 +32,13 @@ pub struct Leased {
     pub role: Role,
 }
 
-/// All leases.
+/// All leases. No guard of a map leaves a function, and no permit is dropped under one (decision 16).
 #[derive(Debug)]
 pub(crate) struct Leases {
-    by_serial: Table<Arc<Held>>,
-    by_conference: Table<List>,
+    by_serial: DashMap<Arc<str>, Arc<Held>, Keyed>,
+    by_conference: Lists<Arc<str>>,
     /// Those that are for no conference.
-    by_peer: Table<List>,
+    by_peer: Lists<PeerId>,
     /// How many are held: with none, a call looks no further.
     count: AtomicUsize,
     /// When the first one is over, in milliseconds; [`u64::MAX`] with none.
@@ -43,7 +46,7 @@ pub(crate) struct Leases {
 }
 
 /// The oldest one first.
-type List = Arc<[Arc<Held>]>;
+type Lists<K> = DashMap<K, Vec<Arc<Held>>, Keyed>;
 
 #[derive(Debug)]
 struct Held {
@@ -57,10 +60,11 @@ struct Held {
 
 impl Leases {
     pub(crate) fn new(seed: u64) -> Self {
+        let keyed = Keyed::new(seed);
         Self {
-            by_serial: Table::new(seed),
-            by_conference: Table::new(seed),
-            by_peer: Table::new(seed),
+            by_serial: DashMap::with_hasher_and_shard_amount(keyed, SHARDS),
+            by_conference: DashMap::with_hasher_and_shard_amount(keyed, SHARDS),
+            by_peer: DashMap::with_hasher_and_shard_amount(keyed, SHARDS),
             count: AtomicUsize::new(0),
             first_over: AtomicU64::new(u64::MAX),
         }
@@ -73,7 +77,10 @@ impl Leases {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        self.claim(&self.by_conference.get(name)?, now)
+        let list = self.by_conference.get(name)?;
+        let claimed = claim(&list, now);
+        drop(list);
+        self.claimed(claimed?)
     }
 
     /// The permit of the oldest lease at a peer that is for no conference.
@@ -81,12 +88,15 @@ impl Leases {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        self.claim(&self.by_peer.get(&number(peer))?, now)
+        let list = self.by_peer.get(&peer)?;
+        let claimed = claim(&list, now);
+        drop(list);
+        self.claimed(claimed?)
     }
 
-    fn claim(&self, list: &[Arc<Held>], now: u64) -> Option<Permit> {
-        let mut fresh = list.iter().filter(|held| now < held.over);
-        fresh.find_map(|held| self.end(held))
+    fn claimed(&self, (held, permit): (Arc<Held>, Permit)) -> Option<Permit> {
+        self.forget(&held);
+        Some(permit)
     }
 
     fn find(&self, serial: &str, now: u64) -> Option<Leased> {
@@ -98,45 +108,35 @@ impl Leases {
         let over = held.over;
         drop(held.permit.push(permit));
         let held = Arc::new(held);
-        let mut before = None;
-        self.by_serial.change(&held.serial, |current| {
-            before = current.map(Arc::clone);
-            Change::Put(Arc::clone(&held))
-        });
+        let before = self
+            .by_serial
+            .insert(Arc::clone(&held.serial), Arc::clone(&held));
         if let Some(before) = before {
             drop(self.end(&before));
         }
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.listed(&held, |list| Some([list, &[Arc::clone(&held)]].concat()));
+        match &held.leased.conference {
+            Some(name) => enlist(&self.by_conference, Arc::clone(name), &held),
+            None => enlist(&self.by_peer, held.leased.peer, &held),
+        }
         self.first_over.fetch_min(over, Ordering::Relaxed);
     }
 
     /// Takes the permit, unless somebody was faster, and forgets the lease.
     fn end(&self, held: &Arc<Held>) -> Option<Permit> {
         let permit = held.permit.pop()?;
-        self.count.fetch_sub(1, Ordering::Relaxed);
-        self.by_serial
-            .change(&held.serial, |current| match current {
-                Some(current) if Arc::ptr_eq(current, held) => Change::Remove,
-                Some(_) | None => Change::Keep,
-            });
-        self.listed(held, |list| {
-            let others = list.iter().filter(|other| !Arc::ptr_eq(other, held));
-            let others: Vec<_> = others.map(Arc::clone).collect();
-            (!others.is_empty()).then_some(others)
-        });
+        self.forget(held);
         Some(permit)
     }
 
-    /// Changes the list that a lease is in.
-    fn listed(&self, held: &Held, change: impl Fn(&[Arc<Held>]) -> Option<Vec<Arc<Held>>>) {
-        let change = |list: Option<&List>| match change(list.map_or(&[], |list| list)) {
-            Some(list) => Change::Put(List::from(list)),
-            None => Change::Remove,
-        };
+    /// Whoever took its permit forgets it.
+    fn forget(&self, held: &Arc<Held>) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.by_serial
+            .remove_if(&held.serial, |_, current| Arc::ptr_eq(current, held));
         match &held.leased.conference {
-            Some(name) => self.by_conference.change(name, change),
-            None => self.by_peer.change(&number(held.leased.peer), change),
+            Some(name) => delist(&self.by_conference, name, held),
+            None => delist(&self.by_peer, &held.leased.peer, held),
         }
     }
 
@@ -145,7 +145,12 @@ impl Leases {
         // What is held from now on brings its own time in.
         self.first_over.store(u64::MAX, Ordering::Relaxed);
         let mut first_over = u64::MAX;
-        for held in self.by_serial.values() {
+        let all: Vec<Arc<Held>> = self
+            .by_serial
+            .iter()
+            .map(|held| Arc::clone(&held))
+            .collect();
+        for held in all {
             if now < held.over {
                 first_over = first_over.min(held.over);
             } else {
@@ -156,8 +161,21 @@ impl Leases {
     }
 }
 
-fn number(peer: PeerId) -> String {
-    peer.0.to_string()
+/// The permit of the oldest lease of a list that is not over.
+fn claim(list: &[Arc<Held>], now: u64) -> Option<(Arc<Held>, Permit)> {
+    let mut fresh = list.iter().filter(|held| now < held.over);
+    fresh.find_map(|held| Some((Arc::clone(held), held.permit.pop()?)))
+}
+
+fn enlist<K: Eq + Hash>(lists: &Lists<K>, key: K, held: &Arc<Held>) {
+    lists.entry(key).or_default().push(Arc::clone(held));
+}
+
+fn delist<K: Eq + Hash>(lists: &Lists<K>, key: &K, held: &Arc<Held>) {
+    if let Some(mut list) = lists.get_mut(key) {
+        list.retain(|other| !Arc::ptr_eq(other, held));
+    }
+    lists.remove_if(key, |_, list| list.is_empty());
 }
 
 impl Balancer {
@@ -196,7 +214,9 @@ impl Balancer {
 
     /// The call of a lease will not come.
     pub fn end_lease(&self, serial: &str) {
-        if let Some(held) = self.leases.by_serial.get(serial) {
+        let held = self.leases.by_serial.get(serial);
+        let held = held.map(|held| Arc::clone(&held));
+        if let Some(held) = held {
             drop(self.leases.end(&held));
         }
     }

@@ -4,8 +4,8 @@
 //! the most sessions available, and takes a session there in the same step, so that two callers
 //! never both count the same free session. The [`Permit`] gives it back on drop. What is learnt of
 //! peers comes in by [`Balancer::report`] from any worker; the health of a peer is one atomic word
-//! that a choice reads. No lock and no allocation for a call into a known conference or without
-//! one.
+//! that a choice reads. No allocation for a call into a known conference or without one, and no lock
+//! but that of one shard of the conference directory, shared, for as long as a look-up takes.
 #![forbid(unsafe_code)]
 
 mod balancer;
@@ -16,6 +16,7 @@ mod explain;
 mod figures;
 mod grounds;
 mod health;
+mod keyed;
 mod leases;
 mod moment;
 mod permit;
@@ -26,7 +27,6 @@ mod reader;
 mod report;
 mod sessions;
 mod settings;
-mod table;
 mod vitals;
 
 pub use balancer::{Balancer, Change};

@@ -4,8 +4,9 @@
 //! 2. A conference that is there, or being set up, decides the peer.
 //! 3. Else the first pool in which a peer can take the call: its best peer ([`crate::choose`]).
 //!
-//! Nothing is locked or allocated for a call into a known conference or without one. A choice takes
-//! its session only if the figures that it was made on still hold.
+//! Nothing is allocated for a call into a known conference or without one, and nothing locked but one
+//! shard of the directory, shared, while a name is looked up. A choice takes its session only if the
+//! figures that it was made on still hold.
 
 use crate::balancer::Balancer;
 use crate::board::{Board, Candidate, Peer, PeerId, Pool};

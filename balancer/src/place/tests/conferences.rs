@@ -157,6 +157,19 @@ fn every_caller_of_a_seating_that_lost_is_told_so() {
 }
 
 #[test]
+fn a_settled_seating_that_was_replaced_is_no_longer_where_the_conference_is() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let mut first = balancer.place(&ask(now, "meet")).expect("room");
+    let mut late = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!(first.permit.confirm(), Confirmation::Here);
+    balancer.report(now, first.peer, Outcome::Failed(Cause::Silent));
+    let mut anew = balancer.place(&ask(now, "meet")).expect("room");
+    assert_eq!(anew.permit.confirm(), Confirmation::Here);
+    assert_eq!(late.permit.confirm(), Confirmation::Elsewhere(anew.peer));
+}
+
+#[test]
 fn a_full_conference_moves_with_its_peer_dead() {
     let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
     let (balancer, now) = balancer(peers, vec![meet()]);
