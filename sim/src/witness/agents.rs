@@ -207,8 +207,9 @@ fn is_excused(call: &Call, what: &str) -> bool {
     if is_sent_away && what.contains("hung up on before the hold time was over") {
         return true;
     }
-    // The dialog of a fork that did not win is forgotten as soon as its BYE is sent.
-    let is_forked = call.script.behaviour.verdict == Verdict::AnswerTwice;
+    // The dialog of a fork that did not win, or of a peer that answered too late, is forgotten as soon as its BYE is sent.
+    let is_late = call.past.iter().any(|leg| !leg.dialogs.is_empty());
+    let is_forked = is_late || call.script.behaviour.verdict == Verdict::AnswerTwice;
     if is_forked && what.contains("the BYE got 481") {
         return true;
     }

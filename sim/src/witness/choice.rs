@@ -22,7 +22,9 @@ impl Witness {
                 self.wavered.insert(peer);
             }
             // One that is watched after it failed is no better (docs/balancing.md).
-            if matches!(state, PeerState::Failed | PeerState::Checking) {
+            // Of one that the operator works on, nobody can see whether it failed as well.
+            let may_have_failed = *state == PeerState::Maintenance && self.troubled.contains(&peer);
+            if matches!(state, PeerState::Failed | PeerState::Checking) || may_have_failed {
                 self.failed_last.insert(peer, now);
             }
         }
@@ -47,6 +49,12 @@ impl Witness {
             .is_some_and(|(state, _)| state == PeerState::Active)
     }
 
+    /// Whether a peer was Failed when the step began.
+    pub(super) fn is_failed(&self, peer: Place) -> bool {
+        self.before_of(peer)
+            .is_some_and(|(state, _)| state == PeerState::Failed)
+    }
+
     fn before_of(&self, peer: Place) -> Option<(PeerState, u32)> {
         let Place::Peer(number) = peer else {
             return None;
@@ -59,7 +67,8 @@ impl Witness {
         let (state, _) = self.before_of(to).ok_or("no such peer")?;
         match state {
             PeerState::Active => {}
-            PeerState::Draining if self.sits_at(now, number, to) => {}
+            PeerState::Draining
+                if self.sits_at(now, number, to) || self.maybe_at(now, number).contains(&to) => {}
             PeerState::Checking
             | PeerState::Draining
             | PeerState::Failed

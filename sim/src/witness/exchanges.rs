@@ -165,14 +165,17 @@ impl Witness {
             };
         }
         let is_silent = passed.is_some_and(|went| {
-            went.failed_at.is_some() || now + self.slack >= went.at + self.timers.t1_64()
+            let rings = went.provisional_at.map(|at| at + self.timers.ring);
+            let until = rings.unwrap_or_else(|| went.at + self.timers.t1_64());
+            went.failed_at.is_some() || now + self.slack >= until.min(went.at + self.timers.ring)
         });
         let is_right = match status {
             408 | 504 => is_silent,
             481 | 487 => call.is_ending() || !call.has_dialogs(),
             491 => call.has_glare(now, &id),
             // Too many at once, or a number in CSeq that is not above the last one.
-            500 => came.passed_as.is_none(),
+            // Or a repeat so late that its transaction is forgotten.
+            500 => came.passed_as.is_none() || now + self.slack >= came.at + self.timers.t1_64(),
             _ => false,
         };
         if is_right {

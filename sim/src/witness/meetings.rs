@@ -92,7 +92,10 @@ impl Witness {
         let maybe = self.maybe_at(now, number);
         let is_well = |peer: &Place| self.is_active(*peer);
         let is_together = maybe.len() == 1 && maybe.first().is_some_and(is_well);
-        let is_there = |call: &Call| call.up_at().is_some() || self.is_begun_by(now, number, call);
+        // Who sits at a peer that was lost since keeps nobody from beginning anew elsewhere.
+        let sits =
+            |call: &Call| call.up_at().is_some() && !self.has_lost(call) && !call.is_sent_away();
+        let is_there = |call: &Call| sits(call) || self.is_begun_by(now, number, call);
         if is_together && !maybe.contains(&to) && self.company(number).any(is_there) {
             return Err(format!("its conference is at {maybe:?}"));
         }

@@ -159,11 +159,11 @@ impl Witness {
         }
     }
 
-    /// Whether a peer may be taken for dead, so that who waits for it is sent away (docs/decisions/0007): it gave a reason
-    /// to be passed over, and was probed three times at least.
+    /// Whether a peer may be taken for dead, so that who waits for it is sent away (docs/decisions/0007): it was Failed when
+    /// the step began, or gave a reason to be passed over and was probed often enough.
     pub(super) fn may_be_dead(&self, peer: Place) -> bool {
         let probes = self.probes.get(&peer).map_or(0, Vec::len);
-        self.troubled.contains(&peer) && probes >= 3
+        self.is_failed(peer) || (self.troubled.contains(&peer) && probes >= 3)
     }
 
     /// Whether every peer is known to fail, or taken out by the operator.
