@@ -5,7 +5,8 @@ use crate::conferences::{ConferenceFigures, Directory};
 use crate::health::{Event, Health};
 use crate::leases::Leases;
 use crate::moment::{Epoch, millis};
-use crate::plan::Mistake;
+use crate::place::{NoPlace, Request};
+use crate::plan::{Mistake, without_scheme};
 use crate::report::{Cause, Outcome, Reported};
 use crate::settings::{Operator, Settings, Target};
 use arc_swap::{ArcSwap, Guard};
@@ -94,7 +95,7 @@ impl Balancer {
     ///
     /// # Errors
     /// Why not: `AliasUnknown` or `CallerNotAllowed`.
-    pub fn serves(&self, alias: &[u8], zone: &str) -> Result<(), crate::NoPlace> {
+    pub fn serves(&self, alias: &[u8], zone: &str) -> Result<(), NoPlace> {
         let board = self.board_now();
         board.plan.route(alias, zone, &mut None).map(|_| ())
     }
@@ -103,6 +104,54 @@ impl Balancer {
     #[must_use]
     pub fn weighs_media(&self) -> bool {
         self.board_now().weighs_media()
+    }
+
+    /// Whether this is, by its form, an alias of a conference on one of the peers.
+    #[must_use]
+    pub fn is_on_peer(&self, alias: &str) -> bool {
+        let board = self.board_now();
+        board.plan.bridge(without_scheme(alias)).is_some()
+    }
+
+    /// Writes the alias of a conference on a peer; `false` where its conferences have none.
+    pub fn write_alias(&self, peer: PeerId, number: u32, out: &mut String) -> bool {
+        let board = self.board_now();
+        let alias = board
+            .peer(peer)
+            .and_then(|peer| peer.settings.alias.as_ref());
+        if let Some(alias) = alias {
+            alias.write(number, out);
+        }
+        alias.is_some()
+    }
+
+    /// Where the conference of an alias is, and its number, for whoever asks without calling; `None`
+    /// where it is not running and a call could begin it.
+    ///
+    /// # Errors
+    /// No call could be sent there.
+    pub fn running(&self, request: &Request<'_>) -> Result<Option<(PeerId, u32)>, NoPlace> {
+        let board = self.board_now();
+        let mut name = None;
+        let route = self.route(&board, (request.alias, request.zone), &mut name)?;
+        let running = name
+            .as_ref()
+            .filter(|_| route.has_conference)
+            .and_then(|name| self.directory.find(name.as_str()));
+        match running {
+            Some(seating) => {
+                let peer = self.look_along(&board, &route, (name.as_ref(), request));
+                // Full is no reason against a question.
+                match peer {
+                    Ok(_) | Err(NoPlace::ConferenceFull | NoPlace::NoCapacity) => {
+                        Ok(Some((seating.peer, seating.number)))
+                    }
+                    Err(why) => Err(why),
+                }
+            }
+            None if route.rule.is_some_and(|rule| !rule.may_create) => Err(NoPlace::NotStarted),
+            None => Ok(None),
+        }
     }
 
     /// Tells how a call or a probe went. What that changed of the peer's state.

@@ -20,7 +20,15 @@ use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 #[derive(Debug)]
 pub(crate) struct Directory {
     seatings: DashMap<Arc<str>, Arc<Seating>, Keyed>,
+    /// Names of those that live, by their numbers. Changed under the lock of a seating's entry or under
+    /// none, and never the other way round.
+    names: DashMap<u32, Arc<str>, Keyed>,
+    /// The number of the next conference.
+    next: AtomicU32,
 }
+
+/// Small numbers look like extensions.
+const FIRST_NUMBER: u32 = 101;
 
 /// Locks of the map: told, since it would ask the machine how many processors it has.
 pub(crate) const SHARDS: usize = 64;
@@ -29,6 +37,8 @@ pub(crate) const SHARDS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Seating {
     name: Arc<str>,
+    /// Which conference it is, in the aliases of its peer.
+    pub(crate) number: u32,
     pub(crate) peer: PeerId,
     vitals: Arc<Vitals>,
     directory: Arc<Directory>,
@@ -52,6 +62,7 @@ enum Phase {
 
 impl Drop for Seating {
     fn drop(&mut self) {
+        self.directory.names.remove(&self.number);
         self.vitals.conferences.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -150,6 +161,8 @@ pub enum Confirmation {
 pub struct ConferenceFigures {
     /// Its name.
     pub name: Arc<str>,
+    /// Its number, in the aliases of its peer.
+    pub number: u32,
     /// Where it lives, or is being set up.
     pub peer: PeerId,
     /// Calls that were answered.
@@ -164,6 +177,8 @@ impl Directory {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             seatings: DashMap::with_hasher_and_shard_amount(Keyed::new(seed), SHARDS),
+            names: DashMap::with_hasher_and_shard_amount(Keyed::new(seed), SHARDS),
+            next: AtomicU32::new(FIRST_NUMBER),
         }
     }
 
@@ -171,6 +186,22 @@ impl Directory {
     pub(crate) fn find(&self, name: &str) -> Option<Arc<Seating>> {
         let seating = Arc::clone(&*self.seatings.get(name)?);
         (!seating.is_over()).then_some(seating)
+    }
+
+    /// The conference of this number, as long as it is there.
+    pub(crate) fn numbered(&self, number: u64) -> Option<Arc<Seating>> {
+        let number = u32::try_from(number).ok()?;
+        let name = Arc::clone(&*self.names.get(&number)?);
+        self.find(&name).filter(|seating| seating.number == number)
+    }
+
+    /// A number that no conference has.
+    pub(crate) fn next_number(&self) -> u32 {
+        // Relaxed: the numbers stand for themselves.
+        let number = || self.next.fetch_add(1, Ordering::Relaxed);
+        std::iter::repeat_with(number)
+            .find(|number| *number >= FIRST_NUMBER && !self.names.contains_key(number))
+            .unwrap_or(FIRST_NUMBER)
     }
 
     /// Opens a conference on a peer, with one seat: where there is none, or in the place of
@@ -185,6 +216,7 @@ impl Directory {
         let name: Arc<str> = Arc::from(name);
         let seating = Arc::new(Seating {
             name: Arc::clone(&name),
+            number: self.next_number(),
             peer,
             vitals: Arc::clone(vitals),
             directory: Arc::clone(self),
@@ -206,6 +238,7 @@ impl Directory {
                 entry.insert(Arc::clone(&seating));
             }
         }
+        self.names.insert(seating.number, Arc::clone(&seating.name));
         Some(Seat::of(seating))
     }
 
@@ -247,6 +280,10 @@ impl Directory {
 }
 
 impl Seating {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn is_settled(&self) -> bool {
         // Relaxed: who asks whether it may be replaced asks again under the lock of the entry.
         self.phase.load(Ordering::Relaxed) == Phase::Settled as u8
@@ -269,6 +306,7 @@ impl Seating {
     pub(crate) fn figures(&self) -> ConferenceFigures {
         ConferenceFigures {
             name: Arc::clone(&self.name),
+            number: self.number,
             peer: self.peer,
             participants: self.participants.load(Ordering::Relaxed),
             seats: self.seats(),
@@ -310,6 +348,10 @@ impl Seat {
 
     pub(crate) fn name(&self) -> Arc<str> {
         Arc::clone(&self.seating.name)
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.seating.number
     }
 
     /// The call went on to another peer; until its attempt here is over the seat is held, but keeps

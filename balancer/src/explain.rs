@@ -116,7 +116,7 @@ impl Balancer {
             decision: Err(NoPlace::AliasUnknown),
         };
         let mut name = None;
-        let route = match board.plan.route(request.alias, request.zone, &mut name) {
+        let route = match self.route(&board, (request.alias, request.zone), &mut name) {
             Ok(route) => route,
             Err(why) => {
                 explanation.decision = Err(why);
@@ -124,6 +124,9 @@ impl Balancer {
             }
         };
         explanation.rule = route.rule.map(|rule| rule.name.clone());
+        if let Some(peer) = route.bridge.and_then(|(at, _)| board.peers().get(at)) {
+            explanation.rule = Some(format!("an alias of {}", peer.settings.name));
+        }
         if let Some(name) = name.as_ref().filter(|_| route.has_conference) {
             explanation.conference = Some(name.as_str().to_owned());
             let running = self.directory.find(name.as_str());

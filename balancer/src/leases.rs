@@ -5,12 +5,12 @@
 //! same peer, takes it over; otherwise it goes back when its time is over.
 
 use crate::balancer::Balancer;
-use crate::board::PeerId;
+use crate::board::{Board, PeerId};
 use crate::conferences::SHARDS;
 use crate::keyed::Keyed;
 use crate::moment::millis;
 use crate::permit::Permit;
-use crate::place::{NoPlace, Request};
+use crate::place::{Claims, NoPlace, Request};
 use crate::settings::{Role, Target};
 use crossbeam_queue::ArrayQueue;
 use dashmap::DashMap;
@@ -30,6 +30,8 @@ pub struct Leased {
     pub conference: Option<Arc<str>>,
     /// What the caller is in the conference.
     pub role: Role,
+    /// The number of the conference, or of a call that shares none, in the aliases of the peer.
+    pub number: u32,
 }
 
 /// All leases. No guard of a map leaves a function, and no permit is dropped under one (decision 16).
@@ -94,14 +96,16 @@ impl Leases {
         self.claimed(claimed?)
     }
 
+    /// The serial stays until its time is over: whoever asks again, though the call has come, hears the
+    /// same.
     fn claimed(&self, (held, permit): (Arc<Held>, Permit)) -> Option<Permit> {
-        self.forget(&held);
+        self.unlist(&held);
         Some(permit)
     }
 
     fn find(&self, serial: &str, now: u64) -> Option<Leased> {
         let held = self.by_serial.get(serial)?;
-        (now < held.over && !held.permit.is_empty()).then(|| held.leased.clone())
+        (now < held.over).then(|| held.leased.clone())
     }
 
     fn hold(&self, held: Held, permit: Permit) {
@@ -122,18 +126,18 @@ impl Leases {
         self.first_over.fetch_min(over, Ordering::Relaxed);
     }
 
-    /// Takes the permit, unless somebody was faster, and forgets the lease.
+    /// Forgets a lease; its permit comes out unless somebody was faster.
     fn end(&self, held: &Arc<Held>) -> Option<Permit> {
+        self.by_serial
+            .remove_if(&held.serial, |_, current| Arc::ptr_eq(current, held));
         let permit = held.permit.pop()?;
-        self.forget(held);
+        self.unlist(held);
         Some(permit)
     }
 
-    /// Whoever took its permit forgets it.
-    fn forget(&self, held: &Arc<Held>) {
+    /// Whoever took its permit takes it off its list.
+    fn unlist(&self, held: &Arc<Held>) {
         self.count.fetch_sub(1, Ordering::Relaxed);
-        self.by_serial
-            .remove_if(&held.serial, |_, current| Arc::ptr_eq(current, held));
         match &held.leased.conference {
             Some(name) => delist(&self.by_conference, name, held),
             None => delist(&self.by_peer, &held.leased.peer, held),
@@ -192,15 +196,21 @@ impl Balancer {
         time: Duration,
     ) -> Result<Leased, NoPlace> {
         let now = self.millis(request.now);
-        if let Some(leased) = self.leases.find(serial, now) {
+        let board = self.board_now();
+        let serial = self.serial(&board, request, serial)?;
+        if let Some(leased) = self.leases.find(&serial, now) {
             return Ok(leased);
         }
-        let placement = self.place(request)?;
+        let placement = self.place_on(&board, request, Claims::Nothing)?;
         let leased = Leased {
             peer: placement.peer,
             targets: placement.targets,
             conference: placement.permit.conference(),
             role: placement.role,
+            number: placement
+                .permit
+                .number()
+                .unwrap_or_else(|| self.directory.next_number()),
         };
         let held = Held {
             serial: Arc::from(serial),
@@ -212,9 +222,30 @@ impl Balancer {
         Ok(leased)
     }
 
+    /// The serial and what it asks for: one call may ask for several things, such as the places that a
+    /// person may be at, and for one thing by several aliases.
+    fn serial(
+        &self,
+        board: &Board,
+        request: &Request<'_>,
+        serial: &str,
+    ) -> Result<String, NoPlace> {
+        let mut name = None;
+        let route = self.route(board, (request.alias, request.zone), &mut name)?;
+        let name = name.filter(|_| route.has_conference);
+        let alias = || String::from_utf8_lossy(request.alias).to_lowercase();
+        Ok(name.map_or_else(
+            || format!("{serial} {}", alias()),
+            |name| format!("{serial} {}", name.as_str()),
+        ))
+    }
+
     /// The call of a lease will not come.
-    pub fn end_lease(&self, serial: &str) {
-        let held = self.leases.by_serial.get(serial);
+    pub fn end_lease(&self, request: &Request<'_>, serial: &str) {
+        let Ok(serial) = self.serial(&self.board_now(), request, serial) else {
+            return;
+        };
+        let held = self.leases.by_serial.get(serial.as_str());
         let held = held.map(|held| Arc::clone(&held));
         if let Some(held) = held {
             drop(self.leases.end(&held));

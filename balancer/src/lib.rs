@@ -10,6 +10,7 @@
 
 mod balancer;
 mod board;
+mod bridge_alias;
 mod choose;
 mod conferences;
 mod explain;
@@ -31,13 +32,14 @@ mod vitals;
 
 pub use balancer::{Balancer, Change};
 pub use board::{Board, Peer, PeerId, PeerState};
+pub use bridge_alias::{BridgeAlias, BridgeAliasError};
 pub use conferences::{ConferenceFigures, Confirmation};
 pub use explain::{Explanation, PeerExplained, PoolExplained, Verdict};
 pub use figures::PeerFigures;
 pub use leases::Leased;
 pub use permit::Permit;
 pub use place::{NoPlace, Placement, Request};
-pub use plan::{Mistake, PatternError, check_pattern};
+pub use plan::{Applied, Mistake, Pattern, PatternError, check_pattern};
 pub use probes::Probe;
 pub use reader::Reader;
 pub use report::{Cause, Outcome, Reported, Source};

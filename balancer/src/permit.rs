@@ -86,6 +86,12 @@ impl Permit {
         self.seat.as_ref().map(Seat::name)
     }
 
+    /// The number of the conference that the call is for.
+    #[must_use]
+    pub fn number(&self) -> Option<u32> {
+        self.seat.as_ref().map(Seat::number)
+    }
+
     /// The call went on to another peer: until the attempt is over its sessions are held, but its
     /// place in the conference keeps nobody else out.
     pub fn give_up(&mut self) {

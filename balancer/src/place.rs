@@ -90,21 +90,26 @@ impl Balancer {
     /// # Errors
     /// Why there is none.
     pub fn place(&self, request: &Request<'_>) -> Result<Placement, NoPlace> {
-        self.place_on(&self.board_now(), request)
+        self.place_on(&self.board_now(), request, Claims::Leases)
     }
 
     pub(crate) fn place_on(
         &self,
         board: &Board,
         request: &Request<'_>,
+        claims: Claims,
     ) -> Result<Placement, NoPlace> {
         let mut name = None;
-        let route = board.plan.route(request.alias, request.zone, &mut name)?;
-        let decision = self.decision(board, &route, (name.as_ref(), request));
+        let route = self.route(board, (request.alias, request.zone), &mut name)?;
+        let decision = Decision {
+            claims,
+            ..self.decision(board, &route, (name.as_ref(), request))
+        };
         let role = route.rule.map_or_else(Role::default, |rule| rule.role);
-        let (peer, mut permit, reason) = match decision.conference() {
-            None => decision.choose(None)?,
-            Some(name) => decision.join(name)?,
+        let (peer, mut permit, reason) = match (decision.conference(), route.bridge) {
+            (Some(name), _) => decision.join(name)?,
+            (None, Some((position, _))) => decision.take_on(position)?,
+            (None, None) => decision.choose(None)?,
         };
         peer.vitals.count_chosen(reason);
         decision.note(peer, &mut permit, reason);
@@ -128,8 +133,28 @@ impl Balancer {
 
     pub(crate) fn look_on(&self, board: &Board, request: &Request<'_>) -> Result<PeerId, NoPlace> {
         let mut name = None;
-        let route = board.plan.route(request.alias, request.zone, &mut name)?;
+        let route = self.route(board, (request.alias, request.zone), &mut name)?;
         self.look_along(board, &route, (name.as_ref(), request))
+    }
+
+    /// What the dial plan says of an alias; the conference of an alias that was handed out is known by
+    /// its number.
+    pub(crate) fn route<'b>(
+        &self,
+        board: &'b Board,
+        (alias, zone): (&[u8], &str),
+        name: &mut Option<Name>,
+    ) -> Result<Route<'b>, NoPlace> {
+        let mut route = board.plan.route(alias, zone, name)?;
+        if let Some((position, number)) = route.bridge
+            && let Some(peer) = board.peers().get(position)
+            && let Some(seating) = self.directory.numbered(number)
+            && seating.peer == peer.id
+        {
+            let name = name.insert(Name::empty());
+            route.has_conference = name.push(seating.name()).is_some();
+        }
+        Ok(route)
     }
 
     /// [`Balancer::look`] on a route that is known.
@@ -156,8 +181,16 @@ impl Balancer {
             name,
             request,
             now: self.millis(request.now),
+            claims: Claims::Nothing,
         }
     }
+}
+
+/// Whether the call is there, and takes over what a lease holds for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claims {
+    Leases,
+    Nothing,
 }
 
 /// One decision under way.
@@ -168,6 +201,7 @@ struct Decision<'a> {
     name: Option<&'a Name>,
     request: &'a Request<'a>,
     now: u64,
+    claims: Claims,
 }
 
 type Decided<'a> = Result<(&'a Peer, Permit, Reason), NoPlace>;
@@ -197,7 +231,7 @@ impl<'a> Decision<'a> {
                 {
                     let permit = Permit::of(candidate.id, &candidate.vitals, wanted.sessions);
                     if !self.route.has_conference
-                        && let Some(lease) = self.balancer.leases.claim_peer(peer.id, self.now)
+                        && let Some(lease) = self.claim_peer(peer)
                     {
                         return Ok((peer, lease, Reason::Lease));
                     }
@@ -213,10 +247,55 @@ impl<'a> Decision<'a> {
         Err(self.why_none(not))
     }
 
+    /// The session that is held at a peer for a call without a conference.
+    fn claim_peer(&self, peer: &Peer) -> Option<Permit> {
+        match self.claims {
+            Claims::Leases => self.balancer.leases.claim_peer(peer.id, self.now),
+            Claims::Nothing => None,
+        }
+    }
+
+    /// A session of the peer whose alias was dialled, for a conference that is not known here: another
+    /// member handed it out, or it is over.
+    fn take_on(&self, position: usize) -> Decided<'a> {
+        let peer = self.look_on_bridge(position)?;
+        if let Some(lease) = self.claim_peer(peer) {
+            return Ok((peer, lease, Reason::Lease));
+        }
+        let sessions = self.sessions(peer);
+        let counts = &peer.vitals.counts;
+        if !counts.take_if(sessions, |seen| self.has_room(peer, seen)) {
+            return Err(NoPlace::NoCapacity);
+        }
+        let permit = Permit::of(peer.id, &peer.vitals, sessions);
+        Ok((peer, permit, Reason::Figures))
+    }
+
+    /// The peer whose alias was dialled, if it can take a call.
+    fn look_on_bridge(&self, position: usize) -> Result<&'a Peer, NoPlace> {
+        let peer = self.board.peers().get(position);
+        let peer = peer.ok_or(NoPlace::AliasUnknown)?;
+        if self.request.tried.contains(&peer.id) {
+            return Err(NoPlace::Exhausted);
+        }
+        let health = peer.vitals.health();
+        // Who was sent there by a policy answer comes although it drains.
+        let is_wanted = health.operator != Operator::Maint;
+        if !is_wanted || !health.is_well(self.now) || peer.targets.is_empty() {
+            return Err(NoPlace::PeersDown);
+        }
+        if self.has_room(peer, peer.vitals.counts.seen()) {
+            Ok(peer)
+        } else {
+            Err(NoPlace::NoCapacity)
+        }
+    }
+
     /// The conference's peer, or a new one where the conference is to be set up.
     fn join(&self, name: &str) -> Decided<'a> {
         let directory = &self.balancer.directory;
-        if let Some(permit) = self.balancer.leases.claim_conference(name, self.now)
+        if self.claims == Claims::Leases
+            && let Some(permit) = self.balancer.leases.claim_conference(name, self.now)
             && let Some(peer) = self.board.peer(permit.peer())
             && !self.request.tried.contains(&peer.id)
             && peer.vitals.health().is_well(self.now)
@@ -327,8 +406,10 @@ impl<'a> Decision<'a> {
 
     /// Where the call would go; takes nothing.
     fn look(&self) -> Result<&'a Peer, NoPlace> {
-        let Some(name) = self.conference() else {
-            return self.look_in_pools(None);
+        let name = match (self.conference(), self.route.bridge) {
+            (Some(name), _) => name,
+            (None, Some((position, _))) => return self.look_on_bridge(position),
+            (None, None) => return self.look_in_pools(None),
         };
         let rule = self.route.rule;
         let Some(running) = self.balancer.directory.find(name) else {

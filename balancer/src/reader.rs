@@ -2,7 +2,7 @@
 
 use crate::balancer::Balancer;
 use crate::board::{Board, PeerId};
-use crate::place::{NoPlace, Placement, Request};
+use crate::place::{Claims, NoPlace, Placement, Request};
 use std::sync::Arc;
 
 /// Decides on the newest board, which it keeps until there is a newer one.
@@ -33,7 +33,7 @@ impl Reader {
     /// Why there is no peer.
     pub fn place(&mut self, request: &Request<'_>) -> Result<Placement, NoPlace> {
         self.renew();
-        self.balancer.place_on(&self.board, request)
+        self.balancer.place_on(&self.board, request, Claims::Leases)
     }
 
     /// [`Balancer::look`].

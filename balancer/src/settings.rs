@@ -1,5 +1,6 @@
 //! What a balancer is told: peers, pools, aliases and health, as configured and checked elsewhere.
 
+use crate::bridge_alias::BridgeAlias;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub struct PeerSettings {
     pub tags: Vec<String>,
     /// The state that it starts in.
     pub operator: Operator,
+    /// What conferences are called there, where policy answers send calls to it.
+    pub alias: Option<BridgeAlias>,
 }
 
 impl PeerSettings {
@@ -90,6 +93,7 @@ impl PeerSettings {
             weight: 1,
             tags: Vec::new(),
             operator: Operator::Ready,
+            alias: None,
         }
     }
 }

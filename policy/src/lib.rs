@@ -1,5 +1,18 @@
-//! The policy service that a VCS asks.
+//! The policy service that a VCS asks: a form in, CPL out (POLICY.md).
 //!
-//! Nothing is here yet: the issue that brings the policy service fills this crate. It exists so that the floors of the
-//! house (a core without I/O, importing only `balancer`) are held by Cargo from the first day.
+//! No I/O here: the shell brings a body and the time, and sends what is written. Where a call goes is
+//! the balancer's to decide, on the same board and in the same conferences as for every other door.
 #![forbid(unsafe_code)]
+
+pub mod cpl;
+mod form;
+mod request;
+mod rule;
+mod service;
+mod status;
+
+pub use form::Plus;
+pub use request::{BadRequest, Kind, Method, Protocol, Request};
+pub use rule::{Action, ROUTES_MAX, Range, RuleError, RuleSettings, check_rule, range};
+pub use service::{Decided, Mistake, Outcome, Service, Settings};
+pub use status::State;

@@ -7,7 +7,7 @@ use super::client::{self, Answer, encoded};
 use super::{DEGRADED, FAILURE, NO_SUCH, UNREACHABLE, USAGE};
 use crate::config::SOCKET;
 use clap::{Args, Subcommand, ValueEnum};
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,24 @@ pub(super) enum Operation {
     Undrain,
     /// Read the configuration anew, all of it or nothing
     Reload,
+    /// The policy service
+    Policy {
+        #[command(subcommand)]
+        wish: PolicyWish,
+    },
+}
+
+/// What is wanted of the policy service.
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyWish {
+    /// Read a password from standard input and print its hash for `[policy] password_hash`
+    Hash,
+    /// Let the service tell a VCS that it is in another state, to try what that does
+    State {
+        /// The state
+        #[arg(value_parser = ["drain", "stop", "resume", "default-credentials", "own-credentials"])]
+        word: String,
+    },
 }
 
 /// What the operator wants of a call.
@@ -200,6 +218,30 @@ pub(super) fn operate(
         Operation::Drain { until, .. } => ask.until("node/maintenance", until),
         Operation::Undrain => ask.once("DELETE", "node/maintenance"),
         Operation::Reload => ask.once("POST", "config/reload"),
+        Operation::Policy {
+            wish: PolicyWish::Hash,
+        } => hash(ask.out, ask.err),
+        Operation::Policy {
+            wish: PolicyWish::State { word },
+        } => ask.once("POST", &format!("policy/state/{word}")),
+    }
+}
+
+/// Hashes the first line of standard input.
+fn hash(out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        writeln!(
+            err,
+            "baton: no password; write it on the first line of standard input"
+        )?;
+        return Ok(USAGE);
+    }
+    match crate::shell::hash(password.as_bytes()) {
+        Ok(hash) => writeln!(out, "{hash}").map(|()| 0),
+        Err(error) => writeln!(err, "baton: {error:#}").map(|()| FAILURE),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Placed;
 use super::section::Section;
 use super::suggest::nearest;
-use balancer::{Operator, POOL_OF_ALL, PoolSettings};
+use balancer::{BridgeAlias, Operator, POOL_OF_ALL, PoolSettings};
 
 /// How a peer takes part in the choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Balancing {
     pub tags: Vec<String>,
     /// `state`: what it starts in.
     pub operator: Operator,
+    /// `alias`: what conferences are called there.
+    pub alias: Option<BridgeAlias>,
 }
 
 const STATES: [(&str, Operator); 3] = [
@@ -37,6 +39,7 @@ impl Default for Balancing {
             weight: 1,
             tags: Vec::new(),
             operator: Operator::Ready,
+            alias: None,
         }
     }
 }
@@ -68,6 +71,23 @@ impl Balancing {
                 .texts("tags", "recording")
                 .map_or(default.tags, |tags| tags.into_iter().map(owned).collect()),
             operator: section.choice("state", &STATES, default.operator),
+            alias: bridge_alias(section),
+        }
+    }
+}
+
+fn bridge_alias(section: &mut Section<'_, '_, '_>) -> Option<BridgeAlias> {
+    const EXAMPLE: &str = "6001{number}@bridges.example.com";
+    let text = section.text("alias", EXAMPLE)?;
+    match BridgeAlias::new(text.value) {
+        Ok(alias) => Some(alias),
+        Err(error) => {
+            let message = format!(
+                "`alias` is {:?}: {error}; write it like `alias = \"{EXAMPLE}\"`",
+                text.value
+            );
+            section.findings().add(text.at, message);
+            None
         }
     }
 }

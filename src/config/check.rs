@@ -5,7 +5,10 @@
 
 use super::mistake::Findings;
 use super::section::Root;
-use super::{Listen, ListenTransport, Peer, PeerAt, PeerTransport, Placed, peer};
+use super::{
+    Listen, ListenTransport, Peer, PeerAt, PeerTransport, Placed, Policy, PolicyListen,
+    PolicyScheme, Tls, peer,
+};
 use balancer::{POOL_OF_ALL, PoolSettings};
 use signaling::sip::locate::{Destination, Service};
 use std::net::SocketAddr;
@@ -210,4 +213,49 @@ fn reachable(
         family(address.is_ipv6()),
     );
     findings.add(placed.at, message);
+}
+
+/// Where calls are answered by the policy service, each peer has an alias of its own to send them to.
+pub(super) fn policy(
+    root: &Root<'_>,
+    (policy, tls): (&Policy, &Tls),
+    peers: &[Option<Placed<Peer>>],
+    findings: &mut Findings<'_>,
+) {
+    if policy.listen.is_empty() {
+        return;
+    }
+    let is_https = |listen: &PolicyListen| listen.scheme == PolicyScheme::Https;
+    if policy.listen.iter().any(is_https) && tls.certificate.is_none() {
+        let message = "`https` needs a certificate; write `certificate` and `key` under `[tls]`";
+        findings.add(root.at("policy"), message);
+    }
+    let mut earlier: Vec<&Peer> = Vec::new();
+    for placed in peers.iter().flatten() {
+        let peer = &placed.value;
+        let same = |other: &&&Peer| other.balancing.alias == peer.balancing.alias;
+        let message = match (&peer.at, &peer.balancing.alias) {
+            (PeerAt::Set { .. }, _) => format!(
+                "each host of `{}` would need an alias of its own for `[policy]`; write a \
+                 `[[peer]]` for each",
+                peer.name
+            ),
+            (PeerAt::Address { .. } | PeerAt::Name(_), None) => format!(
+                "`[policy]` sends calls to an alias on their peer; write `alias = \
+                 \"6001{{number}}@bridges.example.com\"` for `{}`",
+                peer.name
+            ),
+            (PeerAt::Address { .. } | PeerAt::Name(_), Some(alias)) => {
+                let Some(other) = earlier.iter().find(same) else {
+                    earlier.push(peer);
+                    continue;
+                };
+                format!(
+                    "peers `{}` and `{}` both have the alias `{alias}`; give each its own prefix",
+                    other.name, peer.name
+                )
+            }
+        };
+        findings.add(placed.at, message);
+    }
 }

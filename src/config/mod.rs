@@ -20,6 +20,7 @@ mod mistake;
 mod node;
 mod overload;
 mod peer;
+mod policy;
 mod pool;
 mod rates;
 mod section;
@@ -32,6 +33,7 @@ mod tls;
 mod transport;
 mod zone;
 
+pub use self::policy::{Policy, PolicyAccess, PolicyListen, PolicyScheme};
 pub use account::Account;
 pub use admin::{Admin, SOCKET, Wanted};
 pub use balancing::Balancing;
@@ -87,6 +89,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[dns]`: where names are looked up.
     pub dns: Dns,
+    /// `[policy]`: the service that a VCS asks.
+    pub policy: Policy,
 }
 
 /// A value and the byte offset where it stands in the file, so that later checks can point at it.
@@ -97,7 +101,7 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 17] = [
+const TABLES: [(&str, &[&str]); 20] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
@@ -115,12 +119,15 @@ const TABLES: [(&str, &[&str]); 17] = [
     ("admin", admin::KEYS),
     ("dns", dns::KEYS),
     ("dns.host", dns::HOST_KEYS),
+    ("policy", policy::KEYS),
+    ("policy.listen", policy::LISTEN_KEYS),
+    ("policy.rule", policy::RULE_KEYS),
 ];
 
 /// The tables that stand at the top of the file.
 const ROOT_KEYS: &[&str] = &[
     "node", "sip", "timers", "limits", "overload", "rates", "zone", "tls", "alias", "pool", "peer",
-    "health", "log", "admin", "dns",
+    "health", "log", "admin", "dns", "policy",
 ];
 
 impl Config {
@@ -153,6 +160,8 @@ impl Config {
         let log = Log::read(&mut root.table("log", log::KEYS, &mut findings));
         let admin = Admin::read(&mut root.table("admin", admin::KEYS, &mut findings));
         let dns = Dns::read(&mut root.table("dns", dns::KEYS, &mut findings));
+        let policy = Policy::read(&mut root.table("policy", policy::KEYS, &mut findings));
+        check::policy(&root, (&policy, &tls), &peers, &mut findings);
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
         check::pools(&pools, &peers, &mut findings);
@@ -193,6 +202,7 @@ impl Config {
             log,
             admin,
             dns,
+            policy,
         })
     }
 }

@@ -72,6 +72,7 @@ pub(super) const KEYS: &[&str] = &[
     "weight",
     "tags",
     "state",
+    "alias",
     "tls_ca",
     "tls_name",
     "tls_verify",

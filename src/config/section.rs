@@ -455,8 +455,8 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
 /// A table's name as it is written in the file.
 fn heading(name: &str) -> String {
     match name {
-        "alias" | "peer" | "pool" | "zone" | "dns.host" => format!("`[[{name}]]`"),
-        "sip.listen" => "an entry of `listen`".to_owned(),
+        "alias" | "peer" | "pool" | "zone" | "dns.host" | "policy.rule" => format!("`[[{name}]]`"),
+        "sip.listen" | "policy.listen" => "an entry of `listen`".to_owned(),
         name => format!("`[{name}]`"),
     }
 }

@@ -42,6 +42,10 @@ fn the_sample_holds_the_defaults() {
         let socket = admin.socket.as_ref().map(|socket| socket.place.clone());
         (listen, socket, admin.connections)
     };
+    let mut policy = config.policy;
+    assert_eq!(policy.service.rules.len(), 1, "the sample shows one");
+    policy.service.rules.clear();
+    assert_eq!(policy, least.policy);
     assert_eq!(least.admin, Admin::default());
     assert_eq!(places(&least.admin), places(&config.admin));
     assert!(config.admin.listen.is_some_and(|listen| listen.is_written));
@@ -50,8 +54,12 @@ fn the_sample_holds_the_defaults() {
 #[test]
 fn the_sample_shows_every_key_with_a_comment() {
     for (table, keys) in TABLES {
-        if table != "sip.listen" {
-            let heading = if matches!(table, "alias" | "peer" | "pool" | "zone" | "dns.host") {
+        let is_inline = matches!(table, "sip.listen" | "policy.listen");
+        if !is_inline {
+            let heading = if matches!(
+                table,
+                "alias" | "peer" | "pool" | "zone" | "dns.host" | "policy.rule"
+            ) {
                 &format!("[[{table}]]")
             } else {
                 &format!("[{table}]")
@@ -78,7 +86,7 @@ fn the_sample_shows_every_key_with_a_comment() {
                     );
                 }
                 None => assert!(
-                    table == "sip.listen" && body.contains(&format!("{key} = "))
+                    is_inline && body.contains(&format!("{key} = "))
                         || SAMPLE.contains(&format!("[[{table}.{key}]]")),
                     "{table}: {key} is not in the sample"
                 ),
@@ -216,12 +224,12 @@ fn tables_of_the_wrong_kind_or_name() {
         ),
         (
             "listen = []",
-            "1:1: unknown key `listen` here; it belongs in `[sip]` or `[admin]`",
+            "1:1: unknown key `listen` here; it belongs in `[sip]` or `[admin]` or `[policy]`",
         ),
         (
             "[zzz]",
             "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `overload`, \
-             `rates`, `zone`, `tls`, `alias`, `pool`, `peer`, `health`, `log`, `admin` or `dns`",
+             `rates`, `zone`, `tls`, `alias`, `pool`, `peer`, `health`, `log`, `admin`, `dns` or `policy`",
         ),
         (
             "[log]\nzzz = 1",

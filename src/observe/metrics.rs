@@ -148,6 +148,13 @@ metrics! {
     WORKER_TURNS: Counter "baton_worker_turns_total" ["worker"]
         "Rounds of a worker's loop.";
 
+    POLICY_REQUESTS: Counter "baton_policy_requests_total" ["outcome"]
+        "Requests of the policy service, by what came of them.";
+    POLICY_DURATION: Histogram "baton_policy_duration_seconds" []
+        "Time from the body of a policy request to its answer.";
+    POLICY_EVENTS: Counter "baton_policy_events_total" ["event"]
+        "What else happened at the policy service.";
+
     CONFIG_LAST_SUCCESS: Gauge "baton_config_last_reload_success" []
         "Whether the last reload was taken over, or there was none.";
     CONFIG_SINCE: Gauge "baton_config_loaded_timestamp_seconds" []

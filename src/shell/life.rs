@@ -2,11 +2,13 @@
 
 use super::admin::{self, Desk, Reloads};
 use super::control::Phase;
+use super::policy;
 use crate::config::Config;
 use crate::observe::log;
 use anyhow::Context;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Runs a node until it is told to stop, by SIGTERM, SIGINT or an operator. `source` is where a
@@ -30,9 +32,13 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
     // Before any port is open, so that no signal finds nobody.
     let mut signals = Signals::new()?;
     let doors = admin::Doors::open(&config.admin)?;
+    let listeners = policy::Listeners::open(&config.policy)?;
+    // A VCS looks once a minute whether the policy service takes part, and until then it asks it.
+    let drain = config.policy.drain;
     let handle = super::start(config.clone())?;
     let names = handle.watch_names(&config)?;
-    let view = handle.view(names);
+    let served = handle.serve_policy(listeners, &config)?;
+    let view = handle.view(names, Arc::clone(&served.shared));
     let leave = Arc::clone(&view.leave);
     let reloads = Reloads::new(config, source, handle.settings.clone());
     let desk = Arc::new(Desk::new(view, reloads));
@@ -55,17 +61,34 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
         }
     }
     control.advance(Phase::Draining);
+    let drained = Instant::now() + drain;
     info!(
         seconds_max = patience.as_secs(),
         "stopping: no new calls, waiting for the last one to end"
     );
-    tokio::select! {
-        outcome = &mut ended => return finish(outcome?),
-        () = signals.end() => warn!("stopping now: a second signal came"),
-        () = tokio::time::sleep(patience) => warn!("stopping now: calls still live after the time for shutting down"),
+    let outcome = tokio::select! {
+        outcome = &mut ended => outcome?,
+        () = signals.end() => {
+            warn!("stopping now: a second signal came");
+            control.advance(Phase::Stopping);
+            return finish(ended.await?);
+        }
+        () = tokio::time::sleep(patience) => {
+            warn!("stopping now: calls still live after the time for shutting down");
+            control.advance(Phase::Stopping);
+            ended.await?
+        }
+    };
+    if served.shared.was_asked() && Instant::now() < drained {
+        info!(
+            "calls have ended; the policy service decides until the last VCS has seen that it drains"
+        );
+        tokio::select! {
+            () = signals.end() => warn!("stopping now: a second signal came"),
+            () = tokio::time::sleep_until(drained) => {}
+        }
     }
-    control.advance(Phase::Stopping);
-    finish(ended.await?)
+    finish(outcome)
 }
 
 fn finish(outcome: anyhow::Result<()>) -> anyhow::Result<()> {

@@ -16,6 +16,7 @@ mod life;
 mod listeners;
 mod load;
 pub mod names;
+mod policy;
 mod record;
 mod settings;
 mod tcp;
@@ -49,6 +50,7 @@ use wishes::Wishes;
 
 pub use admin::Source;
 pub use life::run;
+pub use policy::hash;
 pub use view::Figures;
 
 /// A node that runs. Dropping it stops it at once.
@@ -88,7 +90,7 @@ impl Handle {
     }
 
     /// What those who ask from outside see.
-    fn view(&self, names: names::Names) -> View {
+    fn view(&self, names: names::Names, policy: Arc<policy::Shared>) -> View {
         View {
             name: self.name.clone(),
             started: SystemTime::now(),
@@ -99,7 +101,22 @@ impl Handle {
             figures: self.figures.clone(),
             wishes: Arc::clone(&self.wishes),
             names,
+            policy,
         }
+    }
+
+    /// Serves the policy service on these listeners from now on.
+    fn serve_policy(
+        &self,
+        listeners: policy::Listeners,
+        config: &Config,
+    ) -> anyhow::Result<policy::Served> {
+        let parts = (
+            Arc::clone(&self.balancer),
+            self.control(),
+            Arc::clone(&self.tls),
+        );
+        listeners.serve(&config.policy, parts)
     }
 
     /// Looks after the names of peers from now on, within the runtime that this is called in.

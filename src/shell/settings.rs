@@ -243,6 +243,7 @@ pub(super) fn peer(entry: &Peer, name: String, targets: Vec<Target>) -> PeerSett
         weight: balancing.weight,
         tags: balancing.tags.clone(),
         operator: balancing.operator,
+        alias: balancing.alias.clone(),
         ..PeerSettings::at(name, targets, entry.sessions_max)
     }
 }

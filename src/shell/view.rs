@@ -4,6 +4,7 @@
 use super::control::{Control, Phase};
 use super::counters::{Counters, Figure};
 use super::names::Names;
+use super::policy;
 use super::tls::Tls;
 use super::wishes::Wishes;
 use balancer::{Balancer, PeerFigures, PeerState};
@@ -38,6 +39,7 @@ pub(super) struct View {
     pub(super) wishes: Arc<Wishes>,
     /// Who is found by name; a reload goes through here.
     pub(super) names: Names,
+    pub(super) policy: Arc<policy::Shared>,
 }
 
 /// Why a node wants no calls.

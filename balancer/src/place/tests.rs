@@ -10,6 +10,7 @@ use crate::settings::{
 use std::net::SocketAddr;
 use std::time::Duration;
 
+mod bridges;
 mod conferences;
 mod threads;
 

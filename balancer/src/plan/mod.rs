@@ -7,12 +7,12 @@ mod name;
 mod pattern;
 
 pub(crate) use name::Name;
-pub use pattern::{PatternError, check_pattern};
+pub use pattern::{Applied, Pattern, PatternError, check_pattern};
 
 use crate::board::position_of;
+use crate::bridge_alias::BridgeAlias;
 use crate::place::NoPlace;
 use crate::settings::{AliasSettings, Role, Settings};
-use pattern::{Applied, Pattern};
 
 /// What is wrong with settings that were handed over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +53,8 @@ const TAGS_MAX: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Plan {
     rules: Box<[Rule]>,
+    /// The peers whose conferences have aliases of their own, by their positions on the board.
+    bridges: Box<[(BridgeAlias, usize)]>,
     /// Every pool, in the order of the configuration: where calls go that no rule sends elsewhere.
     all_pools: Box<[u16]>,
     /// The tags that some rule asks for; the position is the bit.
@@ -81,9 +83,11 @@ pub(crate) struct Route<'p> {
     pub(crate) rule: Option<&'p Rule>,
     /// Whether the name that was written is its conference; if not, the calls share nothing.
     pub(crate) has_conference: bool,
-    /// Positions of pools on the board.
+    /// Positions of pools on the board; none where the alias is one of a peer.
     pub(crate) pools: &'p [u16],
     pub(crate) tags: u64,
+    /// Where the alias is one of a peer: where that stands on the board, and the conference's number.
+    pub(crate) bridge: Option<(usize, u64)>,
 }
 
 impl Plan {
@@ -97,6 +101,7 @@ impl Plan {
         }
         let mut plan = Self {
             rules: Box::default(),
+            bridges: bridges(settings),
             all_pools: pools.iter().zip(0u16..).map(|(_, at)| at).collect(),
             tags: tags_asked_for(&settings.aliases)?,
         };
@@ -151,6 +156,12 @@ impl Plan {
         Some(&rule.name)
     }
 
+    /// The peer whose alias this is by its form, and the number in it.
+    pub(crate) fn bridge(&self, alias: &str) -> Option<(usize, u64)> {
+        let mut bridges = self.bridges.iter();
+        bridges.find_map(|(bridge, position)| Some((*position, bridge.number_in(alias)?)))
+    }
+
     /// The bits of these tags; a tag that no rule asks for has none.
     pub(crate) fn tags(&self, tags: &[String]) -> u64 {
         let known = self.tags.iter().zip(0..);
@@ -160,27 +171,36 @@ impl Plan {
     }
 
     /// Where calls for this alias from this zone go. The conference's name is written into `name`,
-    /// for which there is room only where there are rules.
+    /// for which there is room only where it can have one.
     pub(crate) fn route(
         &self,
         alias: &[u8],
         zone: &str,
         name: &mut Option<Name>,
     ) -> Result<Route<'_>, NoPlace> {
-        if self.rules.is_empty() {
-            return Ok(Route {
-                rule: None,
-                has_conference: false,
-                pools: &self.all_pools,
-                tags: 0,
-            });
+        let plain = |pools, bridge| Route {
+            rule: None,
+            has_conference: false,
+            pools,
+            tags: 0,
+            bridge,
+        };
+        let text = std::str::from_utf8(alias).map(without_scheme);
+        // Its form says where it goes, whatever the rules make of it.
+        if let Ok(alias) = text
+            && let Some(bridge) = self.bridge(alias)
+        {
+            return Ok(plain(&[], Some(bridge)));
         }
-        let alias = std::str::from_utf8(alias).map_err(|_| NoPlace::AliasUnknown)?;
-        let alias = without_scheme(alias);
+        if self.rules.is_empty() {
+            return Ok(plain(&self.all_pools, None));
+        }
+        let alias = text.map_err(|_| NoPlace::AliasUnknown)?;
         let name = name.insert(Name::empty());
         let mut refused = false;
         for rule in &self.rules {
-            let applied = rule.pattern.apply(alias, name);
+            name.clear();
+            let applied = rule.pattern.apply(alias, &mut |part| name.push(part));
             if applied == Applied::NoMatch {
                 continue;
             }
@@ -189,14 +209,17 @@ impl Plan {
                 refused = true;
                 continue;
             }
-            if applied == Applied::BadName {
+            let has_conference = applied == Applied::Written;
+            // A name that is empty or too long names no conference.
+            if applied == Applied::NoRoom || has_conference && name.as_str().is_empty() {
                 return Err(NoPlace::AliasUnknown);
             }
             return Ok(Route {
                 rule: Some(rule),
-                has_conference: applied == Applied::Conference,
+                has_conference,
                 pools: &rule.pools,
                 tags: rule.tags,
+                bridge: None,
             });
         }
         Err(if refused {
@@ -207,8 +230,8 @@ impl Plan {
     }
 }
 
-/// One leading scheme says how the alias was dialled, not which it is.
-fn without_scheme(alias: &str) -> &str {
+/// One leading scheme says how an alias was dialled, not which it is.
+pub(crate) fn without_scheme(alias: &str) -> &str {
     for scheme in ["sip:", "sips:", "h323:"] {
         if let Some((head, rest)) = alias.split_at_checked(scheme.len())
             && head.eq_ignore_ascii_case(scheme)
@@ -217,6 +240,15 @@ fn without_scheme(alias: &str) -> &str {
         }
     }
     alias
+}
+
+fn bridges(settings: &Settings) -> Box<[(BridgeAlias, usize)]> {
+    let peers = settings.peers.iter().zip(0..);
+    let bridges = peers.filter_map(|(peer, position)| Some((peer.alias.clone()?, position)));
+    let mut bridges: Vec<_> = bridges.collect();
+    // The longest prefix is the most exact: 6001{number} goes before 6{number}.
+    bridges.sort_by_key(|(alias, _)| std::cmp::Reverse(alias.prefix_len()));
+    bridges.into()
 }
 
 fn tags_asked_for(aliases: &[AliasSettings]) -> Result<Box<[String]>, Mistake> {

@@ -1,17 +1,29 @@
-//! A pattern for aliases, and the conference's name that its captures make.
+//! A pattern that an alias or another text must match as a whole, and what its captures make: the
+//! name of a conference, another alias.
 
-use super::name::Name;
 use crossbeam_queue::ArrayQueue;
 use regex::{CaptureLocations, Regex, RegexBuilder};
 use std::fmt;
 
-/// A compiled pattern.
-pub(super) struct Pattern {
-    regex: Regex,
-    /// The parts of the conference's name; none where calls share nothing.
-    name: Option<Box<[Part]>>,
-    /// What earlier look-ups used, for the next ones.
-    used: ArrayQueue<Searcher>,
+/// A compiled pattern that must match a whole text, and what is made of its captures. Letter case
+/// does not count.
+pub struct Pattern {
+    engine: Engine,
+    /// The parts of what is written for a text that matches; none where nothing is.
+    parts: Option<Box<[Part]>>,
+}
+
+/// What runs the expression.
+enum Engine {
+    /// Look-around and back-references, as published rules for a VCS use them: by trial, a bounded
+    /// number of steps. Only for patterns that need it.
+    Backtracking(Box<fancy_regex::Regex>),
+    /// In a time that grows with the text and no faster.
+    Linear {
+        regex: Regex,
+        /// What earlier look-ups used, for the next ones.
+        used: Box<ArrayQueue<Searcher>>,
+    },
 }
 
 /// What one look-up needs for itself. An expression that several threads search with at one moment
@@ -28,23 +40,23 @@ enum Part {
     Text(Box<str>),
 }
 
-/// What a pattern makes of an alias.
+/// What a pattern makes of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Applied {
-    /// It matches, and the calls share nothing.
+pub enum Applied {
+    /// It matches, and nothing is to be written.
     Alone,
-    /// It matches, and makes a name that is empty or too long.
-    BadName,
-    /// It matches, and the name is written.
-    Conference,
-    /// It does not match.
+    /// It does not match; or it gave up, after as many steps as it may take.
     NoMatch,
+    /// It matches, but what is to be written has no room.
+    NoRoom,
+    /// It matches, and what is made of it is written.
+    Written,
 }
 
-/// Why a pattern or a conference's name cannot be used.
+/// Why a pattern or what is to be made of its captures cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// The name asks for a capture that the pattern does not have.
+    /// The replacement asks for a capture that the pattern does not have.
     #[error("`\\{0}` asks for a group that the pattern does not have; it has {1}")]
     NoSuchCapture(usize, usize),
     /// The expression cannot be read or run.
@@ -59,62 +71,128 @@ pub enum PatternError {
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Searchers that are kept: more than threads look at one time.
 const SEARCHERS_KEPT: usize = 64;
+/// Steps that a look-up by trial may take: some hundred for a pattern of published rules, and less
+/// than a millisecond for one that was made to take for ever.
+const STEPS_MAX: usize = 20_000;
 
 impl Pattern {
-    pub(super) fn new(pattern: &str, conference: Option<&str>) -> Result<Self, PatternError> {
-        // By itself, so that an expression such as `a)|(b` cannot leave the group below.
-        let alone = |text: &str| {
-            RegexBuilder::new(text)
-                .case_insensitive(true)
-                .size_limit(COMPILED_BYTES_MAX)
-                .build()
-                .map_err(|error| PatternError::Regex(reason(&error)))
-        };
-        alone(pattern)?;
-        let regex = alone(&format!(r"\A(?:{pattern})\z"))?;
-        let groups = regex.captures_len() - 1;
-        let name = conference.map(|text| parts(text, groups)).transpose()?;
+    /// Compiles an expression, and what is made of a text that it matches: `\1` to `\9` are its
+    /// captures.
+    ///
+    /// # Errors
+    /// What is wrong with either.
+    pub fn new(pattern: &str, replacement: Option<&str>) -> Result<Self, PatternError> {
+        let engine = Engine::new(pattern)?;
+        let parts = replacement.map(|text| parts(text, engine.groups()));
         Ok(Self {
-            regex,
-            name,
-            used: ArrayQueue::new(SEARCHERS_KEPT),
+            parts: parts.transpose()?,
+            engine,
         })
     }
 
-    /// What the pattern makes of an alias; the conference's name goes into `name`.
-    pub(super) fn apply(&self, alias: &str, name: &mut Name) -> Applied {
-        let fresh = || Searcher {
-            regex: self.regex.clone(),
-            captures: self.regex.capture_locations(),
-        };
-        let mut searcher = self.used.pop().unwrap_or_else(fresh);
-        let applied = searcher.apply(alias, self.name.as_deref(), name);
-        // When more are in use than are kept, one is given up.
-        drop(self.used.push(searcher));
-        applied
+    /// Whether it matches the whole text.
+    #[must_use]
+    pub fn is_match(&self, text: &str) -> bool {
+        match &self.engine {
+            Engine::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
+            Engine::Linear { .. } => self.apply(text, &mut |_| None) != Applied::NoMatch,
+        }
+    }
+
+    /// Writes what is made of a text, part by part; `write` says when there is no more room.
+    pub fn apply(&self, text: &str, write: &mut dyn FnMut(&str) -> Option<()>) -> Applied {
+        match &self.engine {
+            Engine::Backtracking(regex) => match (regex.captures(text), &self.parts) {
+                (Ok(Some(captures)), Some(parts)) => {
+                    let capture = |group| captures.get(group).map(|found| found.as_str());
+                    write_parts(parts, capture, write)
+                }
+                (Ok(Some(_)), None) => Applied::Alone,
+                (Ok(None) | Err(_), _) => Applied::NoMatch,
+            },
+            Engine::Linear { regex, used } => {
+                let fresh = || Searcher {
+                    regex: regex.clone(),
+                    captures: regex.capture_locations(),
+                };
+                let mut searcher = used.pop().unwrap_or_else(fresh);
+                let applied = searcher.apply(text, self.parts.as_deref(), write);
+                // When more are in use than are kept, one is given up.
+                drop(used.push(searcher));
+                applied
+            }
+        }
     }
 }
 
+impl Engine {
+    fn new(pattern: &str) -> Result<Self, PatternError> {
+        // By itself, so that an expression such as `a)|(b` cannot leave the group below.
+        let whole = format!(r"\A(?:{pattern})\z");
+        match linear(pattern).and_then(|_| linear(&whole)) {
+            Ok(regex) => Ok(Self::Linear {
+                regex,
+                used: Box::new(ArrayQueue::new(SEARCHERS_KEPT)),
+            }),
+            Err(error) if error.contains("not supported") => {
+                let regex = backtracking(pattern).and_then(|_| backtracking(&whole));
+                let regex = regex.map_err(PatternError::Regex)?;
+                Ok(Self::Backtracking(Box::new(regex)))
+            }
+            Err(error) => Err(PatternError::Regex(error)),
+        }
+    }
+
+    fn groups(&self) -> usize {
+        match self {
+            Self::Backtracking(regex) => regex.captures_len() - 1,
+            Self::Linear { regex, .. } => regex.captures_len() - 1,
+        }
+    }
+}
+
+fn linear(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .size_limit(COMPILED_BYTES_MAX)
+        .build()
+        .map_err(|error| reason(&error.to_string()))
+}
+
+fn backtracking(pattern: &str) -> Result<fancy_regex::Regex, String> {
+    fancy_regex::RegexBuilder::new(pattern)
+        .case_insensitive(true)
+        .backtrack_limit(STEPS_MAX)
+        .delegate_size_limit(COMPILED_BYTES_MAX)
+        .build()
+        .map_err(|error| reason(&error.to_string()))
+}
+
 impl Searcher {
-    fn apply(&mut self, alias: &str, parts: Option<&[Part]>, name: &mut Name) -> Applied {
+    fn apply(
+        &mut self,
+        text: &str,
+        parts: Option<&[Part]>,
+        write: &mut dyn FnMut(&str) -> Option<()>,
+    ) -> Applied {
         let Some(parts) = parts else {
-            return if self.regex.is_match(alias) {
+            return if self.regex.is_match(text) {
                 Applied::Alone
             } else {
                 Applied::NoMatch
             };
         };
-        if self
-            .regex
-            .captures_read(&mut self.captures, alias)
-            .is_none()
-        {
+        let found = self.regex.captures_read(&mut self.captures, text);
+        if found.is_none() {
             return Applied::NoMatch;
         }
-        match write_name(parts, &self.captures, alias, name) {
-            Some(()) => Applied::Conference,
-            None => Applied::BadName,
-        }
+        let captures = &self.captures;
+        let capture = |group| {
+            captures
+                .get(group)
+                .and_then(|(start, end)| text.get(start..end))
+        };
+        write_parts(parts, capture, write)
     }
 }
 
@@ -128,30 +206,28 @@ pub fn check_pattern(pattern: &str, conference: Option<&str>) -> Result<(), Patt
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.regex.as_str().fmt(f)
+        match &self.engine {
+            Engine::Backtracking(regex) => regex.as_str().fmt(f),
+            Engine::Linear { regex, .. } => regex.as_str().fmt(f),
+        }
     }
 }
 
-/// Writes the name that captures make; `None` if it is empty or too long.
-fn write_name(
+fn write_parts<'t>(
     parts: &[Part],
-    captures: &CaptureLocations,
-    alias: &str,
-    name: &mut Name,
-) -> Option<()> {
-    name.clear();
-    for part in parts {
-        match part {
-            Part::Text(text) => name.push(text)?,
-            // A group that took no part is empty.
-            Part::Capture(group) => {
-                let span = captures.get(*group);
-                let text = span.and_then(|(start, end)| alias.get(start..end));
-                name.push(text.unwrap_or(""))?;
-            }
-        }
+    capture: impl Fn(usize) -> Option<&'t str>,
+    write: &mut dyn FnMut(&str) -> Option<()>,
+) -> Applied {
+    let mut parts = parts.iter().map(|part| match part {
+        Part::Text(text) => write(text),
+        // A group that took no part is empty.
+        Part::Capture(group) => write(capture(*group).unwrap_or("")),
+    });
+    if parts.all(|written| written.is_some()) {
+        Applied::Written
+    } else {
+        Applied::NoRoom
     }
-    (!name.as_str().is_empty()).then_some(())
 }
 
 /// Takes `meet-\1` apart.
@@ -186,8 +262,7 @@ fn parts(text: &str, groups: usize) -> Result<Box<[Part]>, PatternError> {
 }
 
 /// The last line of an error says what is wrong; those before draw a picture of where.
-fn reason(error: &regex::Error) -> String {
-    let text = error.to_string();
-    let last = text.lines().last().unwrap_or_default();
+fn reason(error: &str) -> String {
+    let last = error.lines().last().unwrap_or_default();
     last.trim_start_matches("error: ").to_owned()
 }

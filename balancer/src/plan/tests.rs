@@ -121,7 +121,7 @@ fn a_name_that_is_none_is_an_unknown_alias() {
 #[test]
 fn what_cannot_be_run_is_refused_when_it_is_loaded() {
     let wrong = [
-        ("a(?=b)", "x", "look-around"),
+        ("a(?=b", "x", "without closing"),
         ("a(", "x", "unclosed group"),
         ("a)|(b", "x", "unopened group"),
         ("a{1000}{1000}{1000}", "x", "limit"),
@@ -163,4 +163,26 @@ fn pools_and_tags_go_with_the_rule() {
     let route = plan.route(b"2", "", &mut None).expect("known");
     assert_eq!((route.pools, route.tags), (&[0, 1][..], 0));
     assert_eq!(plan.tags(&["4k".into(), "blue".into()]), 0b10);
+}
+
+/// As published rules for a VCS have them.
+#[test]
+fn patterns_may_look_ahead_and_back() {
+    let local = alias("local", r"(?!.*@example\.com)(.+)@([^@]+)", r"\1-\2");
+    let twice = alias("twice", r"(\w+)\.\1@example\.com", r"\1");
+    let plan = plan(vec![local, twice]).expect("both can be run");
+    assert_eq!(ask(&plan, "a@b.net"), answer("local", "a-b.net"));
+    assert_eq!(ask(&plan, "a.a@example.com"), answer("twice", "a"));
+    assert_eq!(ask(&plan, "a.b@example.com"), Err(NoPlace::AliasUnknown));
+    // The whole text, here too.
+    assert_eq!(ask(&plan, "x a.a@example.com"), Err(NoPlace::AliasUnknown));
+}
+
+#[test]
+fn a_pattern_that_would_take_for_ever_gives_up() {
+    let pattern = Pattern::new(r"(?=(a+)+$)(a|aa)+b\1", None).expect("can be run");
+    assert!(!pattern.is_match(&"a".repeat(60)));
+    for wrong in [r"(?!a", r"(?<=a", r"a)|(b(?=c)", r"(?P<x>(?=a)\9)"] {
+        assert!(Pattern::new(wrong, None).is_err(), "{wrong}");
+    }
 }

@@ -115,8 +115,8 @@ fn mistakes_say_where_and_what_instead() {
             "3: `pattern` cannot be used: unclosed group",
         ),
         (
-            "[[alias]]\nname = \"x\"\npattern = 'a(?!b)'",
-            "3: `pattern` cannot be used: look-around, including look-ahead and look-behind, is not supported",
+            "[[alias]]\nname = \"x\"\npattern = 'a(?!b'",
+            "3: `pattern` cannot be used: Parsing error at position 5: Opening parenthesis without closing parenthesis",
         ),
         (
             "[[alias]]\nname = \"x\"\npattern = '(a)'\nconference = '\\2'",

@@ -8,6 +8,7 @@ use super::traffic;
 use crate::observe::exposition::{Format, Page};
 use crate::observe::log;
 use crate::observe::metrics as names;
+use crate::shell::policy::figures::BOUNDS;
 use crate::shell::view::View;
 use std::collections::BTreeMap;
 use std::time::UNIX_EPOCH;
@@ -46,9 +47,25 @@ pub(super) fn page(desk: &Desk, format: Format) -> String {
     workers(&mut page, view);
     page.family(&names::LOG_LINES_DROPPED)
         .sample(&[], log::lines_dropped());
+    policy(&mut page, view);
     reloads(&mut page, &desk.reloads);
     process(&mut page, view);
     page.finish()
+}
+
+fn policy(page: &mut Page, view: &View) {
+    let figures = view.policy.figures();
+    let mut requests = page.family(&names::POLICY_REQUESTS);
+    for (outcome, count) in figures.requests() {
+        requests.sample(&[outcome], count);
+    }
+    let (counts, sum) = figures.durations();
+    page.family(&names::POLICY_DURATION)
+        .histogram(&[], &BOUNDS, &counts, sum);
+    let mut events = page.family(&names::POLICY_EVENTS);
+    for (event, count) in figures.events() {
+        events.sample(&[event], count);
+    }
 }
 
 fn add_up(figures: impl Iterator<Item = (&'static str, u64)>) -> Sums {

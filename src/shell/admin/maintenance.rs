@@ -5,6 +5,7 @@ use super::routes::Desk;
 use super::status::state;
 use crate::observe::json::Json;
 use crate::shell::control::Phase;
+use crate::shell::policy::Override;
 use hyper::StatusCode;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -55,6 +56,22 @@ impl Desk {
         info!(operator = who, "the operator ends the node");
         self.view.leave.notify_one();
         self.told(reader)
+    }
+
+    /// The policy service tells a VCS that it is in this state, to try what that does.
+    pub(super) fn set_policy_state(&self, reader: Reader, said: Override, who: u32) -> Answer {
+        warn!(
+            operator = who,
+            ?said,
+            "the operator sets the state of the policy service"
+        );
+        self.view.policy.say(said);
+        let state = self.view.policy.words();
+        Answer::of(
+            reader,
+            || format!("policy service: {state}\n"),
+            || Json::Object(vec![("policy", Json::text(state))]),
+        )
     }
 
     fn calls_left(&self) -> u64 {

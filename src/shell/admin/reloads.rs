@@ -14,6 +14,7 @@ use crate::observe::log;
 use crate::shell::control::Orders;
 use crate::shell::errand::Errand;
 use crate::shell::inbox::Parcel;
+use crate::shell::policy;
 use crate::shell::settings;
 use crate::shell::tls::Tls;
 use crate::shell::view::View;
@@ -144,12 +145,15 @@ impl Reloads {
         let settings = settings::reloaded(&self.settings(), &config)
             .map_err(|mistake| format!("{mistake:#}"))?;
         let certificates = Tls::prepare(&config).map_err(|mistake| format!("{mistake:#}"))?;
+        let policy =
+            policy::Shared::prepare(&config.policy).map_err(|mistake| format!("{mistake:#}"))?;
         // No call may meet a new peer before it is known what that peer must prove.
         let before = view.tls.take_over(certificates);
         if let Err(why) = view.names.reload(config.clone()).await {
             view.tls.take_over(before);
             return Err(why);
         }
+        view.policy.take_over(policy);
         log::set_level(config.log);
         self.settings.send_replace(Arc::new(settings.clone()));
         view.control.post(Orders {
@@ -220,6 +224,11 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         old.node.state_file != new.node.state_file
     });
     note("[node] workers", old.node.workers != new.node.workers);
+    note("[policy] listen", old.policy.listen != new.policy.listen);
+    note(
+        "[policy] drain_seconds",
+        old.policy.drain != new.policy.drain,
+    );
     note("[sip] listen", old.sip.listen != new.sip.listen);
     keys
 }

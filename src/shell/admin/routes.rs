@@ -8,6 +8,7 @@ use super::query::{Query, decoded};
 use super::reloads::Reloads;
 use crate::observe::exposition::Format;
 use crate::observe::json::Json;
+use crate::shell::policy::Override;
 use crate::shell::view::{Unready, View};
 use balancer::Operator;
 use http_body_util::Full;
@@ -107,6 +108,11 @@ impl Desk {
                 self.end_maintenance(reader, who)
             }
             ["node", "shutdown"] if post => self.shut_down(reader, who),
+            ["policy", "state", word] => match Override::of(word) {
+                None => no_such_path(reader),
+                Some(_) if !post => not_with(reader, "POST"),
+                Some(said) => self.set_policy_state(reader, said, who),
+            },
             ["config", "reload"] | ["node", "shutdown"] => not_with(reader, "POST"),
             ["node", "maintenance"] => not_with(reader, "DELETE, POST"),
             _ => no_such_path(reader),

@@ -106,6 +106,8 @@ pub(super) struct Credentials {
     trunks: Vec<Trunk>,
     /// By policy: without, optional, required.
     servers: [Option<Arc<ServerConfig>>; 3],
+    /// For HTTP over TLS.
+    http: Option<Arc<ServerConfig>>,
     clients: HashMap<SocketAddr, Way>,
     /// Those of peers whose names are looked up, by what the configuration calls them.
     named: HashMap<String, Way>,
@@ -145,6 +147,11 @@ impl Credentials {
         for (server, policy) in servers.iter_mut().zip(TlsClientCertificate::ALL) {
             *server = maker.server(policy, own.as_ref(), authorities.as_ref())?;
         }
+        let http = servers.first().and_then(Option::as_ref).map(|server| {
+            let mut http = ServerConfig::clone(server);
+            http.alpn_protocols = [&b"h2"[..], b"http/1.1"].map(<[u8]>::to_vec).into();
+            Arc::new(http)
+        });
         let (mut clients, mut named) = (HashMap::new(), HashMap::new());
         for trunk in &trunks {
             if let Some(way) = reader.way(&maker, trunk, own.as_ref(), authorities.as_ref())? {
@@ -162,6 +169,7 @@ impl Credentials {
             settings,
             trunks,
             servers,
+            http,
             clients,
             named,
             client,
@@ -188,6 +196,10 @@ impl Credentials {
 
     pub(super) fn server(&self, policy: TlsClientCertificate) -> Option<Arc<ServerConfig>> {
         self.servers.get(policy as usize)?.clone()
+    }
+
+    pub(super) fn http(&self) -> Option<Arc<ServerConfig>> {
+        self.http.clone()
     }
 
     /// The way to an address, where these peers are whose names lead there. One connection serves

@@ -112,6 +112,12 @@ impl Tls {
         Ok(Session::new(Connection::Server(connection), true))
     }
 
+    /// What an HTTPS listener says of itself: our certificate, HTTP/2 and HTTP/1.1 (RFC 7301). `None`
+    /// without a certificate.
+    pub(super) fn http(&self) -> Option<Arc<rustls::ServerConfig>> {
+        self.current.load().http()
+    }
+
     /// Our side of a connection that we make.
     pub(super) fn connect(&self, remote: SocketAddr) -> anyhow::Result<Session> {
         let credentials = self.current.load();

@@ -1,0 +1,329 @@
+//! One request in, one answer out: rules first, then, for a search, the balancer
+//! (POLICY.md sections 8 and 9).
+
+use crate::cpl::{self, Answer};
+use crate::form::Plus;
+use crate::request::{BadRequest, Kind, Method, Request};
+use crate::rule::{Action, Rule, RuleError, RuleSettings};
+use balancer::{Balancer, NoPlace, PeerId};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a service is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How a `+` in a body is read.
+    pub plus: Plus,
+    /// The rules, the first one first.
+    pub rules: Vec<RuleSettings>,
+    /// What the VCS is sent when a call is attempted; with anything else nothing is taken.
+    pub attempts: Vec<Method>,
+    /// How long a session is held for a call that was decided.
+    pub lease: Duration,
+    /// The zone that these calls count as coming from, in the dial plan's words.
+    pub zone: String,
+    /// What stands before each of our own reasons.
+    pub reason_prefix: String,
+    /// The status for a conference that has not started: 480 or 403.
+    pub not_started: u16,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            plus: Plus::Space,
+            rules: Vec::new(),
+            attempts: vec![Method::Arq, Method::Invite, Method::Setup],
+            lease: Duration::from_secs(45),
+            zone: String::new(),
+            reason_prefix: String::new(),
+            not_started: 480,
+        }
+    }
+}
+
+/// The service. Several threads may ask it at one time.
+#[derive(Debug)]
+pub struct Service {
+    settings: Settings,
+    rules: Vec<Rule>,
+    /// Requests without a serial, each of which is a call of its own.
+    nameless: AtomicU64,
+}
+
+/// A rule that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("rule `{rule}`: {error}")]
+pub struct Mistake {
+    /// Its name.
+    pub rule: String,
+    /// What is wrong.
+    pub error: RuleError,
+}
+
+/// What was decided, for the log and the figures; the answer itself is written already.
+#[derive(Debug)]
+pub struct Decided<'s> {
+    /// In a word.
+    pub outcome: Outcome,
+    /// The rule that decided, if one did.
+    pub rule: Option<&'s str>,
+    /// The peer that the call was sent to.
+    pub peer: Option<PeerId>,
+    /// The status of a refusal.
+    pub status: Option<u16>,
+}
+
+/// What came of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It may go on.
+    Allowed,
+    /// Nobody knows the alias: mostly a scanner.
+    Missed,
+    /// It was refused by a rule.
+    Refused,
+    /// It leads to aliases that a rule names.
+    Routed,
+    /// It leads to a peer.
+    Placed,
+    /// It could lead to no peer.
+    Unplaced,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Allowed,
+        Self::Missed,
+        Self::Placed,
+        Self::Refused,
+        Self::Routed,
+        Self::Unplaced,
+    ];
+
+    /// As it is written in logs and figures.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Missed => "missed",
+            Self::Placed => "placed",
+            Self::Refused => "refused",
+            Self::Routed => "routed",
+            Self::Unplaced => "unplaced",
+        }
+    }
+}
+
+/// A serial that is longer names no call: it comes from no VCS, and would only fill the memory.
+const SERIAL_MAX: usize = 64;
+
+impl Service {
+    /// Compiles the rules.
+    ///
+    /// # Errors
+    /// The first one that cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, Mistake> {
+        let rules = settings.rules.iter().map(|rule| {
+            Rule::new(rule).map_err(|error| Mistake {
+                rule: rule.name.clone(),
+                error,
+            })
+        });
+        Ok(Self {
+            rules: rules.collect::<Result<_, _>>()?,
+            settings,
+            nameless: AtomicU64::new(0),
+        })
+    }
+
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Why it says nothing that can be decided (400).
+    pub fn read<'b>(&self, body: &'b [u8]) -> Result<Request<'b>, BadRequest> {
+        Request::read(body, self.settings.plus)
+    }
+
+    /// Decides, and writes the answer.
+    pub fn decide(
+        &self,
+        now: Instant,
+        balancer: &Balancer,
+        request: &Request<'_>,
+        out: &mut Vec<u8>,
+    ) -> Decided<'_> {
+        let mut alias = Cow::Borrowed(&*request.alias);
+        for rule in &self.rules {
+            if !rule.fits(request, &alias) {
+                continue;
+            }
+            if let Action::Rewrite { .. } = rule.settings.action {
+                // The rules that follow see the other alias.
+                if let Some(other) = rule.rewritten(&alias) {
+                    alias = Cow::Owned(other);
+                }
+                continue;
+            }
+            return ruled(rule, out);
+        }
+        match request.kind {
+            Kind::Admin | Kind::Registration | Kind::User => allow(out),
+            Kind::Search => self.search(now, balancer, (request, &alias), out),
+        }
+    }
+
+    /// A search that no rule has decided (POLICY.md section 8.2).
+    fn search(
+        &self,
+        now: Instant,
+        balancer: &Balancer,
+        (request, alias): (&Request<'_>, &str),
+        out: &mut Vec<u8>,
+    ) -> Decided<'_> {
+        // Ours, or another member's, comes back: the form decides.
+        if balancer.is_on_peer(alias) {
+            return allow(out);
+        }
+        let call = balancer::Request {
+            alias: alias.as_bytes(),
+            zone: &self.settings.zone,
+            tried: &[],
+            is_audio_only: false,
+            now,
+        };
+        let handed = if self.is_attempt(request) {
+            let nameless;
+            let mut serial = &*request.global_serial;
+            if serial.is_empty() || serial.len() > SERIAL_MAX {
+                let number = self.nameless.fetch_add(1, Ordering::Relaxed);
+                nameless = format!("nameless {number}");
+                serial = &nameless;
+            }
+            let leased = balancer.lease(&call, serial, self.settings.lease);
+            leased.map(|leased| Some((leased.peer, leased.number)))
+        } else {
+            balancer.running(&call)
+        };
+        match handed {
+            // Not a call: whoever asks may go on asking elsewhere.
+            Ok(None) => allow(out),
+            Ok(Some((peer, number))) => self.place(balancer, (peer, number), out),
+            Err(why) => self.refuse(why, out),
+        }
+    }
+
+    fn is_attempt(&self, request: &Request<'_>) -> bool {
+        let attempts = &self.settings.attempts;
+        !request.has_method
+            || request
+                .method
+                .is_some_and(|method| attempts.contains(&method))
+    }
+
+    fn place(
+        &self,
+        balancer: &Balancer,
+        (peer, number): (PeerId, u32),
+        out: &mut Vec<u8>,
+    ) -> Decided<'_> {
+        let mut alias = String::new();
+        if !balancer.write_alias(peer, number, &mut alias) || !cpl::is_alias(&alias) {
+            // The configuration is checked for this; a peer of a name's set may still be without.
+            return self.refuse(NoPlace::NoCapacity, out);
+        }
+        let answer = Answer::Route {
+            aliases: &[&alias],
+            timeout: None,
+            on_failure: None,
+        };
+        cpl::write(&answer, out);
+        Decided {
+            outcome: Outcome::Placed,
+            rule: None,
+            peer: Some(peer),
+            status: None,
+        }
+    }
+
+    fn refuse(&self, why: NoPlace, out: &mut Vec<u8>) -> Decided<'_> {
+        let (status, words) = match why {
+            NoPlace::AliasUnknown => (404, "No matching conference alias"),
+            NoPlace::CallerNotAllowed => (403, "Conference not open to this zone"),
+            NoPlace::ConferenceFull => (486, "Conference is full"),
+            NoPlace::Exhausted => (503, "No conference bridge answered"),
+            NoPlace::NoCapacity => (503, "No conference bridge capacity"),
+            NoPlace::NotStarted => (self.settings.not_started, "Conference not started"),
+            NoPlace::PeersDown => (503, "No conference bridge alive"),
+        };
+        let mut reason = self.settings.reason_prefix.clone();
+        reason.push_str(words);
+        cpl::write(
+            &Answer::Reject {
+                status,
+                reason: &reason,
+            },
+            out,
+        );
+        Decided {
+            outcome: if why == NoPlace::AliasUnknown {
+                Outcome::Missed
+            } else {
+                Outcome::Unplaced
+            },
+            rule: None,
+            peer: None,
+            status: Some(status),
+        }
+    }
+}
+
+fn allow(out: &mut Vec<u8>) -> Decided<'static> {
+    cpl::write(&Answer::Proxy { timeout: None }, out);
+    Decided {
+        outcome: Outcome::Allowed,
+        rule: None,
+        peer: None,
+        status: None,
+    }
+}
+
+/// What a rule says.
+fn ruled<'s>(rule: &'s Rule, out: &mut Vec<u8>) -> Decided<'s> {
+    let mut decided = Decided {
+        outcome: Outcome::Allowed,
+        rule: Some(&rule.settings.name),
+        peer: None,
+        status: None,
+    };
+    match &rule.settings.action {
+        Action::Allow { timeout } => cpl::write(&Answer::Proxy { timeout: *timeout }, out),
+        Action::Reject { status, reason } => {
+            decided.outcome = Outcome::Refused;
+            decided.status = Some(*status);
+            let status = *status;
+            cpl::write(&Answer::Reject { status, reason }, out);
+        }
+        Action::Rewrite { .. } => debug_assert!(false, "a rewriting rule decides nothing"),
+        Action::Route {
+            aliases,
+            timeout,
+            on_failure,
+        } => {
+            decided.outcome = Outcome::Routed;
+            let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
+            let answer = Answer::Route {
+                aliases: &aliases,
+                timeout: *timeout,
+                on_failure: on_failure.as_deref(),
+            };
+            cpl::write(&answer, out);
+        }
+    }
+    decided
+}
+
+#[cfg(test)]
+mod tests;
