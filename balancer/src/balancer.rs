@@ -141,8 +141,10 @@ impl Balancer {
         match running {
             Some(seating) => {
                 let peer = self.look_along(&board, &route, (name.as_ref(), request));
-                // Full is no reason against a question.
                 match peer {
+                    // Its peer is lost: a call would begin it anew, elsewhere.
+                    Ok(peer) if peer != seating.peer => Ok(None),
+                    // Full is no reason against a question.
                     Ok(_) | Err(NoPlace::ConferenceFull | NoPlace::NoCapacity) => {
                         Ok(Some((seating.peer, seating.number)))
                     }

@@ -27,8 +27,11 @@ pub(crate) struct Directory {
     next: AtomicU32,
 }
 
-/// Small numbers look like extensions.
-const FIRST_NUMBER: u32 = 101;
+/// The least number: small ones look like extensions.
+const FIRST_NUMBER: u32 = 100_000;
+/// Where the first one may lie beyond that. Not at the same place after each start: a bridge may still
+/// have a conference of the last run.
+const FIRST_NUMBERS: u64 = 800_000;
 
 /// Locks of the map: told, since it would ask the machine how many processors it has.
 pub(crate) const SHARDS: usize = 64;
@@ -173,12 +176,16 @@ pub struct ConferenceFigures {
     pub is_settled: bool,
 }
 
+fn first_number(seed: u64) -> u32 {
+    FIRST_NUMBER + u32::try_from(seed % FIRST_NUMBERS).unwrap_or(0)
+}
+
 impl Directory {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             seatings: DashMap::with_hasher_and_shard_amount(Keyed::new(seed), SHARDS),
             names: DashMap::with_hasher_and_shard_amount(Keyed::new(seed), SHARDS),
-            next: AtomicU32::new(FIRST_NUMBER),
+            next: AtomicU32::new(first_number(seed)),
         }
     }
 

@@ -258,7 +258,8 @@ impl<'a> Decision<'a> {
     /// A session of the peer whose alias was dialled, for a conference that is not known here: another
     /// member handed it out, or it is over.
     fn take_on(&self, position: usize) -> Decided<'a> {
-        let peer = self.look_on_bridge(position)?;
+        let peer = self.bridge(position)?;
+        // What is held for it counts as taken already.
         if let Some(lease) = self.claim_peer(peer) {
             return Ok((peer, lease, Reason::Lease));
         }
@@ -273,6 +274,16 @@ impl<'a> Decision<'a> {
 
     /// The peer whose alias was dialled, if it can take a call.
     fn look_on_bridge(&self, position: usize) -> Result<&'a Peer, NoPlace> {
+        let peer = self.bridge(position)?;
+        if self.has_room(peer, peer.vitals.counts.seen()) {
+            Ok(peer)
+        } else {
+            Err(NoPlace::NoCapacity)
+        }
+    }
+
+    /// The peer whose alias was dialled, if it is in service.
+    fn bridge(&self, position: usize) -> Result<&'a Peer, NoPlace> {
         let peer = self.board.peers().get(position);
         let peer = peer.ok_or(NoPlace::AliasUnknown)?;
         if self.request.tried.contains(&peer.id) {
@@ -284,11 +295,7 @@ impl<'a> Decision<'a> {
         if !is_wanted || !health.is_well(self.now) || peer.targets.is_empty() {
             return Err(NoPlace::PeersDown);
         }
-        if self.has_room(peer, peer.vitals.counts.seen()) {
-            Ok(peer)
-        } else {
-            Err(NoPlace::NoCapacity)
-        }
+        Ok(peer)
     }
 
     /// The conference's peer, or a new one where the conference is to be set up.

@@ -48,9 +48,10 @@ impl Default for Settings {
 pub struct Service {
     settings: Settings,
     rules: Vec<Rule>,
-    /// Requests without a serial, each of which is a call of its own.
-    nameless: AtomicU64,
 }
+
+/// Requests without a serial, each of which is a call of its own, whichever configuration it met.
+static NAMELESS: AtomicU64 = AtomicU64::new(0);
 
 /// A rule that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -135,7 +136,6 @@ impl Service {
         Ok(Self {
             rules: rules.collect::<Result<_, _>>()?,
             settings,
-            nameless: AtomicU64::new(0),
         })
     }
 
@@ -156,6 +156,10 @@ impl Service {
         out: &mut Vec<u8>,
     ) -> Decided<'_> {
         let mut alias = Cow::Borrowed(&*request.alias);
+        // Ours, or another member's, comes back (POLICY.md section 8.2): the form decides, before any rule.
+        if request.kind == Kind::Search && balancer.is_on_peer(&alias) {
+            return allow(out);
+        }
         for rule in &self.rules {
             if !rule.fits(request, &alias) {
                 continue;
@@ -183,9 +187,20 @@ impl Service {
         (request, alias): (&Request<'_>, &str),
         out: &mut Vec<u8>,
     ) -> Decided<'_> {
-        // Ours, or another member's, comes back: the form decides.
+        // A rule has made it one of a peer: there it goes, and is ours when it comes back.
         if balancer.is_on_peer(alias) {
-            return allow(out);
+            let answer = Answer::Route {
+                aliases: &[alias],
+                timeout: None,
+                on_failure: None,
+            };
+            cpl::write(&answer, out);
+            return Decided {
+                outcome: Outcome::Routed,
+                rule: None,
+                peer: None,
+                status: None,
+            };
         }
         let call = balancer::Request {
             alias: alias.as_bytes(),
@@ -195,14 +210,7 @@ impl Service {
             now,
         };
         let handed = if self.is_attempt(request) {
-            let nameless;
-            let mut serial = &*request.global_serial;
-            if serial.is_empty() || serial.len() > SERIAL_MAX {
-                let number = self.nameless.fetch_add(1, Ordering::Relaxed);
-                nameless = format!("nameless {number}");
-                serial = &nameless;
-            }
-            let leased = balancer.lease(&call, serial, self.settings.lease);
+            let leased = balancer.lease(&call, &serial(request), self.settings.lease);
             leased.map(|leased| Some((leased.peer, leased.number)))
         } else {
             balancer.running(&call)
@@ -277,6 +285,16 @@ impl Service {
             peer: None,
             status: Some(status),
         }
+    }
+}
+
+/// Which call it is; one that does not say is like no other. A serial of a VCS begins with no space.
+fn serial(request: &Request<'_>) -> String {
+    let serial = request.global_serial.trim();
+    if serial.is_empty() || serial.len() > SERIAL_MAX {
+        format!(" {}", NAMELESS.fetch_add(1, Ordering::Relaxed))
+    } else {
+        serial.to_ascii_lowercase()
     }
 }
 

@@ -33,7 +33,7 @@ enum Who {
         user: String,
         hash: String,
         /// The digest of what was right.
-        known: Mutex<Option<[u8; 32]>>,
+        known: Arc<Mutex<Option<[u8; 32]>>>,
     },
     Nobody,
 }
@@ -65,7 +65,7 @@ impl Guard {
                 Who::Hash {
                     user: user.clone(),
                     hash: hash.clone(),
-                    known: Mutex::new(None),
+                    known: Arc::default(),
                 }
             }
             PolicyAccess::File { user, file } => {
@@ -134,22 +134,23 @@ impl Guard {
             return Credence::Wrong;
         }
         let (hash, password) = (hash.clone(), password.get(1..).unwrap_or_default().to_vec());
-        let Ok(_turn) = self.trials.acquire().await else {
+        let Ok(turn) = Arc::clone(&self.trials).acquire_owned().await else {
             return Credence::Wrong;
         };
         // Many may come at once, and one trial is enough for those who say the same.
         if is_known() {
             return Credence::Good;
         }
+        let known = Arc::clone(known);
         let tried = tokio::task::spawn_blocking(move || {
+            // The trial goes on when whoever asked has gone, and so does its turn.
+            let _turn = turn;
             let hash = PasswordHash::new(&hash).ok()?;
-            Argon2::default().verify_password(&password, &hash).ok()
-        });
-        let is_good = tried.await.is_ok_and(|right| right.is_some());
-        if is_good {
+            Argon2::default().verify_password(&password, &hash).ok()?;
             *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
-        }
-        credence(is_good)
+            Some(())
+        });
+        credence(tried.await.is_ok_and(|right| right.is_some()))
     }
 }
 

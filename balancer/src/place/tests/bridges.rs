@@ -110,6 +110,32 @@ fn who_only_asks_takes_nothing() {
 }
 
 #[test]
+fn a_place_that_is_held_is_there_though_the_peer_is_full() {
+    let any = AliasSettings {
+        name: "any".into(),
+        pattern: "any".into(),
+        conference: None,
+        ..meet()
+    };
+    let (balancer, now) = balancer(vec![bridge("a", 1, 1)], vec![any]);
+    let leased = balancer.lease(&ask(now, "any"), "one", TIME).expect("room");
+    let alias = alias_of(&balancer, &leased);
+    let call = balancer.place(&ask(now, &alias)).expect("its place");
+    assert_eq!((call.reason, in_use(&balancer)), (Reason::Lease, vec![1]));
+}
+
+#[test]
+fn who_asks_is_not_sent_to_a_dead_peer() {
+    let peers = vec![bridge("a", 1, 10), bridge("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let leased = balancer
+        .lease(&ask(now, "meet1"), "one", TIME)
+        .expect("room");
+    balancer.report(now, leased.peer, Outcome::Failed(Cause::Refused));
+    assert_eq!(balancer.running(&ask(now, "meet1")), Ok(None));
+}
+
+#[test]
 fn each_conference_has_a_number_of_its_own() {
     let (balancer, now) = balancer(vec![bridge("a", 1, 100)], vec![meet()]);
     let mut numbers: Vec<u32> = (0..50)
