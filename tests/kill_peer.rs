@@ -16,7 +16,7 @@ use interop::node::{Node, peers};
 use interop::process::Process;
 use interop::stage::Stage;
 use loadtest::agent::{Agent, Behaviour, Caller, CallerSettings, PeerSettings, Plan, Timers};
-use loadtest::drive::{PeerThread, Socket, Wire, runtime};
+use loadtest::drive::{PeerThread, Socket, Wire, new_run, runtime};
 use loadtest::load::{self, Load, Tally};
 use signaling::Transport;
 use std::collections::BTreeMap;
@@ -135,6 +135,7 @@ fn calls(target: SocketAddr, mut each_second: impl FnMut(u64)) -> Tally {
         transport: Transport::Udp,
         timers: Timers::default(),
         seed: 1,
+        run: new_run(),
         rooms: 1000,
     });
     let mut load = Load {

@@ -8,7 +8,7 @@ use baton::config::Config;
 use loadtest::agent::{
     Agent, Behaviour, Caller, CallerSettings, Ending, Offer, PeerSettings, Plan, Timers,
 };
-use loadtest::drive::{PeerThread, Socket, Wire, runtime};
+use loadtest::drive::{PeerThread, Socket, Wire, new_run, runtime};
 use loadtest::load::{self, Load};
 use signaling::Transport;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -62,6 +62,7 @@ fn every_call_goes_as_planned(transport: Transport) {
         transport,
         timers,
         seed: 2,
+        run: new_run(),
         rooms: 3,
     });
     let mut load = Load {

@@ -6,7 +6,7 @@ mod program_world;
 mod shell_world;
 
 use loadtest::agent::{Agent, Caller, CallerSettings, PeerSettings, Plan, Timers};
-use loadtest::drive::{PeerThread, Socket, Wire, runtime};
+use loadtest::drive::{PeerThread, Socket, Wire, new_run, runtime};
 use loadtest::load::{self, Load};
 use operator_world::{Program, command};
 use signaling::Transport;
@@ -40,6 +40,7 @@ fn no_call_is_lost() {
         transport: Transport::Udp,
         timers: Timers::default(),
         seed: 7,
+        run: new_run(),
         rooms: 3,
     });
     let mut load = Load {

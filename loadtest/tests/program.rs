@@ -8,11 +8,12 @@
 )]
 
 use loadtest::agent::{CALLER_MARK, PEER_MARK};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Output};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use std::time::Duration;
 struct Relay {
     address: SocketAddr,
     peer: SocketAddr,
+    /// The Call-ID, From tag and branch of each INVITE that came from the caller.
+    names: Arc<Mutex<Vec<String>>>,
     is_to_stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -33,11 +36,15 @@ impl Relay {
         let address = to_caller.local_addr().unwrap();
         let is_to_stop = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&is_to_stop);
-        let thread =
-            std::thread::spawn(move || relay(&to_caller, &to_peer, peer, max_forwards, &stop));
+        let names = Arc::default();
+        let noted = Arc::clone(&names);
+        let thread = std::thread::spawn(move || {
+            relay(&to_caller, &to_peer, peer, max_forwards, &noted, &stop);
+        });
         Self {
             address,
             peer,
+            names,
             is_to_stop,
             thread: Some(thread),
         }
@@ -75,6 +82,7 @@ fn relay(
     to_peer: &UdpSocket,
     peer: SocketAddr,
     max_forwards: &str,
+    names: &Mutex<Vec<String>>,
     stop: &AtomicBool,
 ) {
     let [left, right] = [to_caller, to_peer].map(|socket| socket.local_addr().unwrap().to_string());
@@ -82,6 +90,12 @@ fn relay(
     while !stop.load(Ordering::Relaxed) {
         while let Some((text, from)) = receive(to_caller) {
             caller = Some(from);
+            if text.starts_with("INVITE ") {
+                let after_each = ["Call-ID: ", ";tag=", ";branch="].iter();
+                let found = after_each.filter_map(|before| text.split_once(before));
+                let found = found.filter_map(|(_, rest)| rest.split(['\r', ';']).next());
+                names.lock().unwrap().extend(found.map(str::to_owned));
+            }
             let text = text
                 .replace(CALLER_MARK, "relayb-leg-")
                 .replace("rela-leg-", PEER_MARK);
@@ -130,6 +144,18 @@ fn calls_through_a_server_are_counted() {
         "{text}"
     );
     assert!(text.contains("every call went as planned"), "{text}");
+}
+
+#[test]
+fn no_name_of_a_run_is_one_of_the_last() {
+    let relay = Relay::start("Max-Forwards: 69");
+    for _ in 0..2 {
+        let output = relay.run(&["--rate", "50", "--seconds", "1", "--hold-ms", "1"]);
+        assert!(output.status.success(), "{}", text(&output));
+    }
+    let names = relay.names.lock().unwrap();
+    let different: BTreeSet<&String> = names.iter().collect();
+    assert_eq!((names.len(), different.len()), (300, 300));
 }
 
 #[test]

@@ -63,6 +63,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
         transport: Transport::Udp,
         timers: Timers::default(),
         seed: SEED,
+        run: drive::new_run(),
         rooms: ROOMS,
     });
     caller.watch(shown);

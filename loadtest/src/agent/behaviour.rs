@@ -111,6 +111,8 @@ pub struct Asked<'a> {
     pub number: u64,
     /// How many calls this peer was asked to take before.
     pub before: u64,
+    /// The Request-URI.
+    pub uri: &'a [u8],
     /// The peer's own random numbers.
     pub random: &'a mut Random,
 }

@@ -25,6 +25,9 @@ pub struct CallerSettings {
     pub timers: Timers,
     /// Of tags, branches and Call-IDs.
     pub seed: u64,
+    /// What tells the names of this run from those of others with the same seed: a server remembers the calls of the
+    /// last run for a while. 0 where a run is to be the same to the octet.
+    pub run: u64,
     /// Call `n` dials `sip:room-N@example.com` with `N = n % rooms`.
     pub rooms: u64,
 }
@@ -42,6 +45,8 @@ struct State {
     live: usize,
     next: u64,
     outcomes: VecDeque<Outcome>,
+    /// Who is up, if the owner wants to be told.
+    answered: Option<VecDeque<u64>>,
 }
 
 impl Caller {
@@ -52,7 +57,7 @@ impl Caller {
             settings.local,
             settings.transport,
             settings.timers,
-            settings.seed,
+            [settings.seed, settings.run],
         );
         let state = State {
             desk,
@@ -60,6 +65,7 @@ impl Caller {
             live: 0,
             next: 0,
             outcomes: VecDeque::new(),
+            answered: None,
         };
         Self {
             settings,
@@ -75,25 +81,56 @@ impl Caller {
         self
     }
 
+    /// Its own address.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.settings.local
+    }
+
     /// Sends the INVITE of the next call and gives its number; numbers count from 0, unless told otherwise.
     pub fn place(&mut self, now: Instant, plan: Plan) -> u64 {
+        let room = self.state.next.checked_rem(self.settings.rooms);
+        let uri = format!("sip:room-{}@example.com", room.unwrap_or(0));
+        self.place_to(now, plan, self.settings.target, uri)
+    }
+
+    /// The same to a server and a URI of the owner's choice.
+    pub fn place_to(&mut self, now: Instant, plan: Plan, target: SocketAddr, uri: String) -> u64 {
         let state = &mut self.state;
         let number = state.next;
         state.next += 1;
         state.live += 1;
         state.desk.counts.calls += 1;
-        let room = number.checked_rem(self.settings.rooms).unwrap_or(0);
-        let uri = format!("sip:room-{room}@example.com");
-        let call = Call::begin(
-            &mut state.desk,
-            now,
-            number,
-            plan,
-            self.settings.target,
-            uri,
-        );
+        let call = Call::begin(&mut state.desk, now, number, plan, target, uri);
         state.calls.insert(number, call);
         number
+    }
+
+    /// Gives up a call that is not answered yet, whatever its plan says; a 2xx that crosses the CANCEL is acknowledged
+    /// and hung up. Nothing happens to a call that is up or over.
+    pub fn cancel(&mut self, now: Instant, number: u64) {
+        if let Some(call) = self.state.calls.get_mut(&number) {
+            call.cancel(&mut self.state.desk, now);
+        }
+    }
+
+    /// Calls the peer itself, so that names of its own leg are no leak.
+    #[must_use]
+    pub fn direct(mut self) -> Self {
+        self.state.desk.set_direct();
+        self
+    }
+
+    /// Keeps the number of each call that is answered for [`Caller::poll_answered`].
+    #[must_use]
+    pub fn telling_answers(mut self) -> Self {
+        self.state.answered = Some(VecDeque::new());
+        self
+    }
+
+    /// The next call that is up, if the owner wants to be told.
+    pub fn poll_answered(&mut self) -> Option<u64> {
+        self.state.answered.as_mut()?.pop_front()
     }
 
     /// Hangs up a call that is up, whatever its plan says; nothing happens to any other.
@@ -199,11 +236,15 @@ impl State {
             return;
         };
         self.desk.note(now, number, message.source, bytes);
+        let was_up = call.is_up();
         let outcome = if message.is_request() {
             call.handle_request(&mut self.desk, now, message)
         } else {
             call.handle_response(&mut self.desk, now, message)
         };
+        if let (Some(answered), true, false) = (&mut self.answered, call.is_up(), was_up) {
+            answered.push_back(number);
+        }
         self.report(outcome);
     }
 

@@ -110,6 +110,9 @@ pub(super) struct Context<C> {
     pub(super) transport: Transport,
     pub(super) timers: Timers,
     pub(super) random: Random,
+    run: u64,
+    /// Whether the other end is the agent on the other side itself.
+    is_direct: bool,
     pub(super) alarms: Alarms<C>,
     pub(super) counts: Counts,
     pub(super) packets: VecDeque<Packet>,
@@ -120,12 +123,19 @@ pub(super) struct Context<C> {
 }
 
 impl<C: Copy + Ord> Context<C> {
-    pub(super) fn new(local: SocketAddr, transport: Transport, timers: Timers, seed: u64) -> Self {
+    pub(super) fn new(
+        local: SocketAddr,
+        transport: Transport,
+        timers: Timers,
+        [seed, run]: [u64; 2],
+    ) -> Self {
         Self {
             local,
             transport,
             timers,
             random: Random::new(seed),
+            run,
+            is_direct: false,
             alarms: Alarms::new(),
             counts: Counts::default(),
             packets: VecDeque::new(),
@@ -211,6 +221,16 @@ impl<C: Copy + Ord> Context<C> {
         }
     }
 
+    /// No server is between the two agents: names of the other leg are no leak.
+    pub(super) fn set_direct(&mut self) {
+        self.is_direct = true;
+    }
+
+    /// What of the other leg must not be seen here.
+    pub(super) fn foreign<'m>(&self, mark: &'m str) -> Option<&'m str> {
+        (!self.is_direct).then_some(mark)
+    }
+
     pub(super) fn complaint_count(&self) -> u64 {
         self.complaint_count
     }
@@ -228,14 +248,17 @@ impl<C: Copy + Ord> Context<C> {
         &self.steps
     }
 
-    /// A name that no other call of this agent has.
+    /// A name that no other call of this agent has, nor one of another run with the same seed.
     pub(super) fn name(&mut self, mark: &str) -> String {
-        format!("{mark}{:016x}", self.random.bits())
+        format!("{mark}{:016x}", self.random.bits() ^ self.run)
     }
 }
 
 /// What both ends ask of every message: one Via, no Route, no Record-Route, nothing of the other leg.
-pub(super) fn check_common(received: &Received<'_>, foreign_mark: &str) -> Result<(), String> {
+pub(super) fn check_common(
+    received: &Received<'_>,
+    foreign_mark: Option<&str>,
+) -> Result<(), String> {
     use signaling::sip::message::HeaderName;
     let vias = received.vias().count();
     if vias != 1 {
@@ -246,7 +269,7 @@ pub(super) fn check_common(received: &Received<'_>, foreign_mark: &str) -> Resul
             return Err(format!("a {name} that nobody asked for"));
         }
     }
-    if after(received.head(), foreign_mark.as_bytes()).is_some() {
+    if foreign_mark.is_some_and(|mark| after(received.head(), mark.as_bytes()).is_some()) {
         return Err(format!(
             "a name of the other leg leaks: {}",
             show(received.head())

@@ -5,7 +5,7 @@ use super::behaviour::{Asked, Behaviour, Chooser};
 use super::context::{Context, Counts, Packet, Step, Timers};
 use super::received::{Received, show};
 use super::session::{Clock, Session};
-use super::text::Echo;
+use super::text::{Echo, MAX_FORWARDS};
 use signaling::Transport;
 use signaling::sip::message::{Index, Limits, Method};
 use std::collections::{BTreeMap, HashMap};
@@ -23,7 +23,11 @@ pub struct PeerSettings {
     pub timers: Timers,
     /// Of tags and branches, and of [`Asked::random`].
     pub seed: u64,
-    /// The Max-Forwards that an INVITE has when it arrives: callers send 70, and each hop takes one.
+    /// What tells the names of this run from those of others with the same seed: a server remembers the calls of the
+    /// last run for a while. 0 where a run is to be the same to the octet.
+    pub run: u64,
+    /// The Max-Forwards that an INVITE has when it arrives: callers send 70, and each hop takes one. With 70 nobody is
+    /// in between, and names of the caller are no leak.
     pub max_forwards: u32,
     /// What to do with each call.
     pub chooser: Chooser,
@@ -38,6 +42,7 @@ impl PeerSettings {
             transport: Transport::Udp,
             timers: Timers::default(),
             seed,
+            run: 0,
             max_forwards: 69,
             chooser: Box::new(move |_| Behaviour::answer(after)),
         }
@@ -73,12 +78,15 @@ impl Peer {
     /// A peer without calls.
     #[must_use]
     pub fn new(settings: PeerSettings) -> Self {
-        let desk = Context::new(
+        let mut desk = Context::new(
             settings.local,
             settings.transport,
             settings.timers,
-            settings.seed,
+            [settings.seed, settings.run],
         );
+        if settings.max_forwards == MAX_FORWARDS {
+            desk.set_direct();
+        }
         let state = State {
             desk,
             chooser: settings.chooser,
@@ -214,6 +222,7 @@ impl State {
         let asked = Asked {
             number,
             before: self.desk.counts.calls,
+            uri: invite.request_uri(),
             random: &mut self.desk.random,
         };
         let behaviour = (self.chooser)(asked);

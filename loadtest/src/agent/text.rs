@@ -4,6 +4,9 @@ use super::received::{Received, address};
 use signaling::Transport;
 use std::net::SocketAddr;
 
+/// What every request begins with (RFC 3261 §8.1.1.6).
+pub(super) const MAX_FORWARDS: u32 = 70;
+
 /// A message under construction.
 pub(super) struct Text(Vec<u8>);
 
@@ -33,7 +36,7 @@ impl Text {
         cseq: &str,
     ) -> &mut Self {
         self.header("Via", via.as_bytes())
-            .header("Max-Forwards", b"70")
+            .header("Max-Forwards", MAX_FORWARDS.to_string().as_bytes())
             .header("From", from)
             .header("To", to)
             .header("Call-ID", call_id)

@@ -7,13 +7,23 @@ mod peer_thread;
 mod tcp;
 mod udp;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, Random};
 use signaling::Transport;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 pub use peer_thread::{Gauge, PeerReport, PeerThread};
+
+/// What tells this run of a program from all others, for the names that its agents make: from the clock and the
+/// number of the process.
+#[must_use]
+pub fn new_run() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanos = since.map_or(0, |since| since.as_nanos());
+    let low = u64::try_from(nanos % u128::from(u64::MAX)).unwrap_or_default();
+    Random::new(low ^ u64::from(std::process::id()) << 48).bits()
+}
 
 /// A runtime for one agent on this thread.
 pub fn runtime() -> io::Result<tokio::runtime::Runtime> {

@@ -31,6 +31,7 @@ impl Agents {
                     transport: *transport,
                     timers,
                     seed: random.bits(),
+                    run: 0,
                     rooms: scenario.rooms(),
                 };
                 Caller::new(settings).numbered_from(u64::from(number) * NUMBERS_PER_CALLER)
@@ -50,6 +51,7 @@ impl Agents {
                 transport: peer.transport,
                 timers,
                 seed: random.bits(),
+                run: 0,
                 max_forwards: 69,
                 chooser: Box::new(move |asked| {
                     let behaviour = behaviours.get(&asked.number).map(|(first, other)| {

@@ -11,7 +11,7 @@ impl Call {
         desk: &Desk,
         response: &Received<'_>,
     ) -> Result<(), String> {
-        check_common(response, PEER_MARK)?;
+        check_common(response, desk.foreign(PEER_MARK))?;
         if response.from() != self.from {
             return Err(format!("From came back as {}", show(response.from())));
         }

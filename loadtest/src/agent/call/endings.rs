@@ -53,7 +53,7 @@ impl Call {
         now: Instant,
         request: &Received<'_>,
     ) -> Option<Outcome> {
-        if let Err(what) = check_common(request, PEER_MARK) {
+        if let Err(what) = check_common(request, desk.foreign(PEER_MARK)) {
             self.fault(desk, &what);
         }
         if request.method() == Method::Cancel
@@ -128,6 +128,15 @@ impl Call {
                 debug_assert!(false, "a dialog exists from the 2xx on");
                 None
             }
+        }
+    }
+
+    /// Gives the call up from outside its plan, which then says so.
+    pub(in crate::agent) fn cancel(&mut self, desk: &mut Desk, now: Instant) {
+        if matches!(self.stage, Stage::Calling | Stage::Proceeding) {
+            let after = now - self.begun;
+            self.plan.ending = Ending::Cancel { after };
+            desk.alarms.set(self.number, Clock::Cancel, now);
         }
     }
 

@@ -103,7 +103,7 @@ impl Session {
         behaviour: Behaviour,
         invite: &Received<'_>,
     ) -> Self {
-        if let Err(what) = check_invite(invite, number, max_forwards) {
+        if let Err(what) = check_invite(invite, desk.foreign(CALLER_MARK), [number, max_forwards]) {
             desk.complain(Some(number), &what);
         }
         let (target_uri, target) = match invite.contact() {
@@ -180,7 +180,7 @@ impl Session {
         if self.behaviour.verdict == Verdict::Silence {
             return;
         }
-        if let Err(what) = check_common(message, CALLER_MARK) {
+        if let Err(what) = check_common(message, desk.foreign(CALLER_MARK)) {
             desk.complain(Some(self.number), &what);
         }
         if self.handle_inside(desk, now, message) {
@@ -499,8 +499,12 @@ impl Session {
     }
 }
 
-fn check_invite(invite: &Received<'_>, number: u64, max_forwards: u64) -> Result<(), String> {
-    check_common(invite, CALLER_MARK)?;
+fn check_invite(
+    invite: &Received<'_>,
+    foreign_mark: Option<&str>,
+    [number, max_forwards]: [u64; 2],
+) -> Result<(), String> {
+    check_common(invite, foreign_mark)?;
     if invite.max_forwards().map(u64::from) != Some(max_forwards) {
         return Err(format!(
             "Max-Forwards is {:?} where {max_forwards} is due",

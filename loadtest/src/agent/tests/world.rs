@@ -45,6 +45,7 @@ impl World {
             transport: Transport::Udp,
             timers,
             seed,
+            run: 0,
             rooms: 7,
         });
         let peer = Peer::new(PeerSettings {

@@ -71,8 +71,10 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
     } = options.target;
     let peer_socket = Socket::listen(transport, options.peer)
         .with_context(|| format!("cannot take calls on {}", options.peer))?;
+    let run = drive::new_run();
     let settings = PeerSettings {
         transport,
+        run,
         ..PeerSettings::answering(options.peer, options.seed.wrapping_add(1), options.answer())
     };
     let peer = PeerThread::start("peer", peer_socket, settings, None)?;
@@ -84,6 +86,7 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         transport,
         timers: Timers::default(),
         seed: options.seed,
+        run,
         rooms: 1000,
     });
     let mut out = io::stdout().lock();
