@@ -5,7 +5,7 @@
 #   make sim SEEDS=10000       try many worlds
 #   make fuzz TARGET=message SECONDS=60
 #   make bench FILTER=index
-#   make loadtest ARGS=--help
+#   make loadtest ARGS=--help  (docs/loadtest.md)
 
 CARGO ?= cargo
 SECONDS ?= 60

@@ -3,8 +3,12 @@
 //! * [`agent`]: a caller and a peer as state machines, for the load generator, the demo and the simulator.
 //! * [`drive`]: real sockets and the real clock for an agent.
 //! * [`load`]: how many calls when, and what became of them.
+//! * [`arrivals`]: open schedules.
+//! * [`vcs`]: an emulated VCS, which asks a policy service before it calls.
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod arrivals;
 pub mod drive;
 pub mod load;
+pub mod vcs;

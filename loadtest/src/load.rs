@@ -76,8 +76,6 @@ pub struct Tally {
 impl Tally {
     /// Nothing yet.
     pub fn new() -> io::Result<Self> {
-        let histogram =
-            || Histogram::new_with_bounds(1, MICROSECONDS_MAX, 3).map_err(io::Error::other);
         Ok(Self {
             offered: 0,
             answered: 0,
@@ -118,6 +116,11 @@ impl Tally {
     pub fn finished(&self) -> u64 {
         self.answered + self.cancelled + self.failures()
     }
+}
+
+/// An empty histogram of microseconds.
+pub fn histogram() -> io::Result<Histogram<u64>> {
+    Histogram::new_with_bounds(1, MICROSECONDS_MAX, 3).map_err(io::Error::other)
 }
 
 fn record(histogram: &mut Histogram<u64>, time: Option<Duration>) {

@@ -8,13 +8,15 @@ mod establish;
 mod memory;
 mod options;
 mod report;
+mod vcs;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use loadtest::agent::{Agent, Caller, CallerSettings, Counts, PeerSettings, Timers};
 use loadtest::drive::{self, PeerReport, PeerThread, Socket, Wire};
 use loadtest::load::{self, Tally};
-use options::{Options, Target};
+use options::{CommandLine, Options, Role, Target};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -56,7 +58,14 @@ impl Judgement {
 }
 
 fn main() -> ExitCode {
-    let ended = run(&Options::parse());
+    let line = CommandLine::parse();
+    let ended = match (&line.role, &line.calls) {
+        (Some(Role::Vcs(options)), _) => vcs::play(options),
+        (None, Some(options)) => run(options),
+        (None, None) => CommandLine::command()
+            .error(ErrorKind::MissingRequiredArgument, "--target is missing")
+            .exit(),
+    };
     ended.unwrap_or_else(|error| {
         // An error here means that standard error was closed: nobody is left to tell.
         drop(writeln!(io::stderr(), "loadtest: {error:#}"));
@@ -68,13 +77,14 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let Target {
         transport,
         address: server,
-    } = options.target;
+    } = options.target();
     let peer_socket = Socket::listen(transport, options.peer)
         .with_context(|| format!("cannot take calls on {}", options.peer))?;
     let run = drive::new_run();
     let settings = PeerSettings {
         transport,
         run,
+        max_forwards: if options.direct { 70 } else { 69 },
         ..PeerSettings::answering(options.peer, options.seed.wrapping_add(1), options.answer())
     };
     let peer = PeerThread::start("peer", peer_socket, settings, None)?;
@@ -89,6 +99,9 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         run,
         rooms: 1000,
     });
+    if options.direct {
+        caller = caller.direct();
+    }
     let mut out = io::stdout().lock();
     let tally = if options.json {
         drive::runtime()?.block_on(play(&mut io::sink(), options, socket, &mut caller, &peer))?

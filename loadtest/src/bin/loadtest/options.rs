@@ -1,6 +1,7 @@
 //! The command line, checked before anything is opened.
 
-use clap::Parser;
+use super::vcs::VcsOptions;
+use clap::{Args, Parser, Subcommand};
 use loadtest::agent::Plan;
 use loadtest::load::Load;
 use signaling::Transport;
@@ -12,14 +13,40 @@ use std::time::Duration;
 /// The server is to send every call to the address given as --peer. Exit status: 0 if every call went as planned, 1 if
 /// not, 2 for a command line that cannot be.
 #[derive(Debug, Parser)]
-#[command(name = "loadtest", version)]
+#[command(
+    name = "loadtest",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub(super) struct CommandLine {
+    /// What else it can play
+    #[command(subcommand)]
+    pub(super) role: Option<Role>,
+    /// Calls at a steady rate
+    #[command(flatten)]
+    pub(super) calls: Option<Options>,
+}
+
+/// What the program plays instead of a plain caller.
+#[derive(Debug, Subcommand)]
+pub(super) enum Role {
+    /// A VCS: asks a policy service where each call goes, does what the CPL says, and calls over the trunk
+    Vcs(Box<VcsOptions>),
+}
+
+/// Calls at a steady rate.
+#[derive(Debug, Args)]
 pub(super) struct Options {
     /// The server under test, such as udp:127.0.0.1:5060 or tcp:127.0.0.1:5060
     #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", value_parser = target)]
-    pub(super) target: Target,
+    target: Option<Target>,
     /// Where the server sends the calls: this program answers there
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5180", value_parser = loopback)]
     pub(super) peer: SocketAddr,
+    /// Nobody is in between: the target is the peer of this program itself. Shows what the generator can do alone
+    #[arg(long, conflicts_with = "target", required_unless_present = "target")]
+    pub(super) direct: bool,
     /// Calls that begin each second
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub(super) rate: u32,
@@ -44,7 +71,7 @@ pub(super) struct Options {
     /// With --establish: how long the calls are held; the transactions of RFC 3261 and 6026 take 32 s to go
     #[arg(long, value_name = "N", default_value_t = 34, requires = "establish", value_parser = clap::value_parser!(u64).range(0..=3600))]
     pub(super) hold_seconds: u64,
-    /// Of tags, branches and Call-IDs
+    /// Of what is chosen by chance; names (Call-IDs, tags, branches) are new in each run all the same
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
     /// Print one JSON object at the end and nothing else
@@ -60,6 +87,14 @@ pub(super) struct Target {
 }
 
 impl Options {
+    /// The server under test, or the peer itself.
+    pub(super) fn target(&self) -> Target {
+        self.target.unwrap_or(Target {
+            transport: Transport::Udp,
+            address: self.peer,
+        })
+    }
+
     /// The calls that these options ask for.
     pub(super) fn load(&self) -> Load {
         let plan = Plan::plain(match self.establish {
@@ -83,7 +118,7 @@ impl Options {
     }
 }
 
-fn target(text: &str) -> Result<Target, String> {
+pub(super) fn target(text: &str) -> Result<Target, String> {
     let (transport, address) = match text.split_once(':') {
         Some(("tcp", address)) => (Transport::Tcp, address),
         Some(("udp", address)) => (Transport::Udp, address),
@@ -101,7 +136,7 @@ fn target(text: &str) -> Result<Target, String> {
 }
 
 /// An address of this machine: nobody else is to be flooded, not even by a slip of the keyboard.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text
         .parse()
         .map_err(|_| format!("{text:?} is not ADDRESS:PORT"))?;
@@ -124,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Options::command().debug_assert();
+        CommandLine::command().debug_assert();
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Judgement;
 use hdrhistogram::Histogram;
 use loadtest::load::{Tally, milliseconds};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -89,20 +90,15 @@ pub(super) fn summary(out: &mut impl Write, judgement: &Judgement) -> io::Result
 /// The end, for programs.
 pub(super) fn json(out: &mut impl Write, judgement: &Judgement) -> io::Result<()> {
     let tally = &judgement.tally;
-    let reasons: Vec<String> = tally
-        .failed
-        .iter()
-        .map(|(why, count)| format!("{}:{count}", quoted(why)))
-        .collect();
     writeln!(
         out,
-        "{{\"ok\":{},\"offered\":{},\"answered\":{},\"failed\":{},\"reasons\":{{{}}},\"complaints\":{},\"acks_missing\":{},\
+        "{{\"ok\":{},\"offered\":{},\"answered\":{},\"failed\":{},\"reasons\":{},\"complaints\":{},\"acks_missing\":{},\
          \"repeated\":{{\"caller\":{},\"peer\":{}}},\"lag_max_us\":{},\"ringing_us\":{},\"setup_us\":{}}}",
         judgement.is_good(),
         tally.offered,
         tally.answered,
         tally.failures(),
-        reasons.join(","),
+        object(&tally.failed),
         judgement.complaint_count,
         judgement.acks_missing,
         judgement.caller.repeated,
@@ -113,7 +109,17 @@ pub(super) fn json(out: &mut impl Write, judgement: &Judgement) -> io::Result<()
     )
 }
 
-fn percentiles(histogram: &Histogram<u64>) -> String {
+/// Counts by name as JSON writes them.
+pub(super) fn object(counts: &BTreeMap<String, u64>) -> String {
+    let members: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{}:{count}", quoted(name)))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// A histogram as JSON writes it.
+pub(super) fn percentiles(histogram: &Histogram<u64>) -> String {
     let at = |percentile| histogram.value_at_percentile(percentile);
     format!(
         "{{\"count\":{},\"p50\":{},\"p90\":{},\"p99\":{},\"max\":{}}}",
