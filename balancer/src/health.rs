@@ -13,7 +13,7 @@ use crate::settings::{HealthSettings, Operator};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Health {
     pub(crate) state: State,
-    /// Soft failures and bad probes in a row.
+    /// Soft failures and bad probes in a row; Failed: bad probes since.
     failures: u8,
     /// Good probes in a row while Checking.
     good: u8,
@@ -142,7 +142,7 @@ impl Health {
     /// reason to send no more, but none to end those that it may still answer.
     pub(crate) const fn is_dead(self, rules: &Rules) -> bool {
         match self.state {
-            State::Failed => rules.probe && self.doublings >= DEAD_AFTER,
+            State::Failed => rules.probe && self.failures >= DEAD_AFTER,
             State::Active | State::Checking | State::Paused => false,
         }
     }
@@ -212,11 +212,13 @@ impl Health {
                 current.fresh().paused(now, time, rules)
             }
             (State::Failed, Event::Good | Event::Hard | Event::Soft | Event::Pause(_)) => current,
-            (State::Failed, Event::ProbeBad) => {
-                current.failed(now, current.doublings.saturating_add(1), rules)
-            }
+            (State::Failed, Event::ProbeBad) => Self {
+                failures: current.failures.saturating_add(1).min(COUNT_MAX),
+                ..current.failed(now, current.doublings.saturating_add(1), rules)
+            },
             (State::Failed, Event::ProbeGood) => Self {
                 state: State::Checking,
+                failures: 0,
                 good: 1,
                 until: now + rules.hold_down,
                 ..current

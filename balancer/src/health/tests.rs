@@ -193,7 +193,18 @@ fn probes_confirm_that_a_failed_peer_is_dead() {
     assert!(!silent.is_dead(&rules), "a network may be slow for a while");
     let dead = run(silent, &rules, &[(15_000, ProbeBad)]);
     assert!(dead.is_dead(&rules));
-    assert!(!run(dead, &rules, &[(20_000, ProbeGood)]).is_dead(&rules));
+    let checking = run(dead, &rules, &[(20_000, ProbeGood)]);
+    assert!(!checking.is_dead(&rules));
+    // It answered meanwhile: one bad probe says no more than it did at first.
+    let mut again = run(checking, &rules, &[(21_000, ProbeBad)]);
+    for now in 0..4 {
+        assert!(
+            !again.is_dead(&rules),
+            "{now} bad probes since it failed again"
+        );
+        again = run(again, &rules, &[(51_000 + now * 30_000, ProbeBad)]);
+    }
+    assert!(again.is_dead(&rules));
     let unprobed = Rules::new(&HealthSettings {
         probe: false,
         ..HealthSettings::default()
