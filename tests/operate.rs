@@ -112,6 +112,35 @@ fn peers_are_listed_and_taken_out_and_put_back() {
 }
 
 #[test]
+fn what_a_peer_says_of_itself_is_reported_and_counts() {
+    let mut peer = Udp::new();
+    let program = Program::start("report", peer.local(), NONE);
+    let mut caller = Udp::to(program.sip);
+    let said = program.command(&["peer", "report", "peer", "--in-use", "4"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "peer: drift 4\n"));
+    let said = program.command(&["peers", "--output", "json"]);
+    assert!(said.out.contains("\"source\":\"api\""), "{said:?}");
+    assert!(said.out.contains("\"drift\":4"), "{said:?}");
+
+    // no room, so that no call goes there though it answers.
+    let figures = ["--in-use", "0", "--sessions-max", "0"];
+    let said = program.command(&[&["peer", "report", "peer"], &figures[..]].concat());
+    assert_eq!((said.code, said.out.as_str()), (0, "peer: drift 0\n"));
+    let mut full = Call::new("full", &caller);
+    offer(&mut full, &mut caller);
+    assert!(caller.receive().start().starts_with("SIP/2.0 480"));
+    let said = program.command(&["peer", "report", "peer", "--sessions-max", "10"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let mut call = Call::new("call", &caller);
+    offer(&mut call, &mut caller);
+    establish(&mut call, &mut caller, &mut peer);
+
+    assert_eq!(program.command(&["peer", "report", "peer"]).code, 2);
+    let said = program.command(&["peer", "report", "pear", "--in-use", "1"]);
+    assert_eq!(said.code, 4, "{said:?}");
+}
+
+#[test]
 fn calls_are_listed_and_narrowed_down() {
     let mut peer = Udp::new();
     let program = Program::start("calls", peer.local(), NONE);

@@ -154,6 +154,17 @@ pub(super) enum Wish {
         #[command(flatten)]
         keep: Keep,
     },
+    /// Tell what the peer says of itself, from a program that asks its management interface
+    Report {
+        /// The peer
+        name: String,
+        /// Sessions that it says are in use
+        #[arg(long, value_name = "N", required_unless_present = "sessions_max")]
+        in_use: Option<u32>,
+        /// Sessions that it says it has room for in all; 0: no new call goes there
+        #[arg(long, value_name = "N")]
+        sessions_max: Option<u32>,
+    },
 }
 
 /// How long a wish holds.
@@ -190,6 +201,16 @@ pub(super) fn operate(
             Wish::Drain { name, until, keep } => ask.until(&peer(&name, "drain", keep), until),
             Wish::Maint { name, until, keep } => ask.until(&peer(&name, "maint", keep), until),
             Wish::Ready { name, keep } => ask.once("POST", &peer(&name, "ready", keep)),
+            Wish::Report {
+                name,
+                in_use,
+                sessions_max,
+            } => {
+                let figures = [("in_use", in_use), ("sessions_max", sessions_max)];
+                let path = format!("peers/{}/report?", encoded(&name));
+                let figures = figures.map(|(key, figure)| (key, figure.map(|it| it.to_string())));
+                ask.once("POST", &with(path, figures))
+            }
         },
         Operation::Explain { alias, from, zone } => {
             let path = format!("explain?alias={}", encoded(&alias));

@@ -15,6 +15,7 @@ mod peers;
 mod process;
 mod query;
 mod reloads;
+mod reported;
 mod routes;
 mod socket_file;
 mod status;

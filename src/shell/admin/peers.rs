@@ -172,7 +172,7 @@ impl Desk {
     }
 }
 
-fn no_such_peer(reader: Reader, name: &str, figures: &[PeerFigures]) -> Answer {
+pub(super) fn no_such_peer(reader: Reader, name: &str, figures: &[PeerFigures]) -> Answer {
     let names: Vec<&str> = figures.iter().map(|peer| peer.name.as_str()).collect();
     let near = names
         .iter()

@@ -93,6 +93,8 @@ impl Desk {
             ["calls", _] => not_with(reader, "DELETE"),
             ["explain"] if get => self.explain(reader, query),
             ["calls" | "explain" | "peers" | "status"] | ["peers", _] => not_with(reader, "GET"),
+            ["peers", name, "report"] if post => self.report(reader, name, query),
+            ["peers", _, "report"] => not_with(reader, "POST"),
             ["peers", name, word] => match Operator::of_word(word) {
                 None => no_such_path(reader),
                 Some(_) if !post => not_with(reader, "POST"),
