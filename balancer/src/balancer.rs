@@ -201,6 +201,14 @@ impl Balancer {
         dead.map(|peer| peer.id).collect()
     }
 
+    /// Whether this peer is dead now.
+    #[must_use]
+    pub fn is_dead(&self, peer: PeerId) -> bool {
+        let board = self.board_now();
+        let health = board.peer(peer).map(|peer| peer.vitals.health());
+        health.is_some_and(|health| health.is_dead(&board.rules))
+    }
+
     /// Tells what a peer says of itself.
     pub fn report_use(&self, now: Instant, peer: PeerId, reported: Reported) {
         if let Some(peer) = self.board_now().peer(peer) {

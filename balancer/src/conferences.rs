@@ -10,6 +10,7 @@
 //! of this file, and nothing is dropped under one that would ask the map again (decision 16).
 
 use crate::board::PeerId;
+use crate::health::State;
 use crate::keyed::Keyed;
 use crate::vitals::Vitals;
 use dashmap::{DashMap, Entry};
@@ -249,8 +250,8 @@ impl Directory {
         Some(Seat::of(seating))
     }
 
-    /// Puts a seating into its place, settled, unless another one is settled there, which is then
-    /// what comes out.
+    /// Puts a seating into its place, settled, unless another one is settled there whose peer is well:
+    /// that is then what comes out.
     fn settle(&self, seating: &Arc<Seating>) -> Option<Arc<Seating>> {
         match self.seatings.entry(Arc::clone(&seating.name)) {
             Entry::Vacant(entry) => {
@@ -260,7 +261,7 @@ impl Directory {
             Entry::Occupied(mut entry) => {
                 let current = entry.get();
                 if !Arc::ptr_eq(current, seating) {
-                    if current.is_settled() && !current.is_over() {
+                    if current.is_settled() && !current.is_over() && !current.is_lost() {
                         return Some(Arc::clone(current));
                     }
                     current.set(Phase::Replaced);
@@ -303,6 +304,14 @@ impl Seating {
 
     fn is_over(&self) -> bool {
         self.seats.are_over()
+    }
+
+    /// Whether its peer has failed: the next caller begins the conference anew (docs/balancing.md).
+    fn is_lost(&self) -> bool {
+        match self.vitals.health().state {
+            State::Checking | State::Failed => true,
+            State::Active | State::Paused => false,
+        }
     }
 
     /// Seats that count.
@@ -359,6 +368,10 @@ impl Seat {
 
     pub(crate) fn number(&self) -> u32 {
         self.seating.number
+    }
+
+    pub(crate) fn is_unsettled(&self) -> bool {
+        !self.seating.is_settled()
     }
 
     /// The call went on to another peer; until its attempt here is over the seat is held, but keeps

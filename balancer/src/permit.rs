@@ -92,6 +92,13 @@ impl Permit {
         self.seat.as_ref().map(Seat::number)
     }
 
+    /// Whether the call is for a conference of which it is not known yet where it is: when it is answered, another
+    /// peer may have been first.
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        self.seat.as_ref().is_some_and(Seat::is_unsettled)
+    }
+
     /// The call went on to another peer: until the attempt is over its sessions are held, but its
     /// place in the conference keeps nobody else out.
     pub fn give_up(&mut self) {

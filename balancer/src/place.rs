@@ -16,6 +16,7 @@ use crate::grounds::{self, Grounds};
 use crate::health::State;
 use crate::permit::Permit;
 use crate::plan::{Name, Route};
+use crate::report::Cause;
 use crate::sessions::Seen;
 use crate::settings::{Failover, Operator, Role, Target};
 use crate::vitals::Reason;
@@ -325,6 +326,7 @@ impl<'a> Decision<'a> {
                 continue;
             };
             // Who must go elsewhere anyhow is not kept out by those who sit here.
+            self.count_if_nowhere(seating.peer);
             match self.judge(seating.peer, seating.is_settled()) {
                 Judged::Move(may_replace) => {
                     let (peer, permit, reason) = self.choose(Some(seating.peer))?;
@@ -342,6 +344,15 @@ impl<'a> Decision<'a> {
             }
         }
         Err(NoPlace::NoCapacity)
+    }
+
+    /// A call wants to go to its conference, on a peer whose name leads nowhere.
+    fn count_if_nowhere(&self, peer: PeerId) {
+        if let Some(peer) = self.board.peer(peer)
+            && peer.targets.is_empty()
+        {
+            peer.vitals.count_failover(Cause::Dns);
+        }
     }
 
     /// Sends the call where its conference is, if there is room.

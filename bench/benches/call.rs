@@ -82,6 +82,8 @@ impl Table {
             match output {
                 Output::Choose(attempt) => {
                     let choice = Choice {
+                        awaits_confirmation: false,
+                        connect_patience: Duration::from_secs(1),
                         peer: 0,
                         transport: Transport::Udp,
                         remote: PEER.parse().unwrap(),

@@ -3,8 +3,8 @@
 use crate::access::rates::Meter;
 use crate::counters::Counters;
 use crate::hop::Hop;
-use crate::outbox::Outbox;
-use crate::output::{Attempt, Outcome, Output, Ticket, Transmit};
+use crate::outbox::{Outbox, Span};
+use crate::output::{Attempt, Outcome, Output, Ticket, Transmit, Trouble};
 use crate::overload::Overload;
 use crate::pool::Pool;
 use crate::settings::Settings;
@@ -17,7 +17,7 @@ use crate::traffic::Direction;
 use crate::wheel::Wheel;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Whose timer went off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub(crate) struct Context {
     pub(crate) nonces: Nonces,
     /// Attempts that the owner has not been told the end of.
     pub(crate) attempts: usize,
+    /// Why the message could not be sent whose failure is dealt with now.
+    pub(crate) trouble: Trouble,
     /// Counts the branches that name no transaction.
     stateless_branches: u64,
 }
@@ -77,6 +79,7 @@ impl Context {
             overload,
             nonces,
             attempts: 0,
+            trouble: Trouble::default(),
             stateless_branches: 0,
         }
     }
@@ -141,7 +144,7 @@ impl Context {
             self.counters.dropped_too_large.add_one();
             return None;
         };
-        let transmit = Transmit { hop, span, ticket };
+        let transmit = transmit(hop, span, ticket);
         self.queue(transmit);
         Some(transmit)
     }
@@ -153,10 +156,9 @@ impl Context {
         room: usize,
         write: impl FnOnce(&mut Writer<'_>),
     ) -> bool {
-        let ticket = None;
         let written = self.outbox.write(room, write);
         if let Ok(span) = written {
-            self.queue(Transmit { hop, span, ticket });
+            self.queue(transmit(hop, span, None));
         }
         written.is_ok()
     }
@@ -164,7 +166,14 @@ impl Context {
     /// Queues a copy of a message that was kept.
     pub(crate) fn resend(&mut self, hop: Hop, ticket: Option<Ticket>, bytes: &[u8]) {
         if let Ok(span) = self.outbox.copy(bytes) {
-            self.queue(Transmit { hop, span, ticket });
+            self.queue(transmit(hop, span, ticket));
+        }
+    }
+
+    /// A connection for the message that was queued last may take so long to be made.
+    pub(crate) fn connect_within(&mut self, patience: Duration) {
+        if let Some(Output::Send(transmit)) = self.outputs.back_mut() {
+            transmit.connect_patience = Some(patience);
         }
     }
 
@@ -175,5 +184,14 @@ impl Context {
         let traffic = &self.counters.traffic;
         traffic.count(Direction::Out, transport, gist.method, gist.class);
         self.outputs.push_back(Output::Send(transmit));
+    }
+}
+
+fn transmit(hop: Hop, span: Span, ticket: Option<Ticket>) -> Transmit {
+    Transmit {
+        hop,
+        span,
+        ticket,
+        connect_patience: None,
     }
 }

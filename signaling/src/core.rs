@@ -8,7 +8,7 @@ use crate::context::{Alarm, Context};
 use crate::counters::Counters;
 use crate::hop::Hop;
 use crate::outbox::Span;
-use crate::output::{Attempt, Choice, Outcome, Output, Question, Refusal, Ticket};
+use crate::output::{Attempt, Choice, Outcome, Output, Question, Refusal, Ticket, Trouble};
 use crate::record::CallRecord;
 use crate::settings::Settings;
 use crate::sip::b2bua::call::{Call, With};
@@ -167,14 +167,23 @@ impl Core {
         self.choose(now, attempt, choice);
     }
 
+    /// Whether this attempt is the last one of its call that was begun, and is not given up. A choice that came too late,
+    /// or whose INVITE could not be sent, begins none.
+    #[must_use]
+    pub fn is_under_way(&self, attempt: Attempt) -> bool {
+        let progress = self.calls.get(attempt.call).map(|call| call.peer.progress);
+        progress.is_some_and(|it| it.is_open && it.current(attempt.call) == attempt)
+    }
+
     /// Ends a call that its owner wants ended: BYE to both sides.
     pub fn hang_up_call(&mut self, now: Instant, call: Key) {
         self.hang_up(now, call);
     }
 
-    /// A message with this ticket could not be sent.
-    pub fn handle_transport_error(&mut self, now: Instant, ticket: Ticket) {
+    /// A message with this ticket could not be sent, for this reason.
+    pub fn handle_transport_error(&mut self, now: Instant, ticket: Ticket, trouble: Trouble) {
         self.context.counters.transport_errors.add_one();
+        self.context.trouble = trouble;
         if let Some((purpose, event)) =
             self.clients
                 .handle_transport_error(&mut self.context, now, ticket.0)
@@ -265,6 +274,7 @@ impl Core {
                 let (at, _) = search.redirect.as_ref()?;
                 Some(*at)
             }),
+            is_elsewhere: tried.is_some_and(|search| search.is_elsewhere),
             replaced: call
                 .replaced
                 .as_deref()
@@ -413,7 +423,8 @@ impl Core {
                 self.lost(now, attempt.call, Outcome::Silent);
             }
             (Purpose::Invite(attempt), Event::TransportError) => {
-                self.lost(now, attempt.call, Outcome::Unreachable);
+                let outcome = Outcome::Unreachable(self.context.trouble);
+                self.lost(now, attempt.call, outcome);
             }
             (Purpose::ByeToLate(attempt), _) if is_final => {
                 self.context.report(attempt, Outcome::Over);
@@ -448,7 +459,8 @@ impl Core {
             }
             (Purpose::Probe(peer), Event::Timeout) => self.probed(peer, Outcome::Silent),
             (Purpose::Probe(peer), Event::TransportError) => {
-                self.probed(peer, Outcome::Unreachable);
+                let outcome = Outcome::Unreachable(self.context.trouble);
+                self.probed(peer, outcome);
             }
             (
                 Purpose::ByeToCaller(_)
@@ -479,10 +491,7 @@ impl Core {
             200..300 => {
                 let tag = self.context.mint.hash(&[message.to_tag().unwrap_or(&[])]);
                 match self.clients.two_hundred(client, tag) {
-                    Some(TwoHundred::First) => {
-                        self.report_if_open(call, Outcome::Accepted);
-                        self.peer_input(now, call, peer_leg::Input::Success, with);
-                    }
+                    Some(TwoHundred::First) => self.accepted(now, call, message),
                     Some(TwoHundred::Again) if self.calls.get(call).is_some() => {
                         self.peer_input(now, call, peer_leg::Input::SuccessAgain, with);
                     }

@@ -79,12 +79,16 @@ counters! {
     calls_ended,
     /// INVITEs sent to peers: one for each attempt of a call.
     attempts_begun,
+    /// Calls sent on to another peer because something of ours ran short.
+    failovers_local,
     /// Calls sent on to another peer because one refused.
     failovers_refused,
     /// Calls sent on to another peer because one said nothing.
     failovers_silent,
     /// Calls sent on to another peer because one could not be reached.
     failovers_unreachable,
+    /// Calls that went on to where their conference is, when another peer had answered them.
+    calls_followed,
     /// 2xx that came from a peer after its attempt was given up: acknowledged and ended.
     answers_too_late,
     /// OPTIONS sent to peers to see whether they live.

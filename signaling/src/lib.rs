@@ -29,6 +29,7 @@ pub use core::{Core, Owner};
 pub use hop::{ConnectionId, Hop, IdentityId, ListenerId, Transport};
 pub use output::{
     Attempt, Choice, Ending, Outcome, Output, Probe, Question, Refusal, Replaced, Ticket, Transmit,
+    Trouble,
 };
 pub use record::{CallRecord, End};
 pub use seen::{CallSeen, CallState};

@@ -36,6 +36,22 @@ pub struct Transmit {
     pub span: Span,
     /// Who wants to know if it cannot be sent.
     pub ticket: Option<Ticket>,
+    /// How long a connection for it may take to be made, where the owner has said that.
+    pub connect_patience: Option<Duration>,
+}
+
+/// Why a message could not be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trouble {
+    /// Something of ours ran short: descriptors, ports, places in a table. It says nothing of the other side.
+    Local,
+    /// Nobody is reached there, or the connection broke.
+    #[default]
+    Refused,
+    /// There was no connection in time, or the other side reads nothing.
+    Silent,
+    /// TLS failed.
+    Tls,
 }
 
 /// Names the client transaction that a message belongs to, for `handle_transport_error`.
@@ -59,7 +75,7 @@ pub struct Attempt {
 /// [`Outcome::Over`], and it is the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A 2xx won the call.
+    /// A 2xx won the call: the owner says with `handle_confirmation` whether the call stays there.
     Accepted,
     /// The peer refused; to a probe: it answered.
     Answered {
@@ -72,8 +88,24 @@ pub enum Outcome {
     Over,
     /// The peer said nothing for as long as the choice allowed. It may still answer.
     Silent,
-    /// The INVITE could not be sent.
-    Unreachable,
+    /// It could not be sent.
+    Unreachable(Trouble),
+}
+
+impl Outcome {
+    /// Whether the other side did not answer, and not for want of something of ours.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        match self {
+            Self::Silent | Self::Unreachable(Trouble::Refused | Trouble::Silent | Trouble::Tls) => {
+                true
+            }
+            Self::Accepted
+            | Self::Answered { .. }
+            | Self::Over
+            | Self::Unreachable(Trouble::Local) => false,
+        }
+    }
 }
 
 /// What the owner needs to know to choose a peer.
@@ -92,6 +124,9 @@ pub struct Question<'a> {
     /// The last peer sent the call here: the choice may be the peer at this address, if the call may go
     /// there, and no other.
     pub redirect: Option<SocketAddr>,
+    /// The last peer answered, and the owner said that the call belongs elsewhere. It may have been there before: the
+    /// others of `tried` are not to be held against it.
+    pub is_elsewhere: bool,
     /// The call is to take the place of another one, at the peer of that and at no other (RFC 3891).
     pub replaced: Option<Replaced>,
 }
@@ -135,12 +170,17 @@ pub struct Choice {
     pub transport: Transport,
     /// Its address.
     pub remote: SocketAddr,
+    /// How long a connection to it may take to be made.
+    pub connect_patience: Duration,
     /// How long it may say nothing until the next peer is asked for.
     pub patience: Duration,
     /// How many attempts the call has in all; that of the first choice counts.
     pub attempts_max: u8,
     /// The refusals that lead to the next peer; all others are the caller's answer.
     pub next_on: Statuses,
+    /// A 2xx is held until the owner has said that the call stays there. Without, the caller hears it at once, and is
+    /// hung up if it does not.
+    pub awaits_confirmation: bool,
 }
 
 /// A peer to see whether it lives.
@@ -152,6 +192,8 @@ pub struct Probe {
     pub transport: Transport,
     /// Its address.
     pub remote: SocketAddr,
+    /// How long a connection to it may take to be made.
+    pub connect_patience: Duration,
     /// How long to wait for its answer.
     pub patience: Duration,
 }

@@ -87,6 +87,8 @@ impl Wire {
             match output {
                 Output::Choose(attempt) => {
                     let choice = Choice {
+                        awaits_confirmation: false,
+                        connect_patience: Duration::from_secs(1),
                         peer: 0,
                         transport: Transport::Udp,
                         remote: "192.0.2.9:5080".parse().unwrap(),

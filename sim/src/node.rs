@@ -11,7 +11,7 @@ use loadtest::agent::Random;
 use signaling::access::{Access, Prefix, Rates, Strangers, Zone};
 use signaling::counters::Counters;
 use signaling::sip::message::Limits;
-use signaling::{ConnectionId, Hop, Listener, ListenerId, Settings, Ticket, Transport};
+use signaling::{ConnectionId, Hop, Listener, ListenerId, Settings, Ticket, Transport, Trouble};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,9 +26,9 @@ pub(crate) struct Sent {
 /// What a node holds at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holdings {
-    /// Calls, client transactions, server transactions, timers, exchanges, attempts, permits of all
-    /// workers.
-    pub(crate) occupancy: [usize; 7],
+    /// Calls, client transactions, server transactions, timers, exchanges, attempts, permits, and attempts that left
+    /// theirs to another address, of all workers.
+    pub(crate) occupancy: [usize; 8],
     /// Sessions in use and at most, by peer.
     pub(crate) sessions: Vec<[u32; 2]>,
     /// Conferences that are known, and the seats in them; where they are counted.
@@ -227,7 +227,7 @@ impl Node {
 
     pub(crate) fn handle_transport_error(&mut self, now: Instant, worker: usize, ticket: Ticket) {
         if let Some(worker) = self.workers.get_mut(worker) {
-            worker.handle_transport_error(now, ticket);
+            worker.handle_transport_error(now, ticket, Trouble::Refused);
         }
     }
 
@@ -268,7 +268,7 @@ impl Node {
 
     /// What the node holds now. Conferences are counted only if they are asked for: that takes long.
     pub(crate) fn holdings(&self, with_conferences: bool) -> Holdings {
-        let mut occupancy = [0; 7];
+        let mut occupancy = [0; 8];
         for worker in &self.workers {
             for (sum, part) in occupancy.iter_mut().zip(worker.occupancy()) {
                 *sum += part;

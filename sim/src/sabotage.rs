@@ -159,7 +159,7 @@ impl Saboteur {
             let mut sessions = holdings.sessions.iter_mut();
             if let Some([used, _]) = sessions.find(|[used, _]| *used > 0) {
                 *used -= 1;
-                let [.., attempts, permits] = &mut holdings.occupancy;
+                let [.., attempts, permits, _] = &mut holdings.occupancy;
                 (*attempts, *permits) = (attempts.saturating_sub(1), permits.saturating_sub(1));
             }
         }

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use balancer::{PeerId, Target};
-use signaling::{Attempt, Outcome};
+use signaling::{Attempt, Outcome, Trouble};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -25,12 +25,6 @@ impl Addresses {
         }
         let is_well = |target: &Target| !self.has_failed(now, peer, target.remote);
         targets.iter().position(is_well).unwrap_or(0)
-    }
-
-    /// Whether each of these failed lately.
-    pub(super) fn have_all_failed(&self, now: Instant, peer: PeerId, targets: &[Target]) -> bool {
-        let mut targets = targets.iter();
-        targets.all(|target| self.has_failed(now, peer, target.remote))
     }
 
     /// This address failed.
@@ -67,51 +61,30 @@ impl Worker {
         (attempt, peer): (Attempt, PeerId),
         outcome: Outcome,
     ) -> bool {
-        let Some(held) = self.permits.held(attempt) else {
-            return false;
-        };
-        let Some(target) = held.way.target().filter(|_| held.way.len() > 1) else {
+        let Some((address, has_others)) = self.permits.address(attempt) else {
             return false;
         };
         match outcome {
-            Outcome::Silent | Outcome::Unreachable => {
-                self.addresses.fails(now, peer, target.remote);
-                self.permits.leave_address(attempt)
+            // The call goes on, and nothing is known of the address.
+            Outcome::Unreachable(Trouble::Local) => {
+                if has_others {
+                    self.permits.leave_address(attempt);
+                }
+                has_others
+            }
+            Outcome::Silent | Outcome::Unreachable(_) => {
+                self.addresses.fails(now, peer, address);
+                if has_others {
+                    self.permits.leave_address(attempt);
+                }
+                has_others
             }
             Outcome::Accepted | Outcome::Answered { .. } => {
-                self.addresses.answers(peer, target.remote);
+                self.addresses.answers(peer, address);
                 self.permits.stay(attempt);
                 false
             }
             Outcome::Over => false,
-        }
-    }
-
-    /// Notes how the address that was probed did. Whether the peer is to be asked at another one before
-    /// anything is said of it.
-    pub(super) fn has_other_addresses(
-        &mut self,
-        now: Instant,
-        peer: PeerId,
-        outcome: Outcome,
-    ) -> bool {
-        let Some(address) = self.probed_at.get(&peer).copied() else {
-            return false;
-        };
-        match outcome {
-            Outcome::Silent | Outcome::Unreachable => {
-                self.addresses.fails(now, peer, address);
-                let board = self.balancer.board();
-                let peer_now = board.peer(peer);
-                peer_now.is_some_and(|known| {
-                    let targets = &known.targets;
-                    !self.addresses.have_all_failed(now, peer, targets)
-                })
-            }
-            Outcome::Accepted | Outcome::Answered { .. } | Outcome::Over => {
-                self.addresses.answers(peer, address);
-                false
-            }
         }
     }
 }
@@ -135,9 +108,7 @@ mod tests {
         addresses.fails(now, peer, targets[0].remote);
         assert_eq!(addresses.start(now, peer, &targets), 1);
         assert_eq!(addresses.start(now, PeerId::of_number(2), &targets), 0);
-        assert!(!addresses.have_all_failed(now, peer, &targets));
         addresses.fails(now, peer, targets[1].remote);
-        assert!(addresses.have_all_failed(now, peer, &targets));
         assert_eq!(addresses.start(now, peer, &targets), 0);
         addresses.answers(peer, targets[1].remote);
         assert_eq!(addresses.start(now, peer, &targets), 1);

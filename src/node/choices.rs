@@ -17,40 +17,59 @@ impl Worker {
         placement: Placement,
         same: Transport,
     ) -> Choice {
-        let start = self
-            .addresses
-            .start(now, placement.peer, &placement.targets);
+        // A peer sent the call to this one of its addresses.
+        let question = self.core.question(attempt.call);
+        let redirect = question.and_then(|question| question.redirect);
+        let is_meant = |target: &Target| Some(target.remote) == redirect;
+        let meant = placement.targets.iter().position(is_meant);
+        let start = meant.unwrap_or_else(|| {
+            let addresses = &self.addresses;
+            addresses.start(now, placement.peer, &placement.targets)
+        });
         let way = Way::new(placement.targets, start);
         let target = way
             .target()
             .expect("a peer without an address is not chosen");
         // Each address is an attempt, and no address takes that of another peer.
-        let peers_tried = self.tried.len();
+        let peers_tried = question.map_or(0, |question| question.tried.len());
         let others = usize::from(attempt.number).saturating_sub(peers_tried) + way.len() - 1;
         let choice = self.choice((placement.peer, placement.failover), target, same, others);
         let permit = placement.permit;
+        let choice = Choice {
+            awaits_confirmation: permit.is_unsettled(),
+            ..choice
+        };
         let chosen = (&*self.balancer, placement.peer);
         self.records.chose(attempt, chosen, || permit.conference());
         self.permits.hold(attempt, permit, way);
         choice
     }
 
-    /// The next address of the peer whose last one did not answer.
+    /// The next address of the peer whose last one did not answer. None where a peer sent the call elsewhere, or
+    /// probes have found this one dead at all of them.
     pub(super) fn next_address(&mut self, attempt: Attempt, same: Transport) -> Option<Choice> {
-        let tried = self.core.question(attempt.call)?.tried.len();
-        let held = self.permits.next_address(attempt)?;
-        let (peer, way) = (held.permit.peer(), held.way.clone());
-        let permit = &held.permit;
-        let chosen = (&*self.balancer, peer);
-        self.records.chose(attempt, chosen, || permit.conference());
-        let target = way.target()?;
+        let question = self.core.question(attempt.call)?;
+        let peers_before = question.tried.len().saturating_sub(1);
+        let held = self.permits.leaving(attempt.call)?;
+        let (target, tried) = held.way.next().filter(|_| question.redirect.is_none())?;
+        let (peer, count) = (held.permit.peer(), held.way.len());
+        if self.balancer.is_dead(peer) {
+            return None;
+        }
         // The last of those that were tried is this peer; before it came so many attempts.
-        let before = usize::from(attempt.number).saturating_sub(way.tried());
-        let others = before.saturating_sub(tried.saturating_sub(1)) + way.len() - 1;
+        let before = usize::from(attempt.number).saturating_sub(tried);
+        let others = before.saturating_sub(peers_before) + count - 1;
         let board = self.balancer.board();
         let failover = board.peer(peer);
         let failover = failover.map_or_else(Failover::default, |peer| board.failover_of(peer));
-        Some(self.choice((peer, failover), target, same, others))
+        let permit = &held.permit;
+        let awaits_confirmation = permit.is_unsettled();
+        let chosen = (&*self.balancer, peer);
+        self.records.chose(attempt, chosen, || permit.conference());
+        Some(Choice {
+            awaits_confirmation,
+            ..self.choice((peer, failover), target, same, others)
+        })
     }
 
     fn choice(
@@ -60,17 +79,19 @@ impl Worker {
         same: Transport,
         others: usize,
     ) -> Choice {
-        if target.transport == balancer::Transport::Same && self.ways.get(&peer) != Some(&same) {
-            self.ways.insert(peer, same);
+        if target.transport == balancer::Transport::Same {
+            self.probing.reached(peer, same);
         }
         let others = u8::try_from(others).unwrap_or(u8::MAX);
         Choice {
             peer: peer.number(),
             transport: transport(target.transport).unwrap_or(same),
             remote: target.remote,
+            connect_patience: failover.connect_timeout,
             patience: failover.first_response_timeout,
             attempts_max: failover.tries_max.saturating_add(others),
             next_on: Statuses::of_words(failover.next_on.words()),
+            awaits_confirmation: false,
         }
     }
 
@@ -88,6 +109,8 @@ impl Worker {
         let sessions_max = peer.map_or(u32::MAX, |peer| peer.settings.sessions_max);
         let failover = peer.map_or_else(Failover::default, |peer| board.failover_of(peer));
         let permit = permit.beside(sessions_max).map_err(refusal)?;
+        let chosen = (&*self.balancer, permit.peer());
+        self.records.chose(attempt, chosen, || permit.conference());
         let peer = permit.peer().number();
         let way = Way::new(Arc::default(), 0);
         self.permits.hold(attempt, permit, way);
@@ -95,9 +118,11 @@ impl Worker {
             peer,
             transport: replaced.hop.transport,
             remote: replaced.hop.remote,
+            connect_patience: failover.connect_timeout,
             patience: failover.first_response_timeout,
             attempts_max: 1,
             next_on: Statuses::default(),
+            awaits_confirmation: false,
         })
     }
 }

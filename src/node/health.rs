@@ -2,7 +2,7 @@
 
 use balancer::Cause;
 use balancer::Outcome as Report;
-use signaling::Outcome;
+use signaling::{Outcome, Trouble};
 
 /// What an attempt tells; nothing where it tells nothing new.
 pub(super) fn of_attempt(outcome: Outcome) -> Option<Report> {
@@ -20,7 +20,13 @@ pub(super) fn of_attempt(outcome: Outcome) -> Option<Report> {
         Outcome::Answered { .. } => Some(Report::Answered),
         Outcome::Over => None,
         Outcome::Silent => Some(Report::Failed(Cause::Silent)),
-        Outcome::Unreachable => Some(Report::Failed(Cause::Refused)),
+        Outcome::Unreachable(trouble) => Some(Report::Failed(match trouble {
+            // It says nothing of the peer.
+            Trouble::Local => return None,
+            Trouble::Refused => Cause::Refused,
+            Trouble::Silent => Cause::Silent,
+            Trouble::Tls => Cause::Tls,
+        })),
     }
 }
 
@@ -32,8 +38,8 @@ pub(super) fn of_probe(outcome: Outcome) -> [Option<Report>; 2] {
             retry_after: Some(wait),
         } => [Some(Report::ProbeGood), Some(Report::Paused(wait))],
         Outcome::Answered { status, .. } if !is_failure(status) => [Some(Report::ProbeGood), None],
-        Outcome::Accepted | Outcome::Over => [None, None],
-        Outcome::Answered { .. } | Outcome::Silent | Outcome::Unreachable => {
+        Outcome::Accepted | Outcome::Over | Outcome::Unreachable(Trouble::Local) => [None, None],
+        Outcome::Answered { .. } | Outcome::Silent | Outcome::Unreachable(_) => {
             [Some(Report::ProbeBad), None]
         }
     }
@@ -89,9 +95,16 @@ mod tests {
             of_probe(paused),
             [Some(Report::ProbeGood), Some(Report::Paused(wait))]
         );
-        for silent in [Outcome::Silent, Outcome::Unreachable] {
-            assert!(matches!(of_attempt(silent), Some(Report::Failed(_))));
-            assert_eq!(of_probe(silent), [Some(Report::ProbeBad), None]);
+        for (failed, cause) in [
+            (Outcome::Silent, Cause::Silent),
+            (Outcome::Unreachable(Trouble::Refused), Cause::Refused),
+            (Outcome::Unreachable(Trouble::Silent), Cause::Silent),
+            (Outcome::Unreachable(Trouble::Tls), Cause::Tls),
+        ] {
+            assert_eq!(of_attempt(failed), Some(Report::Failed(cause)));
+            assert_eq!(of_probe(failed), [Some(Report::ProbeBad), None]);
         }
+        let local = Outcome::Unreachable(Trouble::Local);
+        assert_eq!((of_attempt(local), of_probe(local)), (None, [None, None]));
     }
 }

@@ -6,6 +6,7 @@ mod alias;
 mod choices;
 mod health;
 mod permits;
+mod probing;
 mod record;
 mod seen;
 mod worker;

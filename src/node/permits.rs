@@ -1,10 +1,11 @@
 //! The sessions that attempts hold, each until its attempt is over; and the other addresses of a peer, which an attempt
 //! that reached nobody leaves to the next one, together with its session.
 
-use balancer::{Permit, Target};
+use balancer::{PeerId, Permit, Target};
 use signaling::Attempt;
 use signaling::slots::Key;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The permits of one worker.
@@ -12,9 +13,8 @@ use std::sync::Arc;
 pub(super) struct Permits {
     /// Of the last attempt of each call, by the call's slot.
     last: Vec<Option<Held>>,
-    /// Of attempts that were given up and are not over: of few calls, and not for long. Those without a permit left it
-    /// to an attempt at another address of their peer.
-    given_up: BTreeMap<Attempt, Option<Permit>>,
+    /// Of attempts that are not the last one and not over: of few calls, and not for long.
+    given_up: BTreeMap<Attempt, GivenUp>,
     /// Calls whose last attempt left an address, since the core was asked last for what it wants.
     left: Vec<Key>,
 }
@@ -28,14 +28,24 @@ pub(super) struct Held {
     stage: Stage,
 }
 
+/// What is kept of an attempt that is not the last one of its call.
+#[derive(Debug)]
+struct GivenUp {
+    /// None where that stays with, or went to, an attempt at another address of the peer.
+    permit: Option<Permit>,
+    peer: PeerId,
+    target: Option<Target>,
+}
+
 /// The addresses of the peer, in the order in which they are tried.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     targets: Arc<[Target]>,
     /// Which of them is the first.
     start: usize,
-    /// How many were tried before this one.
-    tried: usize,
+    /// How many come before this one, and before the one that is tried next.
+    at: usize,
+    next: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,20 +64,20 @@ impl Way {
         Self {
             targets,
             start,
-            tried: 0,
+            at: 0,
+            next: 1,
         }
     }
 
-    /// The address that is tried now.
+    /// The address of the attempt.
     pub(super) fn target(&self) -> Option<Target> {
-        let count = self.targets.len().max(1);
-        let at = (self.start + self.tried) % count;
-        self.targets.get(at).copied()
+        self.in_order(self.at)
     }
 
-    /// How many were tried before.
-    pub(super) fn tried(&self) -> usize {
-        self.tried
+    /// The address that is tried next, and how many were tried before.
+    pub(super) fn next(&self) -> Option<(Target, usize)> {
+        let more = self.next < self.targets.len();
+        Some((self.in_order(self.next).filter(|_| more)?, self.next))
     }
 
     /// How many there are; none where the address is not of the peer's own list.
@@ -75,8 +85,9 @@ impl Way {
         self.targets.len()
     }
 
-    fn has_more(&self) -> bool {
-        self.tried + 1 < self.targets.len()
+    fn in_order(&self, place: usize) -> Option<Target> {
+        let at = (self.start + place) % self.targets.len().max(1);
+        self.targets.get(at).copied()
     }
 }
 
@@ -98,7 +109,12 @@ impl Permits {
             {
                 debug_assert!(earlier.attempt != attempt, "an attempt has one permit");
                 earlier.permit.give_up();
-                self.given_up.insert(earlier.attempt, Some(earlier.permit));
+                let given_up = GivenUp {
+                    peer: earlier.permit.peer(),
+                    target: earlier.way.target(),
+                    permit: Some(earlier.permit),
+                };
+                self.given_up.insert(earlier.attempt, given_up);
             }
         }
     }
@@ -121,7 +137,15 @@ impl Permits {
     pub(super) fn of(&mut self, attempt: Attempt) -> Option<&mut Permit> {
         match self.last.get_mut(attempt.call.slot as usize) {
             Some(Some(held)) if held.attempt == attempt => Some(&mut held.permit),
-            Some(_) | None => self.given_up.get_mut(&attempt)?.as_mut(),
+            Some(_) | None => self.given_up.get_mut(&attempt)?.permit.as_mut(),
+        }
+    }
+
+    /// The peer of an attempt that is not over.
+    pub(super) fn peer(&self, attempt: Attempt) -> Option<PeerId> {
+        match self.last.get(attempt.call.slot as usize) {
+            Some(Some(held)) if held.attempt == attempt => Some(held.permit.peer()),
+            Some(_) | None => Some(self.given_up.get(&attempt)?.peer),
         }
     }
 
@@ -131,14 +155,24 @@ impl Permits {
         (held.attempt.call == call).then_some(&held.permit)
     }
 
-    /// Nobody answers this attempt. Whether there is another address, which keeps the permit.
-    pub(super) fn leave_address(&mut self, attempt: Attempt) -> bool {
-        let held = self.held(attempt).filter(|held| held.way.has_more());
-        if let Some(held) = held {
+    /// The address of an attempt, if its peer has several, and whether there are others to try.
+    pub(super) fn address(&self, attempt: Attempt) -> Option<(SocketAddr, bool)> {
+        let held = self.last.get(attempt.call.slot as usize)?.as_ref()?;
+        let target = if held.attempt == attempt {
+            held.way.target()
+        } else {
+            self.given_up.get(&attempt)?.target
+        };
+        let is_of_call = held.attempt.call == attempt.call;
+        let target = target.filter(|_| held.way.len() > 1)?;
+        Some((target.remote, is_of_call && held.way.next().is_some()))
+    }
+
+    /// Nobody answers this attempt: the next address may be tried, with its permit.
+    pub(super) fn leave_address(&mut self, attempt: Attempt) {
+        if let Some(held) = self.held(attempt) {
             held.stage = Stage::Unanswered;
-            return true;
         }
-        false
     }
 
     /// The peer answered after all: it stays at this address.
@@ -148,19 +182,41 @@ impl Permits {
         }
     }
 
-    /// The next attempt of a call whose last one left an address: at the next one, with its permit.
-    pub(super) fn next_address(&mut self, attempt: Attempt) -> Option<&mut Held> {
-        let held = self.last.get_mut(attempt.call.slot as usize)?.as_mut()?;
-        if held.attempt.call != attempt.call || held.stage == Stage::Open {
-            return None;
+    /// What the last attempt of a call holds, if that left its address.
+    pub(super) fn leaving(&self, call: Key) -> Option<&Held> {
+        let held = self.last.get(call.slot as usize)?.as_ref()?;
+        (held.attempt.call == call && held.stage != Stage::Open).then_some(held)
+    }
+
+    /// The next address of the last attempt of a call was chosen for this attempt. Once that is under way it has the
+    /// permit; else the one before keeps it, which may be answered yet.
+    pub(super) fn try_next_address(&mut self, attempt: Attempt, is_under_way: bool) {
+        let Some(Some(held)) = self.last.get_mut(attempt.call.slot as usize) else {
+            debug_assert!(
+                false,
+                "an address is left by an attempt that holds a permit"
+            );
+            return;
+        };
+        let way = &mut held.way;
+        let (before, now) = (way.target(), way.in_order(way.next));
+        let (behind, target) = if is_under_way {
+            way.at = way.next;
+            let left = std::mem::replace(&mut held.stage, Stage::Open);
+            let earlier = std::mem::replace(&mut held.attempt, attempt);
+            ((left == Stage::Unanswered).then_some(earlier), before)
+        } else {
+            (Some(attempt), now)
+        };
+        held.way.next += 1;
+        let given_up = GivenUp {
+            permit: None,
+            peer: held.permit.peer(),
+            target,
+        };
+        if let Some(behind) = behind {
+            self.given_up.insert(behind, given_up);
         }
-        if held.stage == Stage::Unanswered {
-            self.given_up.insert(held.attempt, None);
-        }
-        held.attempt = attempt;
-        held.stage = Stage::Open;
-        held.way.tried += 1;
-        Some(held)
     }
 
     /// The attempt is over: its permit goes back, unless it is for the next address.
@@ -192,8 +248,11 @@ impl Permits {
         }
     }
 
-    /// How many are held. Looks at every slot.
-    pub(super) fn count(&self) -> usize {
-        self.last.iter().flatten().count() + self.given_up.len()
+    /// How many are held, and attempts without one of their own. Looks at every slot.
+    pub(super) fn count(&self) -> [usize; 2] {
+        let given_up = self.given_up.values();
+        let with = given_up.filter(|it| it.permit.is_some()).count();
+        let held = self.last.iter().flatten().count() + with;
+        [held, self.given_up.len() - with]
     }
 }

@@ -137,7 +137,7 @@ impl Records {
             Outcome::Answered { status, .. } => Tried::Answered(status),
             Outcome::Over => return,
             Outcome::Silent => Tried::Silent,
-            Outcome::Unreachable => Tried::Unreachable,
+            Outcome::Unreachable(_) => Tried::Unreachable,
         };
         let notes = self.notes.get_mut(&attempt.call);
         let mut tries = notes.into_iter().flat_map(|notes| &mut notes.tries);

@@ -3,6 +3,7 @@
 
 use super::addresses::Addresses;
 use super::permits::Permits;
+use super::probing::Probing;
 use super::record::Records;
 use super::{alias, health};
 use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId, Reader};
@@ -12,11 +13,10 @@ use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
 use signaling::slots::Key;
 use signaling::{
-    Attempt, Core, Hop, Outcome, Output, Owner, Probe, Refusal, Settings, Ticket, Transmit,
-    Transport,
+    Attempt, Core, Hop, Outcome, Output, Owner, Refusal, Settings, Ticket, Transmit, Transport,
+    Trouble,
 };
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,17 +48,14 @@ pub struct Worker {
     alias: Vec<u8>,
     pub(super) tried: Vec<PeerId>,
     /// Whether this worker is the one that probes.
-    probes: bool,
+    pub(super) probes: bool,
     /// When the first worker looks again what is due; none at the others.
     look_at: Option<Instant>,
     /// How many deaths of peers were dealt with, and when to look for more: while callers wait.
     deaths: u64,
     dead_look_at: Option<Instant>,
     pub(super) addresses: Addresses,
-    /// Where each peer with several addresses was probed last.
-    pub(super) probed_at: BTreeMap<PeerId, SocketAddr>,
-    /// How peers are probed that are reached as their callers came.
-    pub(super) ways: BTreeMap<PeerId, Transport>,
+    pub(super) probing: Probing,
     changes: VecDeque<PeerChange>,
     pub(super) records: Records,
 }
@@ -87,8 +84,7 @@ impl Worker {
             dead_look_at: None,
             look_at: None,
             addresses: Addresses::default(),
-            probed_at: BTreeMap::new(),
-            ways: BTreeMap::new(),
+            probing: Probing::default(),
             changes: VecDeque::new(),
             records: Records::default(),
         };
@@ -139,9 +135,9 @@ impl Worker {
         self.core.handle_message(now, source, &message);
     }
 
-    /// The message with this ticket could not be sent.
-    pub fn handle_transport_error(&mut self, now: Instant, ticket: Ticket) {
-        self.core.handle_transport_error(now, ticket);
+    /// The message with this ticket could not be sent, for this reason.
+    pub fn handle_transport_error(&mut self, now: Instant, ticket: Ticket, trouble: Trouble) {
+        self.core.handle_transport_error(now, ticket, trouble);
     }
 
     /// Time has passed.
@@ -247,6 +243,7 @@ impl Worker {
     pub fn handle_settings(&mut self, now: Instant, settings: Arc<Settings>, limits: Limits) {
         self.index = Index::new(limits);
         self.core.handle_settings(now, settings);
+        self.probing.forget_gone(&self.balancer.board());
         self.schedule_look(now);
     }
 
@@ -270,10 +267,11 @@ impl Worker {
     }
 
     /// Calls, client and server transactions, timers, requests being carried across and attempts that
-    /// live, and permits held: all zero when all is quiet.
+    /// live, permits held, and attempts that left theirs to another address: all zero when all is quiet.
     #[must_use]
-    pub fn occupancy(&self) -> [usize; 7] {
+    pub fn occupancy(&self) -> [usize; 8] {
         let [calls, clients, servers, timers, exchanges] = self.core.occupancy();
+        let [permits, without] = self.permits.count();
         [
             calls,
             clients,
@@ -281,7 +279,8 @@ impl Worker {
             timers,
             exchanges,
             self.core.attempts(),
-            self.permits.count(),
+            permits,
+            without,
         ]
     }
 
@@ -302,22 +301,24 @@ impl Worker {
         let Some(question) = self.core.question(attempt.call) else {
             return;
         };
-        if let Some(replaced) = question.replaced {
-            let choice = self.take_place(attempt, replaced);
-            return self.core.handle_choice(now, attempt, choice);
-        }
         let source = question.source;
         // Other peers than this one come after all addresses of the last.
         if let Some(choice) = self.next_address(attempt, source.transport) {
-            return self.core.handle_choice(now, attempt, Ok(choice));
+            self.core.handle_choice(now, attempt, Ok(choice));
+            let is_under_way = self.core.is_under_way(attempt);
+            return self.permits.try_next_address(attempt, is_under_way);
         }
         let Some(question) = self.core.question(attempt.call) else {
             return;
         };
+        let replaced = question.replaced;
         alias::write(question.request_uri, &mut self.alias);
         self.tried.clear();
-        let tried = question.tried.iter().copied().map(PeerId::of_number);
-        self.tried.extend(tried);
+        // Who goes where its conference is may have been there before that answered another caller.
+        let last = question.tried.len().saturating_sub(1);
+        let skipped = if question.is_elsewhere { last } else { 0 };
+        let tried = question.tried.iter().copied().skip(skipped);
+        self.tried.extend(tried.map(PeerId::of_number));
         // Sent on by a peer: only to the peer at that address, and only where the call may go anyhow.
         if let Some(remote) = question.redirect {
             let board = self.balancer.board();
@@ -337,9 +338,12 @@ impl Worker {
             now,
         };
         self.records.asked(attempt, &request, &self.balancer);
-        let choice = match self.reader.place(&request) {
-            Ok(placement) => Ok(self.take(now, attempt, placement, source.transport)),
-            Err(why) => Err(refusal(why)),
+        let choice = match replaced {
+            Some(replaced) => self.take_place(attempt, replaced),
+            None => match self.reader.place(&request) {
+                Ok(placement) => Ok(self.take(now, attempt, placement, source.transport)),
+                Err(why) => Err(refusal(why)),
+            },
         };
         self.core.handle_choice(now, attempt, choice);
     }
@@ -353,18 +357,16 @@ impl Worker {
         if outcome == Outcome::Over {
             return self.permits.release(attempt);
         }
-        // One that left its permit to the next address was told of already.
-        let Some(permit) = self.permits.of(attempt) else {
+        let Some(peer) = self.permits.peer(attempt) else {
             return;
         };
-        let peer = permit.peer();
         self.records.came_of(attempt, outcome);
-        if outcome == Outcome::Accepted
-            && let Confirmation::Elsewhere(_) = permit.confirm()
-        {
-            // Two that dial one conference must meet: who is answered second, by another peer than
-            // the first, is sent away to dial again.
-            self.core.hang_up_call(now, attempt.call);
+        if outcome == Outcome::Accepted {
+            // Two that dial one conference must meet: who is answered second, by another peer than the first, follows.
+            let permit = self.permits.of(attempt);
+            let stays = permit.is_none_or(|permit| permit.confirm() == Confirmation::Here);
+            let index = &mut self.index;
+            self.core.handle_confirmation(now, attempt, stays, index);
         }
         if self.is_of_address(now, (attempt, peer), outcome) {
             return;
@@ -374,7 +376,7 @@ impl Worker {
         }
     }
 
-    fn report(&mut self, now: Instant, peer: PeerId, report: balancer::Outcome) {
+    pub(super) fn report(&mut self, now: Instant, peer: PeerId, report: balancer::Outcome) {
         if let Some(change) = self.balancer.report(now, peer, report) {
             if let Some(peer) = self.balancer.board().peer(peer) {
                 let peer = peer.settings.name.clone();
@@ -391,67 +393,6 @@ impl Worker {
             self.probe(now);
         }
         self.schedule_look(now);
-    }
-
-    fn probe(&mut self, now: Instant) {
-        while let Some(probe) = self.balancer.poll_probe(now) {
-            let start = self.addresses.start(now, probe.peer, &probe.targets);
-            let Some(target) = probe.targets.get(start) else {
-                continue;
-            };
-            if probe.targets.len() > 1 {
-                self.probed_at.insert(probe.peer, target.remote);
-            }
-            let way = || self.ways.get(&probe.peer).copied();
-            let transport = transport(target.transport)
-                .or_else(way)
-                .unwrap_or_else(|| self.next_way(None, &target.remote));
-            if target.transport == balancer::Transport::Same {
-                self.ways.insert(probe.peer, transport);
-            }
-            let probe = Probe {
-                peer: probe.peer.number(),
-                transport,
-                remote: target.remote,
-                patience: probe.timeout,
-            };
-            self.core.handle_probe(now, probe);
-        }
-    }
-
-    fn probed(&mut self, now: Instant, peer: PeerId, outcome: Outcome) {
-        if self.has_other_addresses(now, peer, outcome) {
-            return;
-        }
-        for report in health::of_probe(outcome).into_iter().flatten() {
-            self.report(now, peer, report);
-        }
-        // Nobody said which transport it is; the next probe tries another.
-        if matches!(outcome, Outcome::Silent | Outcome::Unreachable)
-            && let Some(way) = self.ways.get(&peer).copied()
-            && let Some(known) = self.balancer.board().peer(peer)
-            && let Some(target) = known.targets.first()
-        {
-            let next = self.next_way(Some(way), &target.remote);
-            self.ways.insert(peer, next);
-        }
-    }
-
-    /// The transport to try after this one, of those that we have a listener for.
-    fn next_way(&self, last: Option<Transport>, remote: &SocketAddr) -> Transport {
-        const ALL: [Transport; 3] = [Transport::Udp, Transport::Tcp, Transport::Tls];
-        let start = ALL.iter().position(|transport| Some(*transport) == last);
-        let from_next = ALL.into_iter().cycle().skip(start.map_or(0, |at| at + 1));
-        let reaches = |transport: &Transport| {
-            self.core
-                .settings()
-                .listener_for(*transport, remote)
-                .is_some()
-        };
-        from_next
-            .take(ALL.len())
-            .find(reaches)
-            .unwrap_or(Transport::Udp)
     }
 
     /// Something may become due without a word to this worker: by the name of a peer, the operator, another worker. A

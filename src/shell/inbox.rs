@@ -9,7 +9,7 @@ use super::intake::Sender;
 use super::kernel::eventfd::EventFd;
 use crossbeam_queue::ArrayQueue;
 use signaling::sip::message::Framing;
-use signaling::{Hop, Ticket};
+use signaling::{Hop, Ticket, Trouble};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -36,7 +36,7 @@ pub(super) enum Parcel {
     /// What the main thread wants done.
     Errand(Box<Errand>),
     /// The message of this ticket could not be sent by the worker that had the connection.
-    Failed { ticket: Ticket },
+    Failed { ticket: Ticket, trouble: Trouble },
 }
 
 impl Parcel {

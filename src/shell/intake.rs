@@ -5,21 +5,41 @@ use super::counters::Counters;
 use super::inbox::Parcel;
 use crate::node::Worker;
 use signaling::sip::message::Framing;
-use signaling::{Hop, Ticket, Transmit};
+use signaling::{Hop, Ticket, Transmit, Trouble};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Who sent a message off and wants to know when that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sender {
     pub(super) worker: u8,
     pub(super) ticket: Ticket,
+    /// How long it waits for a connection to be made, where it says that.
+    pub(super) connect_patience: Option<Duration>,
 }
 
-/// Octets that wait for another worker's ring at most. Reading of streams stops with the first, so that more than this can
-/// only be answers.
+/// A message that could not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) sender: Sender,
+    pub(super) trouble: Trouble,
+}
+
+impl Sender {
+    /// Its message could not be sent.
+    pub(super) fn fails(self, trouble: Trouble) -> Failure {
+        Failure {
+            sender: self,
+            trouble,
+        }
+    }
+}
+
+/// Octets that wait for other workers' rings at most.
 const WAITING_MAX: usize = 4 * 1024 * 1024;
+/// From so many on no stream is read, so that the rest is for answers.
+const WAITING_FULL: usize = WAITING_MAX / 2;
 
 /// One worker's core and its way to the others.
 pub(super) struct Intake {
@@ -91,34 +111,33 @@ impl Intake {
         };
     }
 
-    /// A message of ours goes out on a connection that another worker has. Gives back who sent it if its ring is full.
-    pub(super) fn write_elsewhere(&mut self, owner: u8, transmit: Transmit) -> Option<Sender> {
+    /// A message of ours goes out on a connection that another worker has. It fails if the ring of that is full.
+    pub(super) fn write_elsewhere(&mut self, owner: u8, transmit: Transmit) -> Option<Failure> {
         let bytes = self.copy_for(owner, self.worker.bytes(transmit.span));
-        let sender = self.sender(transmit.ticket);
+        let sender = self.sender(&transmit);
         let hop = transmit.hop;
         let is_taken = self.hand_over_or_wait(owner, Parcel::Write { hop, sender, bytes });
-        if is_taken { None } else { sender }
+        let refused = sender.filter(|_| !is_taken)?;
+        Some(refused.fails(Trouble::Local))
     }
 
     /// Who sends what this worker sends.
-    pub(super) fn sender(&self, ticket: Option<Ticket>) -> Option<Sender> {
-        ticket.map(|ticket| Sender {
+    pub(super) fn sender(&self, transmit: &Transmit) -> Option<Sender> {
+        transmit.ticket.map(|ticket| Sender {
             worker: self.index,
             ticket,
+            connect_patience: transmit.connect_patience,
         })
     }
 
     /// A message could not be sent.
-    pub(super) fn failure(&mut self, now: Instant, sender: Sender) {
+    pub(super) fn failure(&mut self, now: Instant, failure: Failure) {
+        let Failure { sender, trouble } = failure;
+        let ticket = sender.ticket;
         if sender.worker == self.index {
-            self.worker.handle_transport_error(now, sender.ticket);
+            self.worker.handle_transport_error(now, ticket, trouble);
         } else {
-            self.hand_over_or_wait(
-                sender.worker,
-                Parcel::Failed {
-                    ticket: sender.ticket,
-                },
-            );
+            self.hand_over_or_wait(sender.worker, Parcel::Failed { ticket, trouble });
         }
     }
 
@@ -127,9 +146,19 @@ impl Intake {
         self.messages
     }
 
-    /// Whether something waits for another worker: no more is to be read from streams then.
+    /// Whether something waits for another worker: the streams that it came from are not to be read then.
     pub(super) fn is_stalled(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Whether so much waits that no stream is to be read.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting_octets >= WAITING_FULL
+    }
+
+    /// How many parcels wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Tries again to hand over what waits.

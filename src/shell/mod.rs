@@ -21,6 +21,7 @@ mod record;
 mod settings;
 mod tcp;
 pub mod tls;
+mod trouble;
 mod turn;
 mod udp;
 mod users;

@@ -7,7 +7,7 @@
 use super::control::{Control, Phase};
 use super::gather::Gather;
 use super::inbox::{Inbox, Parcel};
-use super::intake::{Intake, Sender};
+use super::intake::{Failure, Intake};
 use super::kernel::batch::{Inbound, Outbound};
 use super::kernel::epoll::{Epoll, Events, Interest};
 use super::load::Load;
@@ -98,7 +98,7 @@ pub(super) struct Turns {
     finished: bool,
     /// Whether the last turn left something to say.
     unsaid: bool,
-    failures: Vec<Sender>,
+    failures: Vec<Failure>,
 }
 
 impl Turns {
@@ -263,8 +263,9 @@ impl Turns {
                 } => self.intake.parcel(now, *source, bytes, *framing),
                 Parcel::Write { hop, sender, bytes } => self.tcp.send(now, *hop, *sender, bytes),
                 Parcel::Errand(errand) => errand.run(now, &mut self.intake),
-                Parcel::Failed { ticket } => {
-                    self.intake.worker.handle_transport_error(now, *ticket);
+                Parcel::Failed { ticket, trouble } => {
+                    let worker = &mut self.intake.worker;
+                    worker.handle_transport_error(now, *ticket, *trouble);
                 }
             }
             self.doors.inbox.put_back(parcel);
@@ -368,8 +369,8 @@ impl Turns {
             if !self.unsaid {
                 return Ok(());
             }
-            for sender in self.failures.drain(..) {
-                self.intake.failure(now, sender);
+            for failure in self.failures.drain(..) {
+                self.intake.failure(now, failure);
             }
         }
         Ok(())
@@ -395,7 +396,7 @@ impl Turns {
                         self.failures.extend(refused);
                     }
                     Some(_) | None => {
-                        let sender = self.intake.sender(transmit.ticket);
+                        let sender = self.intake.sender(&transmit);
                         self.tcp
                             .send(now, hop, sender, self.intake.worker.bytes(transmit.span));
                     }

@@ -1,11 +1,12 @@
 //! One UDP socket of a worker: batches in, batches out, and what the kernel would not take yet.
 
 use super::counters::Counters;
-use super::intake::{Intake, Sender};
+use super::intake::{Failure, Intake, Sender};
 use super::kernel::batch::{BATCH, Inbound, Outbound, Sent};
 use super::kernel::epoll::Interest;
 use super::kernel::option;
-use signaling::{Hop, ListenerId, Transmit, Transport};
+use super::trouble;
+use signaling::{Hop, ListenerId, Transmit, Transport, Trouble};
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -139,13 +140,13 @@ impl Udp {
         self.pending.push(transmit);
     }
 
-    /// Sends what the turn has to send. The senders of what can never be sent are added to `failures`; what the kernel
+    /// Sends what the turn has to send. What can never be sent is added to `failures`; what the kernel
     /// does not take now waits, and is sent first when it does.
     pub(super) fn send(
         &mut self,
         intake: &Intake,
         outbound: &mut Outbound,
-        failures: &mut Vec<Sender>,
+        failures: &mut Vec<Failure>,
     ) {
         let (worker, counters) = (&intake.worker, intake.counters.as_ref());
         let mut done = 0;
@@ -155,13 +156,11 @@ impl Udp {
                 .iter()
                 .map(|transmit| (transmit.hop.remote, worker.bytes(transmit.span)));
             let sent = outbound.send(self.socket.as_fd(), datagrams);
-            let first = rest
-                .first()
-                .and_then(|transmit| intake.sender(transmit.ticket));
+            let first = rest.first().and_then(|transmit| intake.sender(transmit));
             match judge(&sent, counters) {
                 Verdict::Taken(count) => done += count,
-                Verdict::Refused => {
-                    failures.extend(first);
+                Verdict::Refused(trouble) => {
+                    failures.extend(first.map(|sender| sender.fails(trouble)));
                     done += 1;
                 }
                 Verdict::Later => break,
@@ -173,7 +172,7 @@ impl Udp {
                 continue;
             }
             let bytes = worker.bytes(transmit.span).to_vec();
-            let sender = intake.sender(transmit.ticket);
+            let sender = intake.sender(transmit);
             self.backlog.push_back(Waiting {
                 remote: transmit.hop.remote,
                 sender,
@@ -188,7 +187,7 @@ impl Udp {
         &mut self,
         outbound: &mut Outbound,
         counters: &Counters,
-        failures: &mut Vec<Sender>,
+        failures: &mut Vec<Failure>,
     ) {
         while !self.backlog.is_empty() {
             let datagrams = self
@@ -198,8 +197,10 @@ impl Udp {
             let sent = outbound.send(self.socket.as_fd(), datagrams);
             match judge(&sent, counters) {
                 Verdict::Taken(count) => drop(self.backlog.drain(..count)),
-                Verdict::Refused => {
-                    failures.extend(self.backlog.pop_front().and_then(|waiting| waiting.sender));
+                Verdict::Refused(trouble) => {
+                    let waiting = self.backlog.pop_front();
+                    let sender = waiting.and_then(|waiting| waiting.sender);
+                    failures.extend(sender.map(|sender| sender.fails(trouble)));
                 }
                 Verdict::Later => break,
             }
@@ -237,7 +238,7 @@ enum Verdict {
     /// So many are on their way; go on with the next.
     Taken(usize),
     /// The first one can never be sent; go on with the next.
-    Refused,
+    Refused(Trouble),
     /// The kernel is full; wait until it is writable.
     Later,
 }
@@ -255,7 +256,7 @@ fn judge(sent: &Sent, counters: &Counters) -> Verdict {
             Some(libc::EINTR) => Verdict::Taken(0),
             _ => {
                 counters.datagrams_refused.add(1);
-                Verdict::Refused
+                Verdict::Refused(trouble::of_error(error))
             }
         },
     }

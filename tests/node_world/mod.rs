@@ -12,7 +12,7 @@ use baton::node::Worker;
 use signaling::access::{Access, Prefix, Rates, Strangers, Zone};
 use signaling::counters::Counters;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message};
-use signaling::{Hop, Listener, ListenerId, Settings, Ticket, Timers, Transport};
+use signaling::{Hop, Listener, ListenerId, Settings, Ticket, Timers, Transport, Trouble};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -147,6 +147,14 @@ impl World {
         }
     }
 
+    /// Time passes, and nobody takes what is to be sent: that comes with what is heard next, in one turn.
+    pub(crate) fn pass(&mut self, time: Duration) {
+        self.now += time;
+        for worker in &mut self.workers {
+            worker.handle_timeout(self.now);
+        }
+    }
+
     fn collect(&mut self) {
         for (number, worker) in self.workers.iter_mut().enumerate() {
             while let Some(transmit) = worker.poll_output(self.now) {
@@ -185,8 +193,13 @@ impl World {
 
     /// A message could not be sent.
     pub(crate) fn fail(&mut self, sent: &Sent) {
+        self.fail_for(sent, Trouble::Refused);
+    }
+
+    /// The same, for this reason.
+    pub(crate) fn fail_for(&mut self, sent: &Sent, trouble: Trouble) {
         let ticket = sent.ticket.unwrap();
-        self.workers[sent.worker].handle_transport_error(self.now, ticket);
+        self.workers[sent.worker].handle_transport_error(self.now, ticket, trouble);
         self.collect();
     }
 
@@ -195,6 +208,11 @@ impl World {
         let figures = self.balancer.figures(self.now);
         let peer = figures.iter().find(|peer| peer.name == name).unwrap();
         peer.state.as_str()
+    }
+
+    /// What lives in the first worker, or is held: see [`Worker::occupancy`].
+    pub(crate) fn occupancy(&self) -> [usize; 8] {
+        self.workers[0].occupancy()
     }
 
     /// Sessions in use, by peer.
@@ -258,7 +276,7 @@ pub(crate) fn answer(request: &str, status: &str) -> String {
     let message = index.read(request.as_bytes(), Framing::Datagram);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let via = message.header(HeaderName::Via).map(text).unwrap();
-    let tag = if status.starts_with("100") {
+    let tag = if status.starts_with("100") || message.to_tag().is_some() {
         ""
     } else {
         ";tag=peer"

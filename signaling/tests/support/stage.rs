@@ -10,7 +10,7 @@ use signaling::sip::auth::answer::Account;
 use signaling::sip::message::{Framing, HeaderName, Index, Limits, Message, Method};
 use signaling::{
     Attempt, Choice, Core, Hop, Listener, ListenerId, Outcome, Output, Probe, ReferMode, Refusal,
-    Settings, Statuses, Ticket, Timers, Transmit, Transport,
+    Settings, Statuses, Ticket, Timers, Transmit, Transport, Trouble,
 };
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -351,6 +351,7 @@ struct Stage {
     /// How many peers there are to choose.
     peers: usize,
     /// Whether the ladder tells what came of each attempt.
+    accepted: Option<Attempt>,
     tells_attempts: bool,
     /// Attempts that were chosen for and are not over.
     open: HashSet<Attempt>,
@@ -411,6 +412,8 @@ impl Stage {
             got: HashMap::new(),
             sent: HashMap::new(),
             choice: Choice {
+                awaits_confirmation: false,
+                connect_patience: Duration::from_secs(1),
                 peer: 0,
                 transport,
                 remote: Side::Peer.address().parse().unwrap(),
@@ -420,6 +423,7 @@ impl Stage {
             },
             peers: 1,
             tells_attempts: false,
+            accepted: None,
             open: HashSet::new(),
             names: HashMap::new(),
             tickets: HashMap::new(),
@@ -443,6 +447,9 @@ impl Stage {
             ["attempts", most] => {
                 self.choice.attempts_max = most.parse().map_err(|_| "no number of attempts")?;
             }
+            // The owner wants to be asked whether a call stays where it was answered, and says so.
+            ["held"] => self.choice.awaits_confirmation = true,
+            [word @ ("elsewhere" | "stays")] => self.confirm(*word == "stays")?,
             ["busy", "is", "final"] => self.choice.next_on = Statuses::of(&FAILED),
             ["drain"] => self.core.drain(),
             // The oldest message has waited so long, for so long.
@@ -453,9 +460,7 @@ impl Stage {
                 self.core.handle_load(self.now, waited, false);
             }
             ["probe", side] => self.probe(side)?,
-            ["unreachable", side] => {
-                self.unreachable(Side::of(side).ok_or("no such side")?)?;
-            }
+            ["unreachable", side] => self.unreachable(side)?,
             // The owner finds a peer dead.
             ["dead", side] => {
                 let side = Side::of(side).ok_or("no such side")?;
@@ -512,6 +517,7 @@ impl Stage {
         let side = Side::of(side).ok_or("no such side")?;
         let remote = side.address().parse();
         let probe = Probe {
+            connect_patience: Duration::from_secs(1),
             peer: side as u32 - 1,
             transport: self.transport,
             remote: remote.map_err(|_| "no address")?,
@@ -573,10 +579,12 @@ impl Stage {
         self.drain_outputs();
     }
 
-    fn unreachable(&mut self, side: Side) -> Result<(), String> {
+    fn unreachable(&mut self, side: &str) -> Result<(), String> {
+        let side = Side::of(side).ok_or("no such side")?;
         let ticket = self.tickets.get(&(side as u8)).copied();
         let ticket = ticket.ok_or("nothing was sent to the peer")?;
-        self.core.handle_transport_error(self.now, ticket);
+        self.core
+            .handle_transport_error(self.now, ticket, Trouble::Refused);
         self.drain_outputs();
         Ok(())
     }
@@ -675,7 +683,19 @@ impl Stage {
         self.core.handle_choice(self.now, attempt, choice);
     }
 
+    fn confirm(&mut self, stays: bool) -> Result<(), String> {
+        let attempt = self.accepted.ok_or("no peer accepted")?;
+        let mut index = Index::new(Limits::default());
+        self.core
+            .handle_confirmation(self.now, attempt, stays, &mut index);
+        self.drain_outputs();
+        Ok(())
+    }
+
     fn attempted(&mut self, attempt: Attempt, outcome: Outcome) {
+        if outcome == Outcome::Accepted {
+            self.accepted = Some(attempt);
+        }
         if outcome == Outcome::Over {
             assert!(self.open.remove(&attempt), "an attempt is over once");
         } else {
@@ -1024,7 +1044,7 @@ fn told(outcome: Outcome) -> String {
         } => format!("answered with {status} for {wait:?}"),
         Outcome::Over => "over".into(),
         Outcome::Silent => "silent".into(),
-        Outcome::Unreachable => "unreachable".into(),
+        Outcome::Unreachable(_) => "unreachable".into(),
     }
 }
 

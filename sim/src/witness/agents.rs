@@ -1,5 +1,6 @@
 //! What the agents say: outcomes and complaints, and which of them a lossy network, a death or a fork excuses.
 
+use super::leg::Leg;
 use super::responses::heard_as;
 use super::{Call, Witness};
 use crate::finding::Fault;
@@ -117,10 +118,13 @@ impl Witness {
             behaviour,
             ..call.script
         });
+        // There was no way to where its conference is.
+        let is_left = (call.peer.as_ref()).is_some_and(Leg::is_left_behind);
         let is_due = is_due(&call.script, status)
             || first.is_some_and(|first| is_due(&first, status))
             || (call.peer.is_none() && [480, 486, 503, 504].contains(&status))
-            || (is_dead && status == 504);
+            || (is_dead && status == 504)
+            || (is_left && status == 480);
         let is_late = status == 408 && rings_until(&call.script, self.timers.ring);
         if !is_due && !is_late {
             return fault(format!(
@@ -203,7 +207,9 @@ fn is_excused(call: &Call, what: &str) -> bool {
         return true;
     }
     // Answered where the conference is not: the caller is to dial again.
-    let is_sent_away = call.seat.is_some_and(|seat| seat.may_be_sent_away);
+    let is_sent_away = call
+        .seat
+        .is_some_and(|seat| seat.may_be_sent_away || seat.has_followed);
     if is_sent_away && what.contains("hung up on before the hold time was over") {
         return true;
     }

@@ -176,6 +176,9 @@ fn response_came(
         if response.status > 100 || went.provisional_at.is_none() {
             went.provisional_at = Some(now);
         }
+        if response.status > 100 {
+            went.rang_at = Some(now);
+        }
         went.rings |= is_owed;
     } else {
         let is_known = went.finals.iter().any(|(_, tag)| *tag == response.to_tag);

@@ -119,19 +119,32 @@ impl Witness {
                 let mut sent = self.answered.iter();
                 sent.any(|(call, side, id, with)| {
                     call == number && *side == Side::Caller && id.1 == "INVITE" && with == status
-                })
+                }) || ((200..300).contains(status) && self.has_left(*number))
             }
         }
     }
 
+    /// Whether a call left the peer that had answered it, for where its conference is: it was refused, or goes on.
+    fn has_left(&self, number: u64) -> bool {
+        let Some(call) = self.calls.get(&number) else {
+            return false;
+        };
+        let is_refused = self
+            .final_status(number)
+            .is_some_and(|status| status >= 300);
+        let last = call.peer.as_ref().filter(|_| is_refused);
+        last.or_else(|| call.past.last())
+            .is_some_and(Leg::is_left_behind)
+    }
+
     /// Sessions are taken for attempts that are not over, for no others, and never more than there are.
     fn check_sessions(&self, holdings: &Holdings) -> Result<(), Fault> {
-        let [calls, _, _, _, _, attempts, permits] = holdings.occupancy;
+        let [calls, _, _, _, _, attempts, permits, without] = holdings.occupancy;
         let in_use: u32 = holdings.sessions.iter().map(|[used, _]| used).sum();
         let legs: usize = (self.calls.values())
             .map(|call| call.past.len() + usize::from(call.is_left()))
             .sum();
-        if permits != attempts || attempts > calls + legs || in_use as usize != permits {
+        if permits + without != attempts || attempts > calls + legs || in_use as usize != permits {
             return Err(Fault::of_world(format!(
                 "{calls} calls with {attempts} attempts hold {permits} permits, {in_use} sessions \
                  are in use"

@@ -23,7 +23,7 @@ impl Witness {
         let in_use: u32 = holdings.sessions.iter().map(|[used, _]| used).sum();
         // Those that were begun anew elsewhere are not known any more.
         let [conferences, seats] = holdings.conferences.unwrap_or_default();
-        if holdings.occupancy != [unheard, 0, 0, 0, 0, unheard, unheard]
+        if holdings.occupancy != [unheard, 0, 0, 0, 0, unheard, unheard, 0]
             || in_use as usize != unheard
             || conferences > meetings.len()
             || seats > unheard
@@ -77,9 +77,8 @@ impl Witness {
         let asked = call.peer.as_ref().and_then(Leg::invite_went);
         let until = asked.map_or(invite.at, |asked| {
             let calling = asked.at + self.timers.t1_64();
-            asked
-                .provisional_at
-                .map_or(calling, |at| calling.max(at + self.timers.ring))
+            let rings = call.rings_from().filter(|_| asked.provisional_at.is_some());
+            rings.map_or(calling, |from| calling.max(from + self.timers.ring))
         });
         if self.is_punctual && answer.at > until + self.slack {
             return Err(format!(

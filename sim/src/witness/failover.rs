@@ -95,7 +95,7 @@ impl Call {
         &mut self,
         now: Duration,
         to: Place,
-        (patience, is_dead): (Duration, bool),
+        (patience, is_dead, is_away): (Duration, bool, bool),
     ) -> Result<(), String> {
         let is_open = self.is_open() && !self.is_cancelled;
         let Some(last) = &self.peer else {
@@ -104,10 +104,15 @@ impl Call {
         if !is_open {
             return Err("a second peer, and the caller has its answer".into());
         }
-        if self.past.len() + 1 >= ATTEMPTS_MAX {
+        // Where it was answered and did not stay, nobody failed.
+        let left_behind = |leg: &&Leg| leg.is_left_behind();
+        let followed = self.past.iter().chain([last]).filter(left_behind).count();
+        if self.past.len() + 1 >= ATTEMPTS_MAX + followed {
             return Err(format!("more than {ATTEMPTS_MAX} attempts"));
         }
-        if self.past.iter().chain([last]).any(|leg| leg.agent == to) {
+        let is_away = is_away && last.is_left_behind();
+        let was_there = self.past.iter().chain([last]).any(|leg| leg.agent == to);
+        if was_there && !is_away {
             return Err("this peer has failed in this call already".into());
         }
         let invite = last.invite_went().ok_or("a leg without an INVITE")?;
@@ -118,15 +123,26 @@ impl Call {
         let has_rung = invite.provisionals.iter().any(|status| *status > 100);
         let is_left = is_dead && !has_rung;
         let is_lost = first.is_none() && (invite.failed_at.is_some() || is_silent || is_left);
-        if !is_over && !is_lost {
+        if !is_over && !is_lost && !is_away {
             return Err("a second peer leg, and the first one has not failed".into());
+        }
+        if let Some(seat) = self.seat.as_mut().filter(|_| is_away) {
+            seat.follows();
         }
         if let Some(mut leg) = self.peer.take() {
             leg.is_past = true;
-            leg.superseded_at = is_lost.then_some(now);
+            leg.superseded_at = (is_lost || is_away).then_some(now);
             self.past.push(leg);
         }
         Ok(())
+    }
+
+    /// What timer C counts from (docs/decisions/0007): the last provisional of the peer that is no 100, or the caller's
+    /// INVITE, however many peers have died since.
+    pub(super) fn rings_from(&self) -> Option<Duration> {
+        let begun = self.caller.as_ref().and_then(Leg::invite_came)?.at;
+        let invite = self.peer.as_ref().and_then(Leg::invite_went);
+        Some(invite.and_then(|invite| invite.rang_at).unwrap_or(begun))
     }
 
     /// The status that the peers' answers give the caller, as it came from a peer: the last one's, or where that leads to
@@ -138,6 +154,7 @@ impl Call {
         };
         let last = self.peer.as_ref()?;
         if let Some(status) = first(last)
+            && !last.is_left_behind()
             && !last.goes_on_after(status)
         {
             return Some(status);
@@ -145,7 +162,7 @@ impl Call {
         let legs = self.past.iter().chain([last]);
         // A leg that was given up has no say any more.
         let statuses = legs
-            .filter(|leg| leg.superseded_at.is_none())
+            .filter(|leg| leg.superseded_at.is_none() && !leg.is_left_behind())
             .filter_map(first);
         statuses.min_by_key(|status| match status {
             600.. => 0,
@@ -158,6 +175,12 @@ impl Call {
 }
 
 impl Leg {
+    /// Whether the peer answered with 2xx, and the node hung up.
+    pub(super) fn is_left_behind(&self) -> bool {
+        let dialog = self.winning_dialog();
+        dialog.is_some_and(|dialog| dialog.bye_went.is_some())
+    }
+
     /// Whether a refusal with this status leads to the next peer.
     pub(super) fn goes_on_after(&self, status: u16) -> bool {
         let rang = |invite: &Went| invite.provisionals.iter().any(|status| *status > 100);

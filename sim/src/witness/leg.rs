@@ -63,9 +63,10 @@ pub(super) struct Went {
     pub(super) copies: u32,
     /// The provisional statuses that came.
     pub(super) provisionals: BTreeSet<u16>,
-    /// When the first provisional response came, or a later one that is no 100: what timer C counts from (RFC 3261 §16.7 step
-    /// 2).
+    /// When the first provisional response came, or a later one that is no 100 (RFC 3261 §16.7 step 2).
     pub(super) provisional_at: Option<Duration>,
+    /// When the last one came that is no 100.
+    pub(super) rang_at: Option<Duration>,
     /// One came in time: who stops waiting has to cancel.
     pub(super) rings: bool,
     /// The finals that came while they were waited for: status and the other side's tag.
@@ -190,6 +191,7 @@ impl Went {
             copies: 1,
             provisionals: BTreeSet::new(),
             provisional_at: None,
+            rang_at: None,
             rings: false,
             finals: Vec::new(),
             final_at: None,

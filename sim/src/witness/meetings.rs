@@ -23,6 +23,8 @@ pub(super) struct Seat {
     pub(super) may_be_sent_away: bool,
     /// It was elsewhere for certain: the node has to hang up.
     is_sent_away: bool,
+    /// The call went on from where it was answered to where its conference is.
+    pub(super) has_followed: bool,
 }
 
 impl Seat {
@@ -33,7 +35,16 @@ impl Seat {
             answered: None,
             may_be_sent_away: false,
             is_sent_away: false,
+            has_followed: false,
         }
+    }
+
+    /// The call was answered where its conference may not be, and goes on.
+    pub(super) fn follows(&mut self) {
+        *self = Self {
+            has_followed: true,
+            ..Self::new((self.conference, self.may_begin))
+        };
     }
 }
 
@@ -73,6 +84,12 @@ impl Witness {
             let mut legs = call.past.iter().chain(&call.peer);
             call.is_recent(now) && legs.any(answered)
         })
+    }
+
+    /// Whether this call's conference may be elsewhere than at the peer that answers it.
+    pub(super) fn may_be_away(&self, now: Duration, number: u64, here: Place) -> bool {
+        let mut company = self.company(number);
+        company.any(|other| other.may_have_settled(now, here))
     }
 
     /// Whether nobody is in this call's conference, and the call may not begin it.
@@ -160,9 +177,7 @@ impl Witness {
                 && self.company(number).any(|other| {
                     elsewhere(other) && !self.has_lost(other) && !other.is_sent_away()
                 });
-            seat.may_be_sent_away = self
-                .company(number)
-                .any(|other| other.may_have_settled(now, here));
+            seat.may_be_sent_away = self.may_be_away(now, number, here);
             if let Some(call) = self.calls.get_mut(&number) {
                 call.seat = Some(seat);
             }

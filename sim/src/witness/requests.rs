@@ -65,9 +65,10 @@ impl Witness {
             self.check_choice(now, number, to).map_err(fault)?;
             let last = self.calls.get(&number).and_then(|call| call.peer.as_ref());
             let is_dead = last.is_some_and(|leg| self.may_be_dead(leg.agent));
+            let is_away = last.is_some_and(|leg| self.may_be_away(now, number, leg.agent));
             let call = (self.calls.get_mut(&number))
                 .ok_or_else(|| fault("no such call was placed".into()))?;
-            call.make_past(now, to, (self.timers.t1 * 4, is_dead))
+            call.make_past(now, to, (self.timers.t1 * 4, is_dead, is_away))
                 .map_err(fault)?;
             let invite = call.caller.as_ref().and_then(Leg::invite_came);
             let begun_at = invite.map_or(now, |invite| invite.at);

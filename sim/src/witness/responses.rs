@@ -128,6 +128,11 @@ impl Witness {
         if first.is_some_and(|came| heard_as(came) == status) {
             return Ok(());
         }
+        let left_behind = call.peer.as_ref().filter(|leg| leg.is_left_behind());
+        if status == 480 && left_behind.is_some_and(|leg| self.may_be_away(now, number, leg.agent))
+        {
+            return Ok(());
+        }
         let Some(invite) = peer else {
             return match status {
                 480 => {
@@ -148,7 +153,9 @@ impl Witness {
                 _ => Err("no peer was asked".into()),
             };
         };
-        let rang_until = invite.provisional_at.map(|at| at + self.timers.ring);
+        let rings = invite.provisional_at.is_some();
+        let rang_until = call.rings_from().filter(|_| rings);
+        let rang_until = rang_until.map(|from| from + self.timers.ring);
         match status {
             504 if invite.failed_at.is_some() => Ok(()),
             504 if is_dead => Ok(()),

@@ -204,8 +204,8 @@ impl World {
         self.check_answers(probe, &target, serial, &sent)
             .map_err(fault)?;
         let after = self.node.holdings(false);
-        let [calls_before, .., permits_before] = before.occupancy;
-        let [calls_after, .., permits_after] = after.occupancy;
+        let [calls_before, .., permits_before, _] = before.occupancy;
+        let [calls_after, .., permits_after, _] = after.occupancy;
         if (calls_before, permits_before, &before.sessions)
             != (calls_after, permits_after, &after.sessions)
         {

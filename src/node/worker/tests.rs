@@ -3,6 +3,7 @@
 use super::*;
 use balancer::{HealthSettings, Operator, PeerSettings, Request, Target};
 use signaling::{Listener, SessionTimes, Timers};
+use std::net::SocketAddr;
 
 /// A worker whose balancer knows this peer, and the time at which all begins.
 fn worker(peer: PeerSettings, probe: bool) -> (Worker, Arc<Balancer>, Instant) {

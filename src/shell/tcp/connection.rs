@@ -61,6 +61,8 @@ pub(super) struct Connection {
     pub(super) listed: bool,
     /// Whether it is in the queue of those to read from.
     pub(super) queued: bool,
+    /// Whether what it brought waits for another worker: it is not read meanwhile.
+    pub(super) stalled: bool,
     opened: Instant,
     stream: TcpStream,
     /// Boxed: most connections have none, and it is large.
@@ -142,6 +144,7 @@ impl Connection {
             interest,
             listed: false,
             queued: false,
+            stalled: false,
             opened: now,
             stream,
             session: session.map(Box::new),

@@ -18,13 +18,15 @@ pub(super) use shared::Shared;
 pub(super) use table::owner;
 
 use super::counters::Counters;
-use super::intake::{Intake, Sender};
+use super::intake::{Failure, Intake, Sender};
 use super::kernel::epoll::{Epoll, Ready};
 use super::kernel::option;
 use super::tls::{Session, Tls};
+use super::trouble;
 use crate::config::TlsClientCertificate;
 use connection::{Ends, Purpose, Stage};
 use shared::Source;
+use signaling::Trouble;
 use signaling::access::Access;
 use signaling::hop::{Hop, ListenerId};
 use signaling::sip::message::Limits as MessageLimits;
@@ -39,7 +41,7 @@ use std::time::{Duration, Instant};
 use table::Table;
 use tracing::debug;
 
-/// How long a connection may take to be made.
+/// How long a connection may take to be made, where who wants it does not say.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(1);
 /// How long octets may stay unacknowledged before a connection counts as broken.
 const UNHEARD_MAX: Duration = Duration::from_secs(10);
@@ -107,11 +109,13 @@ pub(super) struct Tcp {
     listed: Vec<Key>,
     /// Connections to read from, the one that has waited longest first.
     unread: VecDeque<Key>,
+    /// Connections that are not read because what they brought waits for another worker.
+    stalled: Vec<Key>,
     tls: Arc<Tls>,
     access: Arc<Access>,
     /// By [`ListenerId`].
     locals: Vec<Local>,
-    /// Connections being made, the oldest first.
+    /// Connections being made, the one first whose time is over first.
     connecting: VecDeque<(Instant, Key)>,
     /// Connections in their handshake, the oldest first.
     securing: VecDeque<(Instant, Key)>,
@@ -121,7 +125,7 @@ pub(super) struct Tcp {
     /// Listeners that wait for descriptors to come back.
     paused: bool,
     /// What could not be sent this turn.
-    failures: Vec<Sender>,
+    failures: Vec<Failure>,
     /// What one read brings.
     buffer: Vec<u8>,
     /// What was sealed in it.
@@ -144,6 +148,7 @@ impl Tcp {
             counters,
             listed: Vec::new(),
             unread: VecDeque::new(),
+            stalled: Vec::new(),
             tls: common.tls,
             access: common.access,
             locals,
@@ -235,10 +240,11 @@ impl Tcp {
             Stage::Connecting => match connection.connected() {
                 Ok(()) if ready.writable => self.opened(now, key),
                 Ok(()) => {}
-                Err(_) => self.fail(key),
+                Err(error) => self.fail(key, trouble::of_error(&error)),
             },
             Stage::Securing | Stage::Open | Stage::Ended { .. } | Stage::Lingering { .. } => {
-                if ready.readable && !std::mem::replace(&mut connection.queued, true) {
+                let reads = ready.readable && !connection.stalled;
+                if reads && !std::mem::replace(&mut connection.queued, true) {
                     self.unread.push_back(key);
                 }
                 if ready.writable {
@@ -250,14 +256,29 @@ impl Tcp {
 
     /// Reads from connections that are ready, as much as one turn may.
     pub(super) fn read_queued(&mut self, now: Instant, intake: &mut Intake) {
+        if !intake.is_stalled() {
+            self.go_on();
+        }
         let messages_max = intake.messages() + TURN_MESSAGES_MAX;
         let mut octets = 0;
         while octets < TURN_OCTETS_MAX
             && intake.messages() < messages_max
-            && !intake.is_stalled()
+            && !intake.is_full()
             && let Some(key) = self.unread.pop_front()
         {
             octets += self.read(now, intake, key);
+        }
+    }
+
+    /// Nothing waits for another worker any more: all connections are read again.
+    fn go_on(&mut self) {
+        for key in self.stalled.drain(..) {
+            if let Some(connection) = self.table.get_mut(key)
+                && std::mem::take(&mut connection.stalled)
+                && !std::mem::replace(&mut connection.queued, true)
+            {
+                self.unread.push_back(key);
+            }
         }
     }
 
@@ -299,10 +320,15 @@ impl Tcp {
             remote: hop.remote,
             purpose,
         };
-        let Some(key) = known.or_else(|| self.connect(now, ends)) else {
-            self.counters.connections_failed.add(1);
-            self.failures.extend(sender);
-            return;
+        let patience = sender.and_then(|sender| sender.connect_patience);
+        let patience = patience.unwrap_or(CONNECT_PATIENCE);
+        let key = match known.map_or_else(|| self.connect(now, ends, patience), Ok) {
+            Ok(key) => key,
+            Err(trouble) => {
+                self.counters.connections_failed.add(1);
+                let failed = sender.map(|sender| sender.fails(trouble));
+                return self.failures.extend(failed);
+            }
         };
         let Some(connection) = self.table.get_mut(key) else {
             return;
@@ -311,13 +337,14 @@ impl Tcp {
             self.list(key);
         } else {
             self.counters.connections_congested.add(1);
-            self.failures.extend(sender);
-            self.fail(key);
+            let failed = sender.map(|sender| sender.fails(Trouble::Silent));
+            self.failures.extend(failed);
+            self.fail(key, Trouble::Silent);
         }
     }
 
     /// Writes what the turn has to send. What could not be sent is added to `failures`.
-    pub(super) fn flush(&mut self, now: Instant, failures: &mut Vec<Sender>) {
+    pub(super) fn flush(&mut self, now: Instant, failures: &mut Vec<Failure>) {
         // A lost connection may list another, fresh one; that one is not lost before it is made.
         let mut position = 0;
         while let Some(key) = self.listed.get(position).copied() {
@@ -345,13 +372,13 @@ impl Tcp {
             .pop_front_if(|(deadline, _)| *deadline <= now)
         {
             if self.is_at(key, Stage::Connecting) {
-                self.fail(key);
+                self.fail(key, Trouble::Silent);
             }
         }
         while let Some((_, key)) = self.securing.pop_front_if(|(deadline, _)| *deadline <= now) {
             if self.is_at(key, Stage::Securing) {
                 self.counters.tls_too_slow.add(1);
-                self.fail(key);
+                self.fail(key, Trouble::Tls);
             }
         }
         if self.sweep_at.is_some_and(|at| at <= now) {
@@ -391,11 +418,25 @@ impl Tcp {
     fn reclaim(&mut self, now: Instant, source: Option<Source>) -> Option<()> {
         let key = self.table.least_earned(now, source)?;
         self.counters.connections_reclaimed.add(1);
-        self.fail(key);
+        self.fail(key, Trouble::Local);
         Some(())
     }
 
-    fn admit(&mut self, now: Instant, stream: TcpStream, ends: Ends) -> io::Result<Key> {
+    fn admit(&mut self, now: Instant, stream: TcpStream, ends: Ends) -> Result<Key, Trouble> {
+        let session = self.session(&ends).map_err(|error| {
+            debug!(%error, remote = %ends.remote, "no TLS");
+            Trouble::Tls
+        })?;
+        let admitted = self.take(now, (stream, session), ends);
+        admitted.map_err(|error| trouble::of_error(&error))
+    }
+
+    fn take(
+        &mut self,
+        now: Instant,
+        (stream, session): (TcpStream, Option<Session>),
+        ends: Ends,
+    ) -> io::Result<Key> {
         if ends.purpose == Purpose::Accepted {
             stream.set_nonblocking(true)?;
             self.counters.connections_accepted.add(1);
@@ -405,10 +446,6 @@ impl Tcp {
         // A peer that vanished without a word must not swallow calls until the kernel gives up, after a
         // quarter of an hour.
         SockRef::from(&stream).set_tcp_user_timeout(Some(UNHEARD_MAX))?;
-        let session = self.session(&ends).inspect_err(|error| {
-            debug!(%error, remote = %ends.remote, "no TLS");
-        });
-        let session = session.map_err(|_| io::Error::from(ErrorKind::Unsupported))?;
         let full = || io::Error::from(ErrorKind::QuotaExceeded);
         let key = self
             .table
@@ -445,16 +482,21 @@ impl Tcp {
     }
 
     /// Begins a connection from the listener's address.
-    fn connect(&mut self, now: Instant, ends: Ends) -> Option<Key> {
+    fn connect(&mut self, now: Instant, ends: Ends, patience: Duration) -> Result<Key, Trouble> {
         if self.make_room(now, &ends).is_none() {
             self.counters.connections_refused.add(1);
-            return None;
+            return Err(Trouble::Local);
         }
-        let local = self.locals.get(usize::from(ends.listener.0))?;
-        let stream = begin_connecting(local.address, ends.remote).ok()?;
-        let key = self.admit(now, stream, ends).ok()?;
-        self.connecting.push_back((now + CONNECT_PATIENCE, key));
-        Some(key)
+        let local = self.locals.get(usize::from(ends.listener.0));
+        let local = local.ok_or(Trouble::Local)?.address;
+        let stream = begin_connecting(local, ends.remote);
+        let stream = stream.map_err(|error| trouble::of_error(&error))?;
+        let key = self.admit(now, stream, ends)?;
+        let deadline = now + patience;
+        let behind = |(other, _): &(Instant, Key)| *other <= deadline;
+        let place = self.connecting.partition_point(behind);
+        self.connecting.insert(place, (deadline, key));
+        Ok(key)
     }
 
     fn opened(&mut self, now: Instant, key: Key) {

@@ -6,6 +6,7 @@ use crate::shell::counters::Counters;
 use crate::shell::intake::Intake;
 use crate::shell::tls::{Session, names};
 use rustls::{CipherSuite, ProtocolVersion};
+use signaling::Trouble;
 use signaling::hop::Hop;
 use signaling::sip::message::{Frame, Framing};
 use signaling::slots::Key;
@@ -134,7 +135,12 @@ impl Tcp {
             // A connection that is being closed has nothing more to say.
             return;
         }
-        match cut(now, intake, connection, octets) {
+        let waiting = intake.waiting();
+        let outcome = cut(now, intake, connection, octets);
+        if intake.waiting() > waiting && !std::mem::replace(&mut connection.stalled, true) {
+            self.stalled.push(key);
+        }
+        match outcome {
             Outcome::Messages(count) => connection.note_progress(now, count),
             Outcome::Faulty => {
                 self.counters.connections_faulty.add(1);
@@ -142,7 +148,7 @@ impl Tcp {
             }
             Outcome::Congested => {
                 self.counters.connections_congested.add(1);
-                self.fail(key);
+                self.fail(key, Trouble::Silent);
             }
         }
         if self.table.get(key).is_some_and(Connection::has_unsent) {
@@ -191,7 +197,7 @@ impl Tcp {
             return;
         };
         match connection.stage {
-            Stage::Lingering { shut: true, .. } => self.fail(key),
+            Stage::Lingering { shut: true, .. } => self.fail(key, Trouble::Refused),
             Stage::Securing => self.lose(now, key),
             Stage::Connecting | Stage::Open | Stage::Lingering { .. } => {
                 connection.end(now, ANSWERS_PATIENCE);
@@ -223,12 +229,12 @@ impl Tcp {
             .get(key)
             .is_some_and(|connection| matches!(connection.stage, Stage::Lingering { .. }))
         {
-            return self.fail(key);
+            return self.fail(key, Trouble::Refused);
         }
         if self.is_at(key, Stage::Securing) {
             // It would end the same way again.
             self.counters.tls_failed.add(1);
-            return self.fail(key);
+            return self.fail(key, Trouble::Tls);
         }
         let Some(connection) = self.table.remove(key) else {
             return;
@@ -245,13 +251,14 @@ impl Tcp {
                 };
                 self.send_again(now, hop, lost.sender, lost.bytes, true);
             } else {
-                self.failures.extend(lost.sender);
+                let failed = lost.sender.map(|sender| sender.fails(Trouble::Refused));
+                self.failures.extend(failed);
             }
         }
     }
 
     /// A connection cannot be made, or its other side does not read: what was to go over it is told to have failed.
-    pub(super) fn fail(&mut self, key: Key) {
+    pub(super) fn fail(&mut self, key: Key, trouble: Trouble) {
         let Some(connection) = self.table.remove(key) else {
             return;
         };
@@ -259,8 +266,9 @@ impl Tcp {
         if is_ours && matches!(connection.stage, Stage::Connecting | Stage::Securing) {
             self.counters.connections_failed.add(1);
         }
+        let senders = connection.lost().filter_map(|lost| lost.sender);
         self.failures
-            .extend(connection.lost().filter_map(|lost| lost.sender));
+            .extend(senders.map(|sender| sender.fails(trouble)));
     }
 
     /// TLS of a connection that we made has failed.
@@ -269,8 +277,9 @@ impl Tcp {
             return;
         };
         self.counters.connections_failed.add(1);
+        let senders = connection.unread().filter_map(|lost| lost.sender);
         self.failures
-            .extend(connection.unread().filter_map(|lost| lost.sender));
+            .extend(senders.map(|sender| sender.fails(Trouble::Tls)));
     }
 
     /// Keeps a connection alive. If nobody is there, the octets stay unacknowledged, and it is broken.
@@ -311,7 +320,9 @@ impl Tcp {
                     self.lose(now, key);
                 }
                 Stage::Ended { .. } => self.list(key),
-                Stage::Lingering { until, .. } if until <= now => self.fail(key),
+                Stage::Lingering { until, .. } if until <= now => {
+                    self.fail(key, Trouble::Refused);
+                }
                 Stage::Lingering { .. } => {}
             }
         }

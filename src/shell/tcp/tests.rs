@@ -25,7 +25,7 @@ struct World {
     events: Events,
     intake: Intake,
     inboxes: Vec<Arc<Inbox>>,
-    failures: Vec<Sender>,
+    failures: Vec<Failure>,
 }
 
 impl World {
@@ -200,6 +200,7 @@ fn sender() -> Sender {
     Sender {
         worker: 0,
         ticket: ticket.expect("the peer's INVITE"),
+        connect_patience: None,
     }
 }
 
@@ -234,15 +235,14 @@ fn what_cannot_be_connected_fails() {
     }
     assert_eq!(
         world.failures,
-        [sender(), sender()],
+        [sender().fails(Trouble::Refused); 2],
         "nobody waits for the second"
     );
     assert_eq!(world.tcp.table.len(), 0);
 }
 
-#[test]
-fn a_connection_that_nobody_answers_is_given_up() {
-    let mut world = World::new();
+/// Nobody's connection is accepted there any more. What keeps it so, and the address.
+fn silent_listener() -> ((Socket, Vec<TcpStream>), SocketAddr) {
     // A full accept queue answers nothing: a backlog of 0 holds one connection, and two fill it for certain.
     let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     silent
@@ -251,12 +251,29 @@ fn a_connection_that_nobody_answers_is_given_up() {
     silent.listen(0).unwrap();
     let remote = silent.local_addr().unwrap().as_socket().unwrap();
     let source = IpAddr::from([127, 0, 0, 1]);
-    let _fillers: Vec<TcpStream> = (0..4)
-        .map(|_| begin_connecting(source, remote).unwrap())
-        .collect();
+    let fillers = (0..4).map(|_| begin_connecting(source, remote).unwrap());
+    let fillers = fillers.collect();
+    ((silent, fillers), remote)
+}
+
+#[test]
+fn a_connection_that_nobody_answers_is_given_up() {
+    let mut world = World::new();
+    let (_silent, remote) = silent_listener();
+    let (_other, other_silent) = silent_listener();
+    let patient = Sender {
+        connect_patience: Some(Duration::from_secs(3_600)),
+        ..sender()
+    };
+    let before = Instant::now();
+    world.send(other_silent, b"zero", Some(patient));
     world.send(remote, b"one", Some(sender()));
     world.flush();
     let deadline = world.tcp.poll_timeout().expect("connecting ends some time");
+    assert!(
+        deadline < before + Duration::from_secs(3_000),
+        "the shortest patience first"
+    );
     world
         .tcp
         .handle_timeout(deadline - Duration::from_millis(1));
@@ -266,7 +283,21 @@ fn a_connection_that_nobody_answers_is_given_up() {
         .tcp
         .handle_timeout(deadline.max(Instant::now() + CONNECT_PATIENCE));
     world.flush();
-    assert_eq!(world.failures, [sender()]);
+    assert_eq!(world.failures, [sender().fails(Trouble::Silent)]);
+    world
+        .tcp
+        .handle_timeout(before + Duration::from_secs(3_590));
+    world.flush();
+    assert_eq!(
+        world.failures.len(),
+        1,
+        "the pool of that peer is more patient"
+    );
+    world
+        .tcp
+        .handle_timeout(Instant::now() + Duration::from_secs(3_600));
+    world.flush();
+    assert_eq!(world.failures.len(), 2);
 }
 
 #[test]
@@ -311,7 +342,7 @@ fn a_request_is_sent_twice_at_most() {
     while world.failures.is_empty() {
         world.turn();
     }
-    assert_eq!(world.failures, [sender()]);
+    assert_eq!(world.failures, [sender().fails(Trouble::Refused)]);
     assert_eq!(world.tcp.table.len(), 0);
 }
 

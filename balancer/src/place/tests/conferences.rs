@@ -120,6 +120,26 @@ fn a_running_conference_is_begun_anew_only_when_its_peer_is_dead() {
 }
 
 #[test]
+fn who_is_answered_by_a_healthy_peer_takes_the_conference_over_from_a_dead_one() {
+    let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let mut slow = balancer.place(&ask(now, "meet")).expect("room");
+    let tried = [slow.peer];
+    let again = Request {
+        tried: &tried,
+        ..ask(now, "meet")
+    };
+    let mut fast = balancer.place(&again).expect("room");
+    assert!(fast.permit.is_unsettled());
+    balancer.report(now, slow.peer, Outcome::Failed(Cause::Silent));
+    assert_eq!(slow.permit.confirm(), Confirmation::Here);
+    // Who dialled now would begin it anew: who is answered now does.
+    assert_eq!(fast.permit.confirm(), Confirmation::Here);
+    assert_eq!(balancer.conferences()[0].peer, fast.peer);
+    assert!(!fast.permit.is_unsettled());
+}
+
+#[test]
 fn a_conference_whose_peer_lost_its_address_is_not_sent_there() {
     let peers = vec![peer("a", 1, 10), peer("b", 2, 10)];
     let (balancer, now) = balancer(peers, vec![meet()]);
@@ -132,6 +152,13 @@ fn a_conference_whose_peer_lost_its_address_is_not_sent_there() {
     assert_eq!(first.permit.confirm(), Confirmation::Here);
     let later = balancer.place(&ask(now, "meet"));
     assert_eq!(later.err(), Some(NoPlace::NoCapacity));
+    let figures = balancer.figures(now);
+    let of_name = |(cause, count): &(Cause, u64)| *cause == Cause::Dns && *count == 2;
+    assert!(
+        figures
+            .iter()
+            .any(|peer| peer.failovers.iter().any(of_name))
+    );
     let leased = balancer.lease(&ask(now, "meet2"), "serial", Duration::from_secs(45));
     balancer.set_targets(leased.expect("room").peer, &[]);
     assert!(balancer.place(&ask(now, "meet2")).is_err());

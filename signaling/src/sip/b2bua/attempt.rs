@@ -40,6 +40,8 @@ pub(crate) struct Progress {
     pub(crate) min_se: u32,
     /// How often the INVITE was sent once more, each time one number further.
     pub(crate) again: u8,
+    /// The owner is asked, when the peer accepts, whether the call stays there.
+    pub(crate) awaits_confirmation: bool,
     /// How long the first answer may take.
     pub(crate) patience: Duration,
     /// Why the next attempt is wanted.
@@ -49,6 +51,10 @@ pub(crate) struct Progress {
 /// Why a call goes on to another peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Why {
+    /// The conference is at another peer.
+    Elsewhere,
+    /// Something of ours ran short.
+    Local,
     /// The last one refused.
     Refused,
     /// It said nothing.
@@ -93,6 +99,7 @@ impl Progress {
             most: choice.attempts_max.min(ATTEMPTS_MAX),
             peer: choice.peer,
             is_open: true,
+            awaits_confirmation: choice.awaits_confirmation,
             patience: choice.patience,
             ..Self::default()
         };
@@ -112,14 +119,17 @@ pub(crate) struct Search {
     pub(crate) redirect: Option<(SocketAddr, Box<[u8]>)>,
     /// The URI of the attempt that is on its way, if another peer sent it there.
     pub(crate) sent_to: Option<Box<[u8]>>,
+    /// The 2xx that waits for the owner's word.
+    pub(crate) held: Vec<u8>,
+    /// The last peer answered, and the call belongs to another one.
+    pub(crate) is_elsewhere: bool,
 }
 
 impl Search {
-    /// This peer failed.
+    /// This peer failed; the last of them is the last one that did.
     pub(crate) fn has_tried(&mut self, peer: u32) {
-        if !self.tried.contains(&peer) {
-            self.tried.push(peer);
-        }
+        self.tried.retain(|other| *other != peer);
+        self.tried.push(peer);
     }
 
     /// The last peer sent the call to another place (RFC 3261 §8.1.3.4). Only addresses are followed, since
@@ -137,6 +147,7 @@ impl Search {
 
     /// An attempt begins. If it goes where a peer sent it, that was no refusal.
     pub(crate) fn followed(&mut self) {
+        self.is_elsewhere = false;
         self.sent_to = self.redirect.take().map(|(_, uri)| uri);
         if self.sent_to.is_some() {
             self.refusal = self.refusal.take().filter(|kept| kept.status >= 400);
@@ -154,20 +165,35 @@ impl Search {
 
 /// Searches that are used again.
 #[derive(Debug, Default)]
-pub(crate) struct Searches(
+pub(crate) struct Searches {
     #[expect(
         clippy::vec_box,
         reason = "calls hold them boxed, so that a call stays small"
     )]
-    Vec<Box<Search>>,
-);
+    idle: Vec<Box<Search>>,
+    /// For the next 2xx that is held: there are few at a time.
+    buffer: Vec<u8>,
+}
 
 /// At most so many are kept idle.
 const IDLE_MAX: usize = 1024;
 
 impl Searches {
     pub(crate) fn take(&mut self) -> Box<Search> {
-        self.0.pop().unwrap_or_default()
+        self.idle.pop().unwrap_or_default()
+    }
+
+    /// An empty buffer for a 2xx.
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// What was in it is done with.
+    pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        if buffer.capacity() > self.buffer.capacity() {
+            buffer.clear();
+            self.buffer = buffer;
+        }
     }
 
     pub(crate) fn put(&mut self, mut search: Box<Search>) {
@@ -175,8 +201,10 @@ impl Searches {
         search.refusal = None;
         search.redirect = None;
         search.sent_to = None;
-        if self.0.len() < IDLE_MAX {
-            self.0.push(search);
+        search.held = Vec::new();
+        search.is_elsewhere = false;
+        if self.idle.len() < IDLE_MAX {
+            self.idle.push(search);
         }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) source: Hop,
     /// When the INVITE came.
     pub(crate) begun: Instant,
+    /// When the caller last heard more than 100, or began: timer C counts from there, whichever peer rings.
+    rings_from: Instant,
     /// Whether the caller was told that it rings, or more.
     is_heard: bool,
     /// The first of the requests that are being carried across.
@@ -55,6 +57,8 @@ pub(crate) struct Call {
     pub(crate) search: Option<Box<Search>>,
     /// What the caller is told when there is no answer to be had.
     cause: Cause,
+    /// The caller was told what only this peer can go on from: SDP, or a reliable provisional.
+    pub(crate) is_bound: bool,
     /// What ended it, and when.
     pub(crate) end: Option<(End, Instant)>,
 }
@@ -86,7 +90,7 @@ pub(crate) struct Peer {
     pub(crate) client: Option<Key>,
     pub(crate) hop: Option<Hop>,
     pub(crate) progress: Progress,
-    alarm: Option<TimerHandle>,
+    pub(crate) alarm: Option<TimerHandle>,
 }
 
 /// What an input comes with.
@@ -136,6 +140,7 @@ impl Call {
             offer,
             source,
             begun: now,
+            rings_from: now,
             is_heard: false,
             exchanges: None,
             sessions: Sessions::default(),
@@ -146,6 +151,7 @@ impl Call {
             zone,
             search: None,
             cause: Cause::NoPeerAnswered,
+            is_bound: false,
             end: None,
         }
     }
@@ -231,10 +237,16 @@ impl Core {
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
-        if input == peer_leg::Input::Success
-            && let (Some(message), Some(hop)) = (with.message, call.peer.hop)
-        {
-            self.take_success(now, key, message, hop);
+        if let (Some(message), Some(hop)) = (with.message, call.peer.hop) {
+            if matches!(
+                input,
+                peer_leg::Input::HeldSuccess | peer_leg::Input::Success
+            ) {
+                self.take_success(key, message, hop);
+            }
+            if matches!(input, peer_leg::Input::Stays | peer_leg::Input::Success) {
+                self.start_peer_session(now, key, message);
+            }
         }
         let Some(call) = self.calls.get_mut(key) else {
             return;
@@ -251,8 +263,7 @@ impl Core {
         call.peer.state = next;
         self.end_exchanges_if_over(now, key);
         if next == peer_leg::State::Ended
-            || (next == peer_leg::State::Idle
-                && !matches!(input, peer_leg::Input::Dead | peer_leg::Input::Superseded))
+            || (next == peer_leg::State::Idle && !input.leaves_attempt_open())
         {
             self.close_attempt(key);
         }
@@ -287,6 +298,7 @@ impl Core {
             Action::RelayProvisional => {
                 self.relay(now, key, with);
                 if let Some(message) = with.message {
+                    self.note_bond(key, message);
                     self.keep_sdp(key, Side::Caller, message);
                 }
             }
@@ -320,6 +332,7 @@ impl Core {
                 }
             }
             Action::AskNext => self.ask_next(now, key),
+            Action::EndHeld => self.end_held(now, key),
             Action::GiveUpInvite => self.give_up_invite(now, key),
             Action::HangUpCaller => {
                 self.caller_input(now, key, caller_leg::Input::PeerHangup, with);
@@ -349,9 +362,10 @@ impl Core {
                 let wait = self.context.settings.timers.t1_64();
                 self.wait_for_peer(key, now + wait);
             }
+            // Not from this attempt on: the time of a caller whose peers die one after another ends as well.
             Action::StartRinging => {
-                let ring = self.context.settings.timers.ring;
-                self.wait_for_peer(key, now + ring);
+                let until = call.rings_from + self.context.settings.timers.ring;
+                self.wait_for_peer(key, until);
             }
             Action::StopWaiting => self.stop_waiting_for_peer(key),
         }
@@ -396,6 +410,8 @@ impl Core {
         let (call, message) = (self.calls.get_mut(key)?, with.message?);
         if message.status() >= 300 {
             call.ends(now, End::Refused(message.status()));
+        } else {
+            call.rings_from = now;
         }
         if !call.is_heard && (180..300).contains(&message.status()) {
             call.is_heard = true;
@@ -536,38 +552,6 @@ impl Core {
         }
         if let Some(ack) = from {
             self.keep_sdp(key, Side::Peer, ack);
-        }
-    }
-
-    pub(crate) fn wait_for_peer(&mut self, key: Key, until: Instant) {
-        self.stop_waiting_for_peer(key);
-        if let Some(call) = self.calls.get_mut(key) {
-            call.peer.alarm = Some(self.context.wheel.arm(until, Alarm::Peer(key)));
-        }
-    }
-
-    /// The peer leg's timer: patience, timer C, or the wait after a CANCEL.
-    pub(crate) fn peer_alarm(&mut self, now: Instant, key: Key) {
-        if let Some(call) = self.calls.get_mut(key) {
-            call.peer.alarm = None;
-            // A caller that hung up meanwhile does not make the peer any livelier.
-            if matches!(
-                call.peer.state,
-                peer_leg::State::Calling | peer_leg::State::CancelPending
-            ) {
-                self.report_silence(key);
-            }
-            self.peer_input(now, key, peer_leg::Input::TooLong, With::default());
-        }
-    }
-
-    pub(crate) fn stop_waiting_for_peer(&mut self, key: Key) {
-        if let Some(alarm) = self
-            .calls
-            .get_mut(key)
-            .and_then(|call| call.peer.alarm.take())
-        {
-            self.context.wheel.cancel(alarm);
         }
     }
 

@@ -13,7 +13,6 @@ use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderName, Message, Rack};
 use crate::sip::reject::Cause;
 use crate::slots::Key;
-use std::time::Instant;
 
 /// Whether this provisional wants a PRACK (RFC 3262 §4).
 pub(crate) fn is_reliable(message: &Message<'_>) -> bool {
@@ -45,7 +44,7 @@ impl Core {
     }
 
     /// Makes the dialog of the 2xx that won (§13.2.2.4); the numbers of its early dialog go on.
-    pub(crate) fn take_success(&mut self, now: Instant, key: Key, message: &Message<'_>, hop: Hop) {
+    pub(crate) fn take_success(&mut self, key: Key, message: &Message<'_>, hop: Hop) {
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
@@ -54,7 +53,6 @@ impl Core {
             dialog.continue_from(&early);
         }
         call.peer.dialog = Some(dialog);
-        self.start_peer_session(now, key, message);
     }
 
     /// The RAck for the other leg: the number of the INVITE there (RFC 3262 §7.2).

@@ -13,7 +13,7 @@ use super::side::Side;
 use super::{caller_leg, peer_leg};
 use crate::core::Core;
 use crate::hop::Hop;
-use crate::output::{ATTEMPTS_MAX, Attempt, Choice, Outcome, Output, Refusal};
+use crate::output::{ATTEMPTS_MAX, Attempt, Choice, Outcome, Output, Refusal, Trouble};
 use crate::record::End;
 use crate::sip::message::{HeaderName, Message, RetryAfter};
 use crate::sip::reject::Cause;
@@ -127,6 +127,9 @@ impl Core {
         if attempt.number > 0 {
             let counters = &self.context.counters;
             match why {
+                // Counted when its peer was left.
+                Why::Elsewhere => {}
+                Why::Local => counters.failovers_local.add_one(),
                 Why::Refused => counters.failovers_refused.add_one(),
                 Why::Silent => counters.failovers_silent.add_one(),
                 Why::Unreachable => counters.failovers_unreachable.add_one(),
@@ -144,7 +147,8 @@ impl Core {
     /// The INVITE could not even be written to this peer.
     fn not_invited(&mut self, now: Instant, attempt: Attempt, cause: Cause, is_idle: bool) {
         if cause == Cause::NoRoute {
-            self.context.report(attempt, Outcome::Unreachable);
+            let outcome = Outcome::Unreachable(Trouble::Refused);
+            self.context.report(attempt, outcome);
         }
         self.context.report(attempt, Outcome::Over);
         if is_idle {
@@ -209,6 +213,7 @@ impl Core {
                 },
             )
             .ok_or(Cause::Overloaded)?;
+        self.context.connect_within(choice.connect_patience);
         Ok((client, hop))
     }
 
@@ -261,12 +266,15 @@ impl Core {
             self.report_if_open(key, outcome);
         }
         if let Some(call) = self.calls.get_mut(key) {
-            call.peer.progress.why = if outcome == Outcome::Silent {
-                Why::Silent
-            } else {
-                Why::Unreachable
+            let (why, cause) = match outcome {
+                Outcome::Unreachable(Trouble::Local) => (Why::Local, Cause::Overloaded),
+                Outcome::Unreachable(_) => (Why::Unreachable, Cause::NoPeerAnswered),
+                Outcome::Accepted | Outcome::Answered { .. } | Outcome::Over | Outcome::Silent => {
+                    (Why::Silent, Cause::NoPeerAnswered)
+                }
             };
-            self.set_cause(key, Cause::NoPeerAnswered);
+            call.peer.progress.why = why;
+            self.set_cause(key, cause);
         }
         self.peer_input(now, key, peer_leg::Input::NoAnswer, With::default());
     }

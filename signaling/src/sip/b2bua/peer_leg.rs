@@ -20,6 +20,8 @@ pub enum State {
     Ending,
     /// The ACK was sent.
     Established,
+    /// A 2xx came, and the owner is asked whether the call stays there: the caller has not heard it.
+    Held,
     /// No peer is chosen: not yet, or the last one failed and the next is asked for.
     Idle,
     /// A provisional came.
@@ -45,14 +47,20 @@ pub enum Input {
     DeadWhileRinging,
     /// 300 to 699, and the next peer may be tried.
     Declined,
+    /// The 2xx that is held: the call belongs elsewhere.
+    Elsewhere,
     /// 300 to 699 that is the caller's answer.
     Failure,
+    /// The first 2xx, where the owner is to be asked.
+    HeldSuccess,
     /// The INVITE was sent.
     Invited,
     /// Timer B, or the transport failed; with no peer chosen: there is none left.
     NoAnswer,
     /// 101 to 199.
     Provisional,
+    /// The 2xx that is held: the call stays.
+    Stays,
     /// The first 2xx.
     Success,
     /// The 2xx once more.
@@ -65,6 +73,13 @@ pub enum Input {
     Trying,
 }
 
+impl Input {
+    /// Whether more is to come of the attempt that the leg goes on from: its end is told elsewhere.
+    pub(crate) const fn leaves_attempt_open(self) -> bool {
+        matches!(self, Self::Dead | Self::Elsewhere | Self::Superseded)
+    }
+}
+
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -74,6 +89,8 @@ pub enum Action {
     AbandonInvite,
     /// Ask the owner for the next peer.
     AskNext,
+    /// ACK and BYE to the peer, whose attempt is over once that is answered.
+    EndHeld,
     /// Leave the silent INVITE to itself: whatever is answered after all is cancelled or ended.
     GiveUpInvite,
     /// Tell the caller leg that the peer is gone.
@@ -109,9 +126,9 @@ pub enum Action {
 #[expect(clippy::too_many_lines, reason = "a table with every pair written")]
 pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
     use Action::{
-        AbandonInvite, AcceptBye, AskNext, GiveUpInvite, HangUpCaller, RefuseBye, RelayFailure,
-        RelayProvisional, RelaySuccess, RepeatAck, SendAck, SendBye, SendCancel, SendOwnAck,
-        StartRinging, StopWaiting, TellNoAnswer,
+        AbandonInvite, AcceptBye, AskNext, EndHeld, GiveUpInvite, HangUpCaller, RefuseBye,
+        RelayFailure, RelayProvisional, RelaySuccess, RepeatAck, SendAck, SendBye, SendCancel,
+        SendOwnAck, StartRinging, StopWaiting, TellNoAnswer,
     };
     match (state, input) {
         (State::Idle, Input::Invited) => (State::Calling, &[]),
@@ -123,6 +140,12 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         (State::Calling | State::Proceeding, Input::Success) => {
             (State::Answered, &[StopWaiting, RelaySuccess])
         }
+        (State::Calling | State::Proceeding, Input::HeldSuccess) => (State::Held, &[StopWaiting]),
+        (State::Held, Input::Stays) => (State::Answered, &[RelaySuccess]),
+        // The caller's conference is at another peer, where it meets the others.
+        (State::Held, Input::Elsewhere) => (State::Idle, &[EndHeld, AskNext]),
+        (State::Held, Input::CallerHangup) => (State::Ending, &[SendOwnAck, SendBye]),
+        (State::Held, Input::Bye) => (State::Ended, &[SendOwnAck, AcceptBye, HangUpCaller]),
         (State::Calling | State::Proceeding, Input::Failure) => {
             (State::Ended, &[StopWaiting, RelayFailure])
         }
@@ -153,7 +176,7 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         (State::CancelPending, Input::Provisional | Input::Trying) => {
             (State::Cancelling, &[SendCancel])
         }
-        (State::CancelPending | State::Cancelling, Input::Success) => {
+        (State::CancelPending | State::Cancelling, Input::HeldSuccess | Input::Success) => {
             (State::Ending, &[StopWaiting, SendOwnAck, SendBye])
         }
         (State::CancelPending | State::Cancelling, Input::Failure | Input::NoAnswer) => {
@@ -195,8 +218,11 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Dead
             | Input::DeadWhileRinging
             | Input::Declined
+            | Input::Elsewhere
             | Input::Failure
+            | Input::HeldSuccess
             | Input::Provisional
+            | Input::Stays
             | Input::Success
             | Input::SuccessAgain
             | Input::Superseded
@@ -207,7 +233,12 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         | (State::Calling, Input::Dead | Input::DeadWhileRinging)
         | (
             State::Calling | State::Proceeding,
-            Input::ByeDone | Input::CallerAck | Input::Invited | Input::SuccessAgain,
+            Input::ByeDone
+            | Input::CallerAck
+            | Input::Elsewhere
+            | Input::Invited
+            | Input::Stays
+            | Input::SuccessAgain,
         )
         | (State::CancelPending, Input::TooLong)
         | (State::Cancelling, Input::Provisional | Input::Trying)
@@ -220,9 +251,31 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Dead
             | Input::DeadWhileRinging
             | Input::Declined
+            | Input::Elsewhere
             | Input::Invited
+            | Input::Stays
             | Input::SuccessAgain
             | Input::Superseded,
+        )
+        // What repeats the 2xx gets its ACK once it is known whether there is a BYE behind it.
+        | (
+            State::Held,
+            Input::ByeDone
+            | Input::CallerAck
+            | Input::Challenged
+            | Input::Dead
+            | Input::DeadWhileRinging
+            | Input::Declined
+            | Input::Failure
+            | Input::HeldSuccess
+            | Input::Invited
+            | Input::NoAnswer
+            | Input::Provisional
+            | Input::Success
+            | Input::SuccessAgain
+            | Input::Superseded
+            | Input::TooLong
+            | Input::Trying,
         )
         | (
             State::Answered,
@@ -231,10 +284,13 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Dead
             | Input::DeadWhileRinging
             | Input::Declined
+            | Input::Elsewhere
             | Input::Failure
+            | Input::HeldSuccess
             | Input::Invited
             | Input::NoAnswer
             | Input::Provisional
+            | Input::Stays
             | Input::Success
             | Input::SuccessAgain
             | Input::Superseded
@@ -249,10 +305,13 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Dead
             | Input::DeadWhileRinging
             | Input::Declined
+            | Input::Elsewhere
             | Input::Failure
+            | Input::HeldSuccess
             | Input::Invited
             | Input::NoAnswer
             | Input::Provisional
+            | Input::Stays
             | Input::Success
             | Input::Superseded
             | Input::TooLong
@@ -266,10 +325,13 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Dead
             | Input::DeadWhileRinging
             | Input::Declined
+            | Input::Elsewhere
             | Input::Failure
+            | Input::HeldSuccess
             | Input::Invited
             | Input::NoAnswer
             | Input::Provisional
+            | Input::Stays
             | Input::Success
             | Input::Superseded
             | Input::TooLong

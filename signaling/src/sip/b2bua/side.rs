@@ -106,9 +106,10 @@ impl Call {
                 }
             },
             Side::Peer => match self.peer.state {
-                peer_leg::State::Idle | peer_leg::State::Calling | peer_leg::State::Proceeding => {
-                    Stage::Early
-                }
+                peer_leg::State::Idle
+                | peer_leg::State::Calling
+                | peer_leg::State::Held
+                | peer_leg::State::Proceeding => Stage::Early,
                 peer_leg::State::Answered => Stage::Answered,
                 peer_leg::State::Established => Stage::Established,
                 peer_leg::State::CancelPending

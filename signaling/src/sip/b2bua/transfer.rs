@@ -13,7 +13,7 @@ use super::{caller_leg, peer_leg, refer, request};
 use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
-use crate::output::{Attempt, Choice, Outcome, Refusal};
+use crate::output::{Attempt, Choice, Outcome, Refusal, Trouble};
 use crate::sip::dialog::{Dialog, is_focus};
 use crate::sip::message::{Message, Writer};
 use crate::sip::reject::Cause;
@@ -194,7 +194,8 @@ impl Core {
         }
         let settings = &self.context.settings;
         let Some(listener) = settings.listener_for(choice.transport, &choice.remote) else {
-            self.context.report(attempt, Outcome::Unreachable);
+            self.context
+                .report(attempt, Outcome::Unreachable(Trouble::Refused));
             return self.transfer_failed(now, key, 503);
         };
         let hop = Hop {
@@ -332,7 +333,8 @@ impl Core {
             }
             (Event::TransportError, _) => {
                 self.forget_target(key);
-                self.report_target(key, Outcome::Unreachable);
+                let trouble = self.context.trouble;
+                self.report_target(key, Outcome::Unreachable(trouble));
                 self.transfer_failed(now, key, 503);
             }
             (Event::Timeout | Event::Response, _) => {

@@ -5,7 +5,7 @@
 
 use crate::core::Core;
 use crate::hop::Hop;
-use crate::output::{Outcome, Output, Probe};
+use crate::output::{Outcome, Output, Probe, Trouble};
 use crate::sip::dialog::{target, write_via};
 use crate::sip::message::Writer;
 use crate::sip::token::Text;
@@ -21,7 +21,7 @@ impl Core {
     pub fn handle_probe(&mut self, now: Instant, probe: Probe) {
         let settings = Arc::clone(&self.context.settings);
         let Some(listener) = settings.listener_for(probe.transport, &probe.remote) else {
-            self.probed(probe.peer, Outcome::Unreachable);
+            self.probed(probe.peer, Outcome::Unreachable(Trouble::Refused));
             return;
         };
         let hop = Hop {
@@ -48,6 +48,7 @@ impl Core {
             });
         // A full table says nothing about the peer.
         if let Some(client) = sent {
+            self.context.connect_within(probe.connect_patience);
             let until = now + probe.patience;
             self.clients.end_at(&mut self.context, client, until);
             self.context.counters.probes_sent.add_one();

@@ -89,7 +89,7 @@ fn connections_for_answers_and_accepted_ones_are_one_count() {
     );
     assert_eq!(world.tcp.counters.connections_refused.value(), 1);
     let (_client, key) = clients.pop().unwrap();
-    world.tcp.fail(key);
+    world.tcp.fail(key, Trouble::Refused);
     world.send(elsewhere.local_addr().unwrap(), b"SIP/2.0 200 OK", None);
     assert_eq!(world.tcp.table.len(), 3);
 }
@@ -118,6 +118,11 @@ fn a_few_places_are_kept_for_requests() {
     }
     assert_eq!(world.tcp.table.len(), 16);
     assert!(world.failures.is_empty());
+    // One more finds none, which says nothing of its peer.
+    let third = listener();
+    world.send(third.local_addr().unwrap(), b"INVITE", Some(sender()));
+    world.flush();
+    assert_eq!(world.failures, [sender().fails(Trouble::Local)]);
 }
 
 #[test]
@@ -165,7 +170,7 @@ fn the_one_that_has_earned_least_gives_way() {
     ];
     for key in order {
         assert_eq!(world.tcp.table.least_earned(now, None), Some(key));
-        world.tcp.fail(key);
+        world.tcp.fail(key, Trouble::Refused);
     }
     assert_eq!(world.tcp.table.least_earned(now, None), None);
     drop((peer, proven));
@@ -185,7 +190,7 @@ fn a_full_table_is_compared_part_by_part() {
     for (_, key) in &made {
         let least = world.tcp.table.least_earned(now, Some(source));
         assert_eq!(least, Some(*key), "each of its own source");
-        world.tcp.fail(*key);
+        world.tcp.fail(*key, Trouble::Refused);
     }
     assert_eq!(world.tcp.table.least_earned(now, Some(source)), None);
     assert_eq!(oldest(&mut world), None);
@@ -260,6 +265,33 @@ fn what_finds_a_ring_full_waits_and_keeps_its_order() {
     }
     assert!(stalls > 0 && handed_over.len() > RING);
     assert_eq!(world.tcp.counters.dropped_ring_full.value(), 0);
+}
+
+#[test]
+fn a_full_ring_stops_only_the_streams_that_wait_for_it() {
+    let mut world = World::with(16, 16, 2);
+    let socket = ours();
+    let (mut client, _) = world.accepted(&socket);
+    let mut number = 0;
+    while !world.intake.is_stalled() {
+        number += 1;
+        client
+            .write_all(&options(&format!("call-{number}")))
+            .unwrap();
+        world.turn();
+    }
+    client.write_all(b"\r\n\r\n").unwrap();
+    let before = world.tcp.counters.stream_octets_in.value();
+    world.turn();
+    assert_eq!(world.tcp.counters.stream_octets_in.value(), before);
+    let (mut other, _) = world.accepted(&socket);
+    other.write_all(b"\r\n\r\n").unwrap();
+    world.turn_until(|world| world.tcp.counters.stream_octets_in.value() > before);
+    assert!(world.intake.is_stalled());
+    // Once the ring has room the first one goes on.
+    while world.inboxes[1].take().is_some() {}
+    world.intake.hand_over_waiting();
+    world.turn_until(|world| world.tcp.counters.stream_octets_in.value() >= before + 8);
 }
 
 #[test]

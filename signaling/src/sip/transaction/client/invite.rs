@@ -139,6 +139,16 @@ impl Clients {
         arm(client, key, context);
     }
 
+    /// Nobody waits any more for the 2xx that won, which has its ACK and BYE: its repeats get ACKs of their own.
+    pub(crate) fn disown(&mut self, context: &mut Context, now: Instant, key: Key) {
+        if let Some(client) = self.slots.get_mut(key)
+            && let Some(winner) = client.winner
+        {
+            remember(&mut client.strays, winner);
+        }
+        self.abandon(context, now, key);
+    }
+
     /// Abandons the INVITE of an attempt that another one takes the place of. Its owner hears when it
     /// is over. False: it is over already.
     pub(crate) fn give_up(&mut self, context: &mut Context, now: Instant, key: Key) -> bool {
