@@ -138,12 +138,7 @@ fn calls(target: SocketAddr, mut each_second: impl FnMut(u64)) -> Tally {
         run: new_run(),
         rooms: 1000,
     });
-    let mut load = Load {
-        rate: RATE,
-        calls: u64::from(RATE * SECONDS),
-        concurrent_max: usize::MAX,
-        plan: Box::new(|_| Plan::plain(HOLD)),
-    };
+    let mut load = Load::constant(u64::from(RATE * SECONDS), RATE, Plan::plain(HOLD));
     let tally = runtime().unwrap().block_on(async {
         let mut wire = Wire::new(socket)?;
         load::run(&mut wire, &mut caller, &mut load, |second, _, _| {

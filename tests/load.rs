@@ -8,6 +8,7 @@ use baton::config::Config;
 use loadtest::agent::{
     Agent, Behaviour, Caller, CallerSettings, Ending, Offer, PeerSettings, Plan, Timers,
 };
+use loadtest::arrivals::Arrivals;
 use loadtest::drive::{PeerThread, Socket, Wire, new_run, runtime};
 use loadtest::load::{self, Load};
 use signaling::Transport;
@@ -49,7 +50,8 @@ fn every_call_goes_as_planned(transport: Transport) {
     let scheme = transport.as_str().to_lowercase();
     let text = format!(
         "[node]\nname = \"load\"\n[sip]\nlisten = [\"{scheme}:{loopback}\"]\n\
-         [[peer]]\nname = \"p\"\nat = \"{scheme}:{peer_at}\"\nsessions_max = 1000\n"
+         [[peer]]\nname = \"p\"\nat = \"{scheme}:{peer_at}\"\nsessions_max = 1000\n\
+         [overload]\nwait_target_ms = 400\nwait_interval_ms = 10_000\n"
     );
     let node = baton::shell::start(Config::parse(&text, "load.toml").unwrap()).unwrap();
     let target = node.addresses().first().unwrap().1;
@@ -66,10 +68,10 @@ fn every_call_goes_as_planned(transport: Transport) {
         rooms: 3,
     });
     let mut load = Load {
-        rate: 200,
-        calls: 100,
+        arrivals: Arrivals::constant(100, 200.0),
         concurrent_max: 1000,
         plan: Box::new(plan),
+        stop: None,
     };
     let tally = runtime().unwrap().block_on(async {
         let mut wire = Wire::new(socket)?;

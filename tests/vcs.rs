@@ -11,13 +11,15 @@ mod policy_world;
 
 use interop::certificates::Certificates;
 use loadtest::arrivals::Arrivals;
-use loadtest::drive::{Socket, new_run, runtime};
+use loadtest::bridges::{Bridge, Bridges};
+use loadtest::drive::{Socket, runtime};
 use loadtest::vcs::form::Kind;
-use loadtest::vcs::{Bridges, Report, Settings, Url, Verification, run};
+use loadtest::vcs::{Report, Settings, Url, Verification, run};
 use policy_world::{Node, PATIENCE};
 use signaling::Transport;
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::time::Duration;
 
 const PREFIXES: [&str; 4] = ["6001", "6002", "6003", "6004"];
@@ -36,8 +38,11 @@ impl World {
         let mut bridges = Bridges::default();
         let mut peers = String::new();
         for prefix in PREFIXES {
-            let at = (Transport::Udp, loopback());
-            let at = bridges.start(prefix, at, Duration::from_millis(5), new_run());
+            let bridge = Bridge {
+                answer: Duration::from_millis(5),
+                ..Bridge::new(loopback(), Some(prefix.to_owned()))
+            };
+            let at = bridges.start(Transport::Udp, &bridge);
             write!(
                 peers,
                 "[[peer]]\nname = \"b{prefix}\"\nat = \"udp:{}\"\nsessions_max = 5000\n\
@@ -86,6 +91,7 @@ impl World {
             conferences: 50,
             hold: Duration::from_millis(50),
             seed: 1,
+            stop: Arc::default(),
             trunks: vec![self.trunk],
         }
     }
@@ -97,13 +103,15 @@ impl World {
             run(
                 settings,
                 (Transport::Udp, socket),
-                self.bridges,
+                &self.bridges,
                 &mut |_, _| {},
             )
             .await
         });
+        let mut report = report.unwrap();
+        report.add_bridges(self.bridges.stop().unwrap());
         self.node.ends();
-        report.unwrap()
+        report
     }
 }
 

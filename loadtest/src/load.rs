@@ -1,19 +1,22 @@
-//! Calls at a steady rate, and what became of them.
+//! Calls at their times, and what became of them.
 //!
-//! The rate is open: a slow server does not make calls begin later. Only `concurrent_max`, if it is reached, does.
+//! The schedule is open: a slow server does not make calls begin later. Only `concurrent_max`, if it is reached, does.
+//! Latencies count from when a call was due, so that what keeps calls from beginning is part of them; how late calls
+//! began is told beside.
 
 use crate::agent::{Agent, Caller, Counts, Outcome, Plan};
+use crate::arrivals::Arrivals;
 use crate::drive::{Gauge, PeerReport, Wire};
 use hdrhistogram::Histogram;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The longest latency that is told apart: one minute, in microseconds.
 const MICROSECONDS_MAX: u64 = 60_000_000;
-/// The shortest wait between two looks at how many calls are due.
-const TICK: Duration = Duration::from_millis(1);
 /// How long the last messages may take to arrive once all calls are over.
 const SETTLE: Duration = Duration::from_millis(300);
 /// How long the last transactions may take if messages were lost: 64*T1 and a little.
@@ -23,34 +26,41 @@ const BURST_MAX: u64 = 64;
 
 /// What a caller is to do.
 pub struct Load {
-    /// Calls that begin each second.
-    pub rate: u32,
-    /// Calls in all.
-    pub calls: u64,
+    /// When calls begin.
+    pub arrivals: Arrivals,
     /// Most calls at one time; beyond it calls wait for others to end.
     pub concurrent_max: usize,
     /// The script of each call by its number.
     pub plan: Box<dyn FnMut(u64) -> Plan + Send>,
+    /// Once it is true no call begins any more, and those that live are hung up.
+    pub stop: Option<Arc<AtomicBool>>,
 }
 
 impl fmt::Debug for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Load")
-            .field("rate", &self.rate)
-            .field("calls", &self.calls)
+            .field("arrivals", &self.arrivals)
             .finish_non_exhaustive()
     }
 }
 
 impl Load {
-    /// Calls that are due after this time.
-    fn due(&self, elapsed: Duration) -> u64 {
-        let due = elapsed.as_micros().saturating_mul(u128::from(self.rate)) / 1_000_000;
-        // One at once: a rate of 1/s begins with a call.
-        u64::try_from(due)
-            .unwrap_or(u64::MAX)
-            .saturating_add(1)
-            .min(self.calls)
+    /// So many calls, so many of them each second, all by one script.
+    #[must_use]
+    pub fn constant(calls: u64, rate: u32, plan: Plan) -> Self {
+        Self {
+            arrivals: Arrivals::constant(calls, f64::from(rate)),
+            concurrent_max: usize::MAX,
+            plan: Box::new(move |_| plan),
+            stop: None,
+        }
+    }
+
+    fn is_to_stop(&self) -> bool {
+        // Relaxed: a word on its own.
+        self.stop
+            .as_ref()
+            .is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 }
 
@@ -65,12 +75,16 @@ pub struct Tally {
     pub cancelled: u64,
     /// Calls that went otherwise, by what was wrong.
     pub failed: BTreeMap<String, u64>,
-    /// How much later than due a call began, at worst: what this machine could not keep up with.
-    pub lag_max: Duration,
-    /// INVITE to the first 18x, in microseconds.
+    /// How much later than due calls began, in microseconds: what this program or machine could not keep up with.
+    pub lag: Histogram<u64>,
+    /// From when a call was due to the first 18x, in microseconds.
     pub ringing: Histogram<u64>,
-    /// INVITE to the 2xx, in microseconds.
+    /// From when a call was due to the 2xx, in microseconds.
     pub setup: Histogram<u64>,
+    /// From the INVITE to the first 18x, in microseconds: without what the generator was late.
+    pub ringing_alone: Histogram<u64>,
+    /// Of calls that are not over: how late they began.
+    lags: HashMap<u64, Duration>,
 }
 
 impl Tally {
@@ -81,16 +95,33 @@ impl Tally {
             answered: 0,
             cancelled: 0,
             failed: BTreeMap::new(),
-            lag_max: Duration::ZERO,
+            lag: histogram()?,
             ringing: histogram()?,
             setup: histogram()?,
+            ringing_alone: histogram()?,
+            lags: HashMap::new(),
         })
     }
 
-    /// Adds one call.
+    /// A call of this number has begun, so much later than it was due.
+    pub fn begin(&mut self, number: u64, lag: Duration) {
+        self.offered += 1;
+        record(&mut self.lag, Some(lag));
+        self.lags.insert(number, lag);
+    }
+
+    /// Adds one call that is over.
     pub fn add(&mut self, outcome: &Outcome) {
-        record(&mut self.ringing, outcome.ringing_after);
-        record(&mut self.setup, outcome.answered_after);
+        let lag = self.lags.remove(&outcome.number).unwrap_or_default();
+        record(&mut self.ringing_alone, outcome.ringing_after);
+        record(
+            &mut self.ringing,
+            outcome.ringing_after.map(|after| after + lag),
+        );
+        record(
+            &mut self.setup,
+            outcome.answered_after.map(|after| after + lag),
+        );
         if !outcome.is_as_planned() {
             let why = match (&outcome.error, outcome.status) {
                 (Some(error), _) => error.clone(),
@@ -149,15 +180,15 @@ pub async fn run(
     let mut tally = Tally::new()?;
     let start = Instant::now();
     let mut seconds = 1;
-    while tally.offered < load.calls || caller.live() > 0 {
+    while !load.arrivals.is_over() || caller.live() > 0 {
+        if load.is_to_stop() && !load.arrivals.is_over() {
+            load.arrivals.stop();
+            end_all(caller);
+        }
         begin_what_is_due(wire, caller, load, &mut tally, start).await?;
         let next_second = start + Duration::from_secs(seconds);
-        let wake = if tally.offered < load.calls {
-            Instant::now() + TICK
-        } else {
-            next_second
-        };
-        wire.turn(caller, wake.min(next_second)).await?;
+        wire.turn(caller, wake(load, caller, start).min(next_second))
+            .await?;
         while let Some(outcome) = caller.poll_outcome() {
             tally.add(&outcome);
         }
@@ -169,6 +200,27 @@ pub async fn run(
     Ok(tally)
 }
 
+/// Ends all calls that live, answered or not.
+pub(crate) fn end_all(caller: &mut Caller) {
+    let now = Instant::now();
+    let live: Vec<u64> = caller.live_numbers().collect();
+    for number in live {
+        caller.cancel(now, number);
+        caller.hang_up(now, number);
+    }
+}
+
+/// When to look again: at the next call, unless it has to wait for another one's end.
+fn wake(load: &Load, caller: &Caller, start: Instant) -> Instant {
+    let far = Instant::now() + Duration::from_secs(1);
+    match load.arrivals.next_due() {
+        Some(due) if caller.live() < load.concurrent_max => {
+            start.checked_add(due).map_or(far, |due| due.min(far))
+        }
+        _ => far,
+    }
+}
+
 /// Begins the calls that are due and not begun, a burst at most.
 pub async fn begin_what_is_due(
     wire: &mut Wire,
@@ -178,19 +230,17 @@ pub async fn begin_what_is_due(
     start: Instant,
 ) -> io::Result<()> {
     let elapsed = start.elapsed();
-    let due = load
-        .due(elapsed)
-        .saturating_sub(tally.offered)
-        .min(BURST_MAX);
-    for _ in 0..due {
+    for _ in 0..BURST_MAX {
         if caller.live() >= load.concurrent_max {
             break;
         }
-        let was_due = Duration::from_secs(tally.offered) / load.rate.max(1);
-        tally.lag_max = tally.lag_max.max(elapsed.saturating_sub(was_due));
+        let Some(due) = load.arrivals.take(elapsed) else {
+            break;
+        };
         let plan = (load.plan)(tally.offered);
-        caller.place(Instant::now(), plan);
-        tally.offered += 1;
+        let now = Instant::now();
+        let number = caller.place(now, plan);
+        tally.begin(number, now.saturating_duration_since(start + due));
         wire.flush(caller).await?;
     }
     Ok(())
@@ -246,22 +296,6 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_due_at_their_rate() {
-        let plan = Box::new(|_| Plan::plain(Duration::ZERO));
-        let load = Load {
-            rate: 200,
-            calls: 100,
-            concurrent_max: 1,
-            plan,
-        };
-        let due = |ms| load.due(Duration::from_millis(ms));
-        assert_eq!(
-            (due(0), due(4), due(5), due(100), due(1000)),
-            (1, 1, 2, 21, 100)
-        );
-    }
-
-    #[test]
     fn a_tally_tells_what_was_wrong() {
         let mut tally = Tally::new().unwrap();
         for (status, error) in [
@@ -282,5 +316,25 @@ mod tests {
         );
         assert_eq!(milliseconds(&tally.setup, 50.0), "12.35 ms");
         assert_eq!(milliseconds(&tally.ringing, 50.0), "-");
+    }
+
+    #[test]
+    fn latencies_count_from_when_a_call_was_due() {
+        let mut tally = Tally::new().unwrap();
+        tally.begin(0, Duration::from_millis(20));
+        let ringing_after = Some(Duration::from_millis(5));
+        tally.add(&Outcome {
+            ringing_after,
+            ..outcome(Some(200), None)
+        });
+        let times = [
+            &tally.lag,
+            &tally.ringing_alone,
+            &tally.ringing,
+            &tally.setup,
+        ];
+        let times = times.map(|times| times.max() / 1000);
+        assert_eq!(times, [20, 5, 25, 32]);
+        assert!(tally.lags.is_empty());
     }
 }

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::shell::{self, Handle};
 use anyhow::{Context, anyhow, bail, ensure};
 use loadtest::agent::{Agent, Caller, CallerSettings, PeerSettings, Timers};
+use loadtest::arrivals::Arrivals;
 use loadtest::drive::{self, PeerReport, PeerThread, Socket, Wire};
 use loadtest::load::{self, Load, Tally};
 use signaling::Transport;
@@ -150,10 +151,10 @@ async fn play(
 ) -> anyhow::Result<Tally> {
     let mut wire = Wire::new(socket)?;
     let mut load = Load {
-        rate: args.rate,
-        calls: calls(args),
+        arrivals: Arrivals::constant(calls(args), f64::from(args.rate)),
         concurrent_max: usize::MAX,
         plan: Box::new(script::plan),
+        stop: None,
     };
     let tally = load::run(&mut wire, caller, &mut load, |second, tally, caller| {
         report::second(out, second, tally, caller.live(), bridges)

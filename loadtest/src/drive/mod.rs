@@ -3,6 +3,7 @@
 //! One agent, one [`Wire`], one thread. A turn does what is due, waits for a message or the next clock, and takes all
 //! messages that are there, so that one wake-up serves many.
 
+mod fate;
 mod peer_thread;
 mod tcp;
 mod udp;
@@ -13,6 +14,7 @@ use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+pub use fate::{Deaf, Death, Fate};
 pub use peer_thread::{Gauge, PeerReport, PeerThread};
 
 /// What tells this run of a program from all others, for the names that its agents make: from the clock and the

@@ -1,5 +1,6 @@
 //! A peer on a thread of its own.
 
+use super::fate::{Fate, Fated};
 use super::{Socket, Wire, runtime};
 use crate::agent::{Agent, Counts, Peer, PeerSettings, Step};
 use std::io;
@@ -48,6 +49,10 @@ pub struct PeerReport {
     pub live: usize,
     /// The messages of the watched call.
     pub steps: Vec<Step>,
+    /// Messages that came while it was a black hole.
+    pub unheard: u64,
+    /// Whether it died before it was stopped.
+    pub is_dead: bool,
 }
 
 /// A peer that runs on a thread of its own until it is told to stop.
@@ -66,6 +71,17 @@ impl PeerThread {
         settings: PeerSettings,
         watch: Option<u64>,
     ) -> io::Result<Self> {
+        Self::start_fated(name, socket, settings, watch, Fate::default())
+    }
+
+    /// The same for one that something befalls.
+    pub fn start_fated(
+        name: &str,
+        socket: Socket,
+        settings: PeerSettings,
+        watch: Option<u64>,
+        fate: Fate,
+    ) -> io::Result<Self> {
         let gauge = Arc::new(Gauge::default());
         let is_to_stop = Arc::new(AtomicBool::new(false));
         let (shown, stop) = (Arc::clone(&gauge), Arc::clone(&is_to_stop));
@@ -76,7 +92,8 @@ impl PeerThread {
                 if let Some(number) = watch {
                     peer.watch(number);
                 }
-                runtime()?.block_on(run_peer(peer, socket, &shown, &stop))
+                let fated = Fated::new(peer, fate);
+                runtime()?.block_on(run_peer(fated, socket, &shown, &stop))
             })?;
         Ok(Self {
             thread,
@@ -102,27 +119,30 @@ impl PeerThread {
 }
 
 async fn run_peer(
-    mut peer: Peer,
+    mut fated: Fated,
     socket: Socket,
     gauge: &Gauge,
     stop: &AtomicBool,
 ) -> io::Result<PeerReport> {
     let mut wire = Wire::new(socket)?;
-    while !stop.load(Ordering::Relaxed) {
-        wire.turn(&mut peer, Instant::now() + LOOK_UP).await?;
-        gauge.calls.store(peer.counts().calls, Ordering::Relaxed);
-        gauge.live.store(
-            u64::try_from(peer.live()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+    while !stop.load(Ordering::Relaxed) && !fated.is_dead {
+        wire.turn(&mut fated, Instant::now() + LOOK_UP).await?;
+        gauge.calls.store(fated.counts().calls, Ordering::Relaxed);
+        let live = if fated.is_dead { 0 } else { fated.live() };
+        let live = u64::try_from(live).unwrap_or(u64::MAX);
+        gauge.live.store(live, Ordering::Relaxed);
     }
-    let counts = peer.counts();
+    // A dead one's socket is closed here, and whoever sends to it may be told so.
+    drop(wire);
+    let counts = fated.counts();
     Ok(PeerReport {
         counts,
-        complaints: peer.complaints(),
-        complaint_texts: std::iter::from_fn(|| peer.poll_complaint()).collect(),
-        acks_missing: counts.acks_missing + peer.acks_awaited(),
-        live: peer.live(),
-        steps: peer.steps().to_vec(),
+        complaints: fated.complaints(),
+        complaint_texts: std::iter::from_fn(|| fated.poll_complaint()).collect(),
+        acks_missing: counts.acks_missing + fated.peer.acks_awaited(),
+        live: fated.live(),
+        steps: fated.peer.steps().to_vec(),
+        unheard: fated.unheard,
+        is_dead: fated.is_dead,
     })
 }

@@ -8,7 +8,6 @@
 //!
 //! It judges: a call that was promised to a peer by the alias that policy gave must arrive there, under that alias.
 
-mod bridges;
 mod client;
 pub mod cpl;
 pub mod execution;
@@ -20,7 +19,6 @@ mod tally;
 mod tls;
 mod xml;
 
-pub use bridges::Bridges;
 pub use client::Url;
 pub use play::{Settings, run};
 pub use servers::{Figures, ServerReport};

@@ -1,6 +1,5 @@
 //! The emulated VCS at work: searches at their times, calls of their own over the trunk.
 
-use super::bridges::Bridges;
 use super::client::{Client, Url};
 use super::cpl::read_default;
 use super::form::{Call, Kind};
@@ -10,8 +9,9 @@ use super::tally::{Report, Tally};
 use super::tls::Verification;
 use crate::agent::{Agent, Caller, CallerSettings, Outcome, Plan, Random, Timers};
 use crate::arrivals::Arrivals;
-use crate::drive::{Gauge, PeerThread, Socket, Wire, new_run};
-use crate::load::{left_over, settle};
+use crate::bridges::Bridges;
+use crate::drive::{Gauge, Socket, Wire, new_run};
+use crate::load::{end_all, settle};
 use anyhow::Context;
 use hyper::header::HeaderValue;
 use signaling::Transport;
@@ -19,6 +19,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
@@ -62,6 +64,8 @@ pub struct Settings {
     pub hold: Duration,
     /// Of serials and random priorities.
     pub seed: u64,
+    /// Once it is true no search begins any more, and calls are ended.
+    pub stop: Arc<AtomicBool>,
     /// Where calls go, by turns.
     pub trunks: Vec<SocketAddr>,
 }
@@ -70,7 +74,7 @@ pub struct Settings {
 pub async fn run(
     settings: Settings,
     (transport, socket): (Transport, Socket),
-    bridges: Bridges,
+    bridges: &Bridges,
     each_second: &mut dyn FnMut(u64, &Tally),
 ) -> anyhow::Result<Report> {
     let first = settings.trunks.first().context("no trunk is named")?;
@@ -88,9 +92,9 @@ pub async fn run(
     let local = LocalSet::new();
     let playing = play(settings, &mut wire, &mut caller, each_second);
     let played = local.run_until(playing).await?;
-    let gauges: Vec<&Gauge> = bridges.threads().map(PeerThread::gauge).collect();
+    let gauges: Vec<&Gauge> = bridges.gauges().map(|(_, gauge)| gauge).collect();
     settle(&mut wire, &mut caller, &gauges).await?;
-    judge(&played, &mut caller, bridges)
+    Ok(judge(&played, &mut caller, bridges))
 }
 
 /// All that is left when the last call is over.
@@ -153,6 +157,11 @@ async fn play(
     let mut dialler = Dialler::new(settings, caller.local());
     let mut seconds = 1;
     while !(dialler.arrivals.is_over() && caller.live() == 0 && vcs.is_idle()) {
+        // Relaxed: a word on its own.
+        if dialler.stop.load(Ordering::Relaxed) && !dialler.arrivals.is_over() {
+            dialler.arrivals.stop();
+            end_all(caller);
+        }
         dialler.begin_what_is_due(&vcs);
         trunks.obey(caller, &vcs);
         wire.turn(caller, Instant::now() + TICK).await?;
@@ -190,6 +199,7 @@ fn servers(settings: &Settings) -> anyhow::Result<Servers> {
 /// Who begins searches.
 struct Dialler {
     arrivals: Arrivals,
+    stop: Arc<AtomicBool>,
     start: Instant,
     concurrent_max: u64,
     alias: String,
@@ -202,6 +212,7 @@ impl Dialler {
     fn new(settings: Settings, source_at: SocketAddr) -> Self {
         Self {
             arrivals: settings.arrivals,
+            stop: settings.stop,
             start: Instant::now(),
             concurrent_max: settings.concurrent_max,
             alias: settings.alias,
@@ -330,7 +341,7 @@ fn uri(alias: &str) -> String {
 }
 
 /// Holds what was promised against where calls arrived.
-fn judge(played: &Played, caller: &mut Caller, bridges: Bridges) -> anyhow::Result<Report> {
+fn judge(played: &Played, caller: &mut Caller, bridges: &Bridges) -> Report {
     let mut report = Report {
         tally: played.vcs.tally.borrow().clone(),
         promised: 0,
@@ -339,11 +350,12 @@ fn judge(played: &Played, caller: &mut Caller, bridges: Bridges) -> anyhow::Resu
         unpromised: 0,
         servers: played.vcs.servers.reports(),
         bridges: Vec::new(),
+        caller: caller.counts(),
         complaint_count: caller.complaints(),
         complaints: std::iter::from_fn(|| caller.poll_complaint()).collect(),
     };
     for (number, alias) in &played.answered {
-        match (bridges.promised(alias), bridges.landings.of(*number)) {
+        match (bridges.promised(alias), bridges.landed(*number)) {
             (None, _) => report.unpromised += 1,
             (Some(wanted), Some((bridge, uri))) if bridge == wanted && is_for(&uri, alias) => {
                 report.promised += 1;
@@ -358,14 +370,7 @@ fn judge(played: &Played, caller: &mut Caller, bridges: Bridges) -> anyhow::Resu
             }
         }
     }
-    for (prefix, bridge) in bridges.stop()? {
-        let left_over = left_over(&bridge, &caller.counts());
-        report.complaint_count += bridge.complaints + u64::from(left_over.is_some());
-        report.complaints.extend(bridge.complaint_texts);
-        report.complaints.extend(left_over);
-        report.bridges.push((prefix, bridge.counts.calls));
-    }
-    Ok(report)
+    report
 }
 
 /// Whether a Request-URI has the user part of an alias.

@@ -1,8 +1,9 @@
 //! What the emulated VCS counts, and how it judges.
 
 use super::servers::ServerReport;
-use crate::agent::Outcome;
-use crate::load::histogram;
+use crate::agent::{Counts, Outcome};
+use crate::bridges::BridgeReport;
+use crate::load::{histogram, left_over};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 use std::io;
@@ -110,6 +111,8 @@ pub struct Report {
     pub servers: Vec<ServerReport>,
     /// Calls that each bridge took, by its prefix.
     pub bridges: Vec<(String, u64)>,
+    /// What the caller counted.
+    pub caller: Counts,
     /// What was wrong on the trunk.
     pub complaints: Vec<String>,
     /// How many of those there are.
@@ -117,6 +120,19 @@ pub struct Report {
 }
 
 impl Report {
+    /// Adds what the bridges leave behind.
+    pub fn add_bridges(&mut self, bridges: Vec<BridgeReport>) {
+        for bridge in bridges {
+            let name = bridge.name();
+            let report = bridge.report;
+            let left_over = left_over(&report, &self.caller);
+            self.complaint_count += report.complaints + u64::from(left_over.is_some());
+            self.complaints.extend(report.complaint_texts);
+            self.complaints.extend(left_over);
+            self.bridges.push((name, report.counts.calls));
+        }
+    }
+
     /// Whether every search led to an answered call on the peer that policy promised, with nothing wrong on the way.
     /// Refusals by policy count as wrong unless they are said to be expected.
     #[must_use]

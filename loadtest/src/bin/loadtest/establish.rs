@@ -26,14 +26,19 @@ pub(super) async fn run(
     }
     let start = Instant::now();
     let mut next_second = start + Duration::from_secs(1);
-    while tally.finished() + caller.counts().answered < load.calls {
+    while tally.finished() + caller.counts().answered < options.calls() {
         begin_what_is_due(wire, caller, load, &mut tally, start).await?;
         wire.turn(caller, Instant::now() + Duration::from_millis(1))
             .await?;
         take_outcomes(caller, &mut tally);
         if Instant::now() >= next_second {
             next_second += Duration::from_secs(1);
-            writeln!(out, "  {} of {} up", caller.counts().answered, load.calls)?;
+            writeln!(
+                out,
+                "  {} of {} up",
+                caller.counts().answered,
+                options.calls()
+            )?;
         }
     }
     writeln!(out, "established {}", caller.live())?;

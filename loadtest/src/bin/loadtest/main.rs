@@ -8,6 +8,7 @@ mod establish;
 mod memory;
 mod options;
 mod report;
+mod scenario;
 mod vcs;
 
 use anyhow::Context;
@@ -60,6 +61,7 @@ impl Judgement {
 fn main() -> ExitCode {
     let line = CommandLine::parse();
     let ended = match (&line.role, &line.calls) {
+        (Some(Role::Run(options)), _) => scenario::run(options),
         (Some(Role::Vcs(options)), _) => vcs::play(options),
         (None, Some(options)) => run(options),
         (None, None) => CommandLine::command()

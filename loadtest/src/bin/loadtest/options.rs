@@ -1,5 +1,6 @@
 //! The command line, checked before anything is opened.
 
+use super::scenario::RunOptions;
 use super::vcs::VcsOptions;
 use clap::{Args, Parser, Subcommand};
 use loadtest::agent::Plan;
@@ -33,6 +34,8 @@ pub(super) struct CommandLine {
 pub(super) enum Role {
     /// A VCS: asks a policy service where each call goes, does what the CPL says, and calls over the trunk
     Vcs(Box<VcsOptions>),
+    /// A scenario: callers, peers and what must hold at the end, in a file of TOML
+    Run(RunOptions),
 }
 
 /// Calls at a steady rate.
@@ -103,13 +106,15 @@ impl Options {
             None => Duration::from_millis(self.hold_ms),
         });
         Load {
-            rate: self.rate,
-            calls: self
-                .establish
-                .unwrap_or_else(|| u64::from(self.rate) * u64::from(self.seconds)),
             concurrent_max: self.concurrent,
-            plan: Box::new(move |_| plan),
+            ..Load::constant(self.calls(), self.rate, plan)
         }
+    }
+
+    /// How many calls that is.
+    pub(super) fn calls(&self) -> u64 {
+        self.establish
+            .unwrap_or_else(|| u64::from(self.rate) * u64::from(self.seconds))
     }
 
     /// How long the peer rings.

@@ -1,9 +1,8 @@
 //! What is printed: a line a second and a summary, or one JSON object.
 
 use super::Judgement;
-use hdrhistogram::Histogram;
+use loadtest::json::{object, percentiles};
 use loadtest::load::{Tally, milliseconds};
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ pub(super) fn second(
 ) -> io::Result<()> {
     writeln!(
         out,
-        "{second:>5} s  offered {:>8}  live {live:>7}  answered {:>8}  failed {:>5}  p99 INVITE-200 {}",
+        "{second:>5} s  offered {:>8}  live {live:>7}  answered {:>8}  failed {:>5}  p99 due-200 {}",
         tally.offered,
         tally.answered,
         tally.failures(),
@@ -42,8 +41,9 @@ pub(super) fn summary(out: &mut impl Write, judgement: &Judgement) -> io::Result
         writeln!(out, "  {count} x {why}")?;
     }
     for (what, histogram) in [
-        ("INVITE to 180", &tally.ringing),
-        ("INVITE to 200", &tally.setup),
+        ("due to 180   ", &tally.ringing),
+        ("INVITE to 180", &tally.ringing_alone),
+        ("due to 200   ", &tally.setup),
     ] {
         let at = |percentile| milliseconds(histogram, percentile);
         writeln!(
@@ -56,15 +56,17 @@ pub(super) fn summary(out: &mut impl Write, judgement: &Judgement) -> io::Result
     }
     writeln!(
         out,
-        "repeated: {} by the caller, {} by the peer; {} and {} came twice; {} ACKs missing; calls began at most {} ms late",
+        "repeated: {} by the caller, {} by the peer; {} and {} came twice; {} ACKs missing; calls began late by p50 {}, p99 {}, at most {}",
         judgement.caller.repeated,
         judgement.peer.repeated,
         judgement.caller.absorbed,
         judgement.peer.absorbed,
         judgement.acks_missing,
-        tally.lag_max.as_millis(),
+        milliseconds(&tally.lag, 50.0),
+        milliseconds(&tally.lag, 99.0),
+        milliseconds(&tally.lag, 100.0),
     )?;
-    if tally.lag_max > LAG_WORTH_TELLING {
+    if Duration::from_micros(tally.lag.max()) > LAG_WORTH_TELLING {
         writeln!(
             out,
             "this machine did not keep the rate: latencies say little"
@@ -93,7 +95,7 @@ pub(super) fn json(out: &mut impl Write, judgement: &Judgement) -> io::Result<()
     writeln!(
         out,
         "{{\"ok\":{},\"offered\":{},\"answered\":{},\"failed\":{},\"reasons\":{},\"complaints\":{},\"acks_missing\":{},\
-         \"repeated\":{{\"caller\":{},\"peer\":{}}},\"lag_max_us\":{},\"ringing_us\":{},\"setup_us\":{}}}",
+         \"repeated\":{{\"caller\":{},\"peer\":{}}},\"lag_us\":{},\"ringing_us\":{},\"ringing_alone_us\":{},\"setup_us\":{}}}",
         judgement.is_good(),
         tally.offered,
         tally.answered,
@@ -103,60 +105,9 @@ pub(super) fn json(out: &mut impl Write, judgement: &Judgement) -> io::Result<()
         judgement.acks_missing,
         judgement.caller.repeated,
         judgement.peer.repeated,
-        tally.lag_max.as_micros(),
+        percentiles(&tally.lag),
         percentiles(&tally.ringing),
+        percentiles(&tally.ringing_alone),
         percentiles(&tally.setup),
     )
-}
-
-/// Counts by name as JSON writes them.
-pub(super) fn object(counts: &BTreeMap<String, u64>) -> String {
-    let members: Vec<String> = counts
-        .iter()
-        .map(|(name, count)| format!("{}:{count}", quoted(name)))
-        .collect();
-    format!("{{{}}}", members.join(","))
-}
-
-/// A histogram as JSON writes it.
-pub(super) fn percentiles(histogram: &Histogram<u64>) -> String {
-    let at = |percentile| histogram.value_at_percentile(percentile);
-    format!(
-        "{{\"count\":{},\"p50\":{},\"p90\":{},\"p99\":{},\"max\":{}}}",
-        histogram.len(),
-        at(50.0),
-        at(90.0),
-        at(99.0),
-        histogram.max()
-    )
-}
-
-/// A text as JSON writes it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            control if control < ' ' => {
-                quoted += &format!("\\u{:04x}", u32::from(control));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_quoted_for_json() {
-        assert_eq!(
-            quoted("a \"b\" \\ \r\n é"),
-            "\"a \\\"b\\\" \\\\ \\u000d\\u000a é\""
-        );
-    }
 }

@@ -1,21 +1,23 @@
 //! `loadtest vcs`: an emulated VCS before a policy service and a trunk.
 
 use super::options::{Target, loopback, target};
-use super::report::{object, percentiles};
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use loadtest::arrivals::Arrivals;
-use loadtest::drive::{Socket, new_run, runtime};
+use loadtest::bridges::{Bridge, Bridges};
+use loadtest::drive::{Socket, runtime};
+use loadtest::json::{object, percentiles};
 use loadtest::load::milliseconds;
 use loadtest::vcs::form::Kind;
-use loadtest::vcs::{Bridges, Report, ServerReport, Settings, Tally, Url, Verification, run};
+use loadtest::vcs::{Report, ServerReport, Settings, Tally, Url, Verification, run};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Plays a VCS: asks a policy service where each call goes, does what the CPL says, calls over the trunk, and looks
@@ -62,8 +64,8 @@ pub(super) struct VcsOptions {
     /// Searches that begin each second
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     rate: u32,
-    /// Most searches at one time; others wait
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    /// Most searches at one time; others wait. A policy service may bound the connections of one address
+    #[arg(long, value_name = "N", default_value_t = 500)]
     concurrent: u64,
     /// What is dialled; {n} becomes the number of a conference
     #[arg(long, value_name = "ALIAS", default_value = "meet.{n}@example.com")]
@@ -93,6 +95,9 @@ pub(super) struct VcsOptions {
     /// How long the bridges ring before they answer
     #[arg(long, value_name = "MS", default_value_t = 0)]
     answer_ms: u64,
+    /// How long the bridges listen before the first search, so that a server finds them
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    warm_up_ms: u64,
     /// Refusals by policy are right too
     #[arg(long)]
     may_reject: bool,
@@ -132,6 +137,7 @@ impl VcsOptions {
             conferences: self.conferences,
             hold: Duration::from_millis(self.hold_ms),
             seed: self.seed,
+            stop: Arc::default(),
             trunks: self.trunk.iter().map(|trunk| trunk.address).collect(),
         }
     }
@@ -167,13 +173,15 @@ pub(super) fn play(options: &VcsOptions) -> anyhow::Result<ExitCode> {
     );
     let mut bridges = Bridges::default();
     for (prefix, at) in &options.peer {
-        let answer = Duration::from_millis(options.answer_ms);
-        bridges
-            .start(prefix, (transport, *at), answer, new_run())
-            .with_context(|| format!("cannot take calls on {at}"))?;
+        let bridge = Bridge {
+            answer: Duration::from_millis(options.answer_ms),
+            ..Bridge::new(*at, Some(prefix.clone()))
+        };
+        bridges.start(transport, &bridge)?;
     }
+    std::thread::sleep(Duration::from_millis(options.warm_up_ms));
     let mut out = io::stdout().lock();
-    let report = runtime()?.block_on(async {
+    let mut report = runtime()?.block_on(async {
         let socket = Socket::towards(transport, trunk.address)
             .with_context(|| format!("cannot reach {}", trunk.address))?;
         let mut each_second = |second: u64, tally: &Tally| {
@@ -185,11 +193,12 @@ pub(super) fn play(options: &VcsOptions) -> anyhow::Result<ExitCode> {
         run(
             options.settings(),
             (transport, socket),
-            bridges,
+            &bridges,
             &mut each_second,
         )
         .await
     })?;
+    report.add_bridges(bridges.stop()?);
     let is_good = report.is_good(options.may_reject);
     if options.json {
         json(&mut out, &report, is_good)?;
