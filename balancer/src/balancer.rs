@@ -65,6 +65,9 @@ impl Balancer {
     pub fn reload(&self, settings: &Settings, now: Instant) -> Result<(), Mistake> {
         let now = self.millis(now);
         let board = Arc::new(Board::new(settings, Some(&self.board_now()))?);
+        let given_up = self.pattern_give_ups();
+        // Relaxed: it stands for itself.
+        board.plan.given_up.store(given_up, Ordering::Relaxed);
         for peer in board.peers() {
             let rules = &board.rules;
             peer.vitals.change_health(|health| health.under(now, rules));
@@ -238,6 +241,13 @@ impl Balancer {
     #[must_use]
     pub fn conferences(&self) -> Vec<ConferenceFigures> {
         self.directory.figures()
+    }
+
+    /// How often a pattern of the dial plan took too many steps, so that nobody knows whether it matches:
+    /// that counts as no match.
+    #[must_use]
+    pub fn pattern_give_ups(&self) -> u64 {
+        self.board_now().plan.given_up.load(Ordering::Relaxed)
     }
 
     /// How many conferences there are.

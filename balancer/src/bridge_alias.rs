@@ -84,6 +84,16 @@ impl BridgeAlias {
         }
     }
 
+    /// Whether there is a text that is an alias of both.
+    #[must_use]
+    pub fn meets(&self, other: &Self) -> bool {
+        let is_begun_by = |longer: &Self, shorter: &Self| {
+            let rest = longer.before.strip_prefix(&*shorter.before);
+            rest.is_some_and(|rest| rest.bytes().all(|octet| octet.is_ascii_digit()))
+        };
+        self.after == other.after && (is_begun_by(self, other) || is_begun_by(other, self))
+    }
+
     pub(crate) fn prefix_len(&self) -> usize {
         self.before.len()
     }
@@ -131,6 +141,25 @@ mod tests {
         }
         let number = BridgeAlias::new("77{number}").expect("right");
         assert_eq!(number.number_in("77123"), Some(123));
+    }
+
+    #[test]
+    fn aliases_meet_where_only_digits_tell_them_apart() {
+        let alias = |text| BridgeAlias::new(text).expect("right");
+        let one = alias("6001{number}@X");
+        for other in ["6001{number}@x", "600{number}@x", "60017{number}@x"] {
+            let other = alias(other);
+            assert!(one.meets(&other) && other.meets(&one), "{other}");
+        }
+        for other in [
+            "6002{number}@x",
+            "6001-{number}@x",
+            "6001{number}",
+            "600{number}@y",
+        ] {
+            let other = alias(other);
+            assert!(!one.meets(&other) && !other.meets(&one), "{other}");
+        }
     }
 
     #[test]

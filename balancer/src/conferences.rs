@@ -41,6 +41,8 @@ pub(crate) const SHARDS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Seating {
     name: Arc<str>,
+    /// The rule of the dial plan by which it began.
+    rule: Option<Arc<str>>,
     /// Which conference it is, in the aliases of its peer.
     pub(crate) number: u32,
     pub(crate) peer: PeerId,
@@ -51,6 +53,13 @@ pub(crate) struct Seating {
     participants: AtomicU32,
     /// [`Phase`]; written under the lock of its entry only.
     phase: AtomicU8,
+}
+
+/// What a conference is called, and the rule of the dial plan by which it begins.
+#[derive(Debug)]
+pub(crate) struct Opening<'n> {
+    pub(crate) name: &'n str,
+    pub(crate) rule: Option<Arc<str>>,
 }
 
 /// What a seating is to the directory.
@@ -196,11 +205,12 @@ impl Directory {
         (!seating.is_over()).then_some(seating)
     }
 
-    /// The conference of this number, as long as it is there.
+    /// The conference of this number, as long as anybody has a place by it; that it lives elsewhere and under
+    /// another number by now makes no difference.
     pub(crate) fn numbered(&self, number: u64) -> Option<Arc<Seating>> {
         let number = u32::try_from(number).ok()?;
         let name = Arc::clone(&*self.names.get(&number)?);
-        self.find(&name).filter(|seating| seating.number == number)
+        self.find(&name)
     }
 
     /// A number that no conference has.
@@ -216,14 +226,15 @@ impl Directory {
     /// `instead`, as long as that is still there and may be replaced.
     pub(crate) fn open(
         self: &Arc<Self>,
-        name: &str,
+        opening: &Opening<'_>,
         (peer, vitals): (PeerId, &Arc<Vitals>),
         instead: Option<(&Arc<Seating>, MayReplace)>,
     ) -> Option<Seat> {
         vitals.conferences.fetch_add(1, Ordering::Relaxed);
-        let name: Arc<str> = Arc::from(name);
+        let name: Arc<str> = Arc::from(opening.name);
         let seating = Arc::new(Seating {
             name: Arc::clone(&name),
+            rule: opening.rule.clone(),
             number: self.next_number(),
             peer,
             vitals: Arc::clone(vitals),
@@ -290,6 +301,10 @@ impl Directory {
 impl Seating {
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn rule(&self) -> Option<&str> {
+        self.rule.as_deref()
     }
 
     pub(crate) fn is_settled(&self) -> bool {

@@ -123,7 +123,7 @@ impl Balancer {
                 return explanation;
             }
         };
-        explanation.rule = route.rule.map(|rule| rule.name.clone());
+        explanation.rule = route.rule.map(|rule| rule.name.to_string());
         if let Some(peer) = route.bridge.and_then(|(at, _)| board.peers().get(at)) {
             explanation.rule = Some(format!("an alias of {}", peer.settings.name));
         }

@@ -39,7 +39,7 @@ pub use figures::PeerFigures;
 pub use leases::Leased;
 pub use permit::Permit;
 pub use place::{NoPlace, Placement, Request};
-pub use plan::{Applied, Mistake, Pattern, PatternError, check_pattern};
+pub use plan::{Applied, GaveUp, Mistake, Pattern, PatternError, check_pattern, without_scheme};
 pub use probes::Probe;
 pub use reader::Reader;
 pub use report::{Cause, Outcome, Reported, Source};

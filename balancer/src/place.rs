@@ -11,7 +11,7 @@
 use crate::balancer::Balancer;
 use crate::board::{Board, Candidate, Peer, PeerId, Pool};
 use crate::choose::{Fitness, Wanted, choose, fitness, next_turn, take_turn};
-use crate::conferences::{MayReplace, NoSeat, Seat};
+use crate::conferences::{MayReplace, NoSeat, Opening, Seat};
 use crate::grounds::{self, Grounds};
 use crate::health::State;
 use crate::permit::Permit;
@@ -102,26 +102,54 @@ impl Balancer {
     ) -> Result<Placement, NoPlace> {
         let mut name = None;
         let route = self.route(board, (request.alias, request.zone), &mut name)?;
+        self.place_along(board, &route, (name.as_ref(), request), claims)
+    }
+
+    /// [`Balancer::place`] on a route that is known.
+    pub(crate) fn place_along(
+        &self,
+        board: &Board,
+        route: &Route<'_>,
+        named: (Option<&Name>, &Request<'_>),
+        claims: Claims,
+    ) -> Result<Placement, NoPlace> {
         let decision = Decision {
             claims,
-            ..self.decision(board, &route, (name.as_ref(), request))
+            ..self.decision(board, route, named)
         };
-        let role = route.rule.map_or_else(Role::default, |rule| rule.role);
-        let (peer, mut permit, reason) = match (decision.conference(), route.bridge) {
+        let decided = match (decision.conference(), route.bridge) {
             (Some(name), _) => decision.join(name)?,
             (None, Some((position, _))) => decision.take_on(position)?,
             (None, None) => decision.choose(None)?,
         };
-        peer.vitals.count_chosen(reason);
-        decision.note(peer, &mut permit, reason);
-        Ok(Placement {
-            peer: peer.id,
-            targets: Arc::clone(&peer.targets),
-            permit,
-            failover: board.failover_of(peer),
-            reason,
-            role,
-        })
+        Ok(decision.placement(decided))
+    }
+
+    /// The place that a lease holds for a call to an alias of a peer, and none for any other call: for a
+    /// node that takes no new calls but those that were promised.
+    #[must_use]
+    pub fn place_promised(&self, request: &Request<'_>) -> Option<Placement> {
+        let board = self.board_now();
+        let mut name = None;
+        let route = self
+            .route(&board, (request.alias, request.zone), &mut name)
+            .ok()?;
+        let (position, _) = route.bridge?;
+        let decision = Decision {
+            claims: Claims::Leases,
+            ..self.decision(&board, &route, (name.as_ref(), request))
+        };
+        let (peer, permit) = match decision.conference() {
+            Some(name) => {
+                let permit = self.leases.claim_conference(name, decision.now)?;
+                decision.of_lease(permit).ok()?
+            }
+            None => {
+                let peer = decision.bridge(position).ok()?;
+                (peer, decision.claim_peer(peer)?)
+            }
+        };
+        Some(decision.placement((peer, permit, Reason::Lease)))
     }
 
     /// Where a call would go now; takes nothing and counts nothing.
@@ -147,13 +175,16 @@ impl Balancer {
         name: &mut Option<Name>,
     ) -> Result<Route<'b>, NoPlace> {
         let mut route = board.plan.route(alias, zone, name)?;
-        if let Some((position, number)) = route.bridge
-            && let Some(peer) = board.peers().get(position)
+        if let Some((_, number)) = route.bridge
             && let Some(seating) = self.directory.numbered(number)
-            && seating.peer == peer.id
         {
             let name = name.insert(Name::empty());
             route.has_conference = name.push(seating.name()).is_some();
+            // Its own rule, so that it can move when its peer is lost.
+            let rule = seating.rule().and_then(|rule| board.plan.rule_named(rule));
+            if let Some(rule) = rule {
+                route.leads_by(rule);
+            }
         }
         Ok(route)
     }
@@ -214,6 +245,20 @@ impl<'a> Decision<'a> {
         name.map(Name::as_str)
     }
 
+    fn placement(&self, (peer, mut permit, reason): (&Peer, Permit, Reason)) -> Placement {
+        peer.vitals.count_chosen(reason);
+        self.note(peer, &mut permit, reason);
+        let rule = self.route.rule;
+        Placement {
+            peer: peer.id,
+            targets: Arc::clone(&peer.targets),
+            permit,
+            failover: self.board.failover_of(peer),
+            reason,
+            role: rule.map_or_else(Role::default, |rule| rule.role),
+        }
+    }
+
     /// The best peer of the first pool that has one, with its sessions.
     fn choose(&self, not: Option<PeerId>) -> Decided<'a> {
         for pool in self.route.pools {
@@ -256,6 +301,33 @@ impl<'a> Decision<'a> {
         }
     }
 
+    /// The peer of a place that was held in a conference, if the call can go there; else the place.
+    fn of_lease(&self, permit: Permit) -> Result<(&'a Peer, Permit), Permit> {
+        match self.board.peer(permit.peer()) {
+            Some(peer)
+                if !self.request.tried.contains(&peer.id)
+                    && peer.vitals.health().is_well(self.now)
+                    && !peer.targets.is_empty() =>
+            {
+                Ok((peer, permit))
+            }
+            Some(_) | None => Err(permit),
+        }
+    }
+
+    /// Whoever dials the alias of a peer must be one who could have dialled that of the conference; of
+    /// all others the plan has said so already.
+    fn check_zone(&self) -> Result<(), NoPlace> {
+        let (Some(_), Some(rule)) = (self.route.bridge, self.route.rule) else {
+            return Ok(());
+        };
+        if rule.serves(self.request.zone) {
+            Ok(())
+        } else {
+            Err(NoPlace::CallerNotAllowed)
+        }
+    }
+
     /// A session of the peer whose alias was dialled, for a conference that is not known here: another
     /// member handed it out, or it is over.
     fn take_on(&self, position: usize) -> Decided<'a> {
@@ -264,6 +336,8 @@ impl<'a> Decision<'a> {
         if let Some(lease) = self.claim_peer(peer) {
             return Ok((peer, lease, Reason::Lease));
         }
+        // Nobody here decided this: then whoever calls must be one who could have begun a conference.
+        self.board.plan.may_begin(self.request.zone)?;
         let sessions = self.sessions(peer);
         let counts = &peer.vitals.counts;
         if !counts.take_if(sessions, |seen| self.has_room(peer, seen)) {
@@ -276,6 +350,7 @@ impl<'a> Decision<'a> {
     /// The peer whose alias was dialled, if it can take a call.
     fn look_on_bridge(&self, position: usize) -> Result<&'a Peer, NoPlace> {
         let peer = self.bridge(position)?;
+        self.board.plan.may_begin(self.request.zone)?;
         if self.has_room(peer, peer.vitals.counts.seen()) {
             Ok(peer)
         } else {
@@ -302,15 +377,19 @@ impl<'a> Decision<'a> {
     /// The conference's peer, or a new one where the conference is to be set up.
     fn join(&self, name: &str) -> Decided<'a> {
         let directory = &self.balancer.directory;
-        if self.claims == Claims::Leases
-            && let Some(permit) = self.balancer.leases.claim_conference(name, self.now)
-            && let Some(peer) = self.board.peer(permit.peer())
-            && !self.request.tried.contains(&peer.id)
-            && peer.vitals.health().is_well(self.now)
-            && !peer.targets.is_empty()
-        {
-            return Ok((peer, permit, Reason::Lease));
-        }
+        let held = match self.claims {
+            Claims::Leases => self.balancer.leases.claim_conference(name, self.now),
+            Claims::Nothing => None,
+        };
+        // One of a peer that is lost keeps its conference from being over until it has moved.
+        let _lost = match held.map(|permit| self.of_lease(permit)) {
+            Some(Ok((peer, permit))) => return Ok((peer, permit, Reason::Lease)),
+            Some(Err(permit)) => Some(permit),
+            None => {
+                self.check_zone()?;
+                None
+            }
+        };
         let rule = self.route.rule;
         let seats_max = rule.map_or(u32::MAX, |rule| rule.participants_max);
         for _ in 0..ROUNDS_MAX {
@@ -320,7 +399,9 @@ impl<'a> Decision<'a> {
                 }
                 let (peer, permit, reason) = self.choose(None)?;
                 // Somebody else may have opened it since; then that is where it is.
-                if let Some(seat) = directory.open(name, (peer.id, &peer.vitals), None) {
+                if let Some(seat) =
+                    directory.open(&self.opening(name), (peer.id, &peer.vitals), None)
+                {
                     return Ok((peer, permit.with_seat(seat), reason));
                 }
                 continue;
@@ -331,7 +412,9 @@ impl<'a> Decision<'a> {
                 Judged::Move(may_replace) => {
                     let (peer, permit, reason) = self.choose(Some(seating.peer))?;
                     let instead = Some((&seating, may_replace));
-                    if let Some(seat) = directory.open(name, (peer.id, &peer.vitals), instead) {
+                    if let Some(seat) =
+                        directory.open(&self.opening(name), (peer.id, &peer.vitals), instead)
+                    {
                         return Ok((peer, permit.with_seat(seat), reason));
                     }
                 }
@@ -353,6 +436,11 @@ impl<'a> Decision<'a> {
         {
             peer.vitals.count_failover(Cause::Dns);
         }
+    }
+
+    fn opening<'n>(&self, name: &'n str) -> Opening<'n> {
+        let rule = self.route.rule.map(|rule| Arc::clone(&rule.name));
+        Opening { name, rule }
     }
 
     /// Sends the call where its conference is, if there is room.
@@ -429,6 +517,7 @@ impl<'a> Decision<'a> {
             (None, Some((position, _))) => return self.look_on_bridge(position),
             (None, None) => return self.look_in_pools(None),
         };
+        self.check_zone()?;
         let rule = self.route.rule;
         let Some(running) = self.balancer.directory.find(name) else {
             return match rule {

@@ -84,6 +84,7 @@ impl Table {
                     let choice = Choice {
                         awaits_confirmation: false,
                         connect_patience: Duration::from_secs(1),
+                        request_uri: None,
                         peer: 0,
                         transport: Transport::Udp,
                         remote: PEER.parse().unwrap(),

@@ -6,6 +6,7 @@
 //! then the first one counts.
 
 use crate::form::{Plus, decode, pairs};
+use balancer::without_scheme;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -57,9 +58,8 @@ pub enum Protocol {
 pub struct Request<'b> {
     /// What is to be decided.
     pub kind: Kind,
-    /// What was dialled, or what is being registered; without `sip:`, `sips:` or `h323:`. Not empty
-    /// but for a registration.
-    pub alias: Cow<'b, str>,
+    /// What was dialled, or what is being registered, as it was sent; see [`Request::alias`].
+    pub dialled: Cow<'b, str>,
     /// What the VCS was sent; `None` where it does not say, or says what we do not know.
     pub method: Option<Method>,
     /// Whether it says so at all.
@@ -68,8 +68,8 @@ pub struct Request<'b> {
     pub protocol: Option<Protocol>,
     /// Whether the caller has proved who he is.
     pub is_authenticated: bool,
-    /// The caller: as he has proved to be, else as he says.
-    pub source: Cow<'b, str>,
+    /// The caller: as he has proved to be, else as he says; see [`Request::source`].
+    pub named_source: Cow<'b, str>,
     /// The name that he has proved it with.
     pub user: Cow<'b, str>,
     /// The zone of the VCS that the call came from.
@@ -196,19 +196,18 @@ impl<'b> Request<'b> {
             "USER" => Kind::User,
             _ => return Err(BadRequest::UnknownKind),
         };
-        let alias = match kind {
+        let dialled = match kind {
             Kind::Registration => fields.alias.0,
             Kind::Admin | Kind::Search | Kind::User => fields.destination.0,
         };
-        let alias = without_scheme(alias);
-        if alias.is_empty() && kind != Kind::Registration {
+        if without_scheme(&dialled).is_empty() && kind != Kind::Registration {
             return Err(BadRequest::NoDestination);
         }
         let is_authenticated = fields.authenticated.0 == "TRUE";
         let proved = Some(fields.authenticated_source.0).filter(|source| !source.is_empty());
         Ok(Self {
             kind,
-            alias,
+            dialled,
             method: method(&fields.method.0),
             has_method: !fields.method.0.is_empty(),
             protocol: match &*fields.protocol.0 {
@@ -217,7 +216,7 @@ impl<'b> Request<'b> {
                 _ => None,
             },
             is_authenticated,
-            source: without_scheme(proved.unwrap_or(fields.unauthenticated_source.0)),
+            named_source: proved.unwrap_or(fields.unauthenticated_source.0),
             user: fields.authentication_user.0,
             zone: fields.zone.0,
             address: fields.source_ip.0.parse().ok(),
@@ -225,6 +224,21 @@ impl<'b> Request<'b> {
             local_serial: fields.local_serial.0,
             cluster: fields.cluster.0,
         })
+    }
+}
+
+impl Request<'_> {
+    /// What was dialled, or what is being registered, without `sip:`, `sips:` or `h323:`. Not empty but
+    /// for a registration.
+    #[must_use]
+    pub fn alias(&self) -> &str {
+        without_scheme(&self.dialled)
+    }
+
+    /// The caller, without a scheme too.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        without_scheme(&self.named_source)
     }
 }
 
@@ -240,20 +254,6 @@ fn method(text: &str) -> Option<Method> {
         "SUBSCRIBE" => Method::Subscribe,
         _ => return None,
     })
-}
-
-/// One leading scheme says how an alias was dialled, not which it is.
-fn without_scheme(alias: Cow<'_, str>) -> Cow<'_, str> {
-    for scheme in ["sip:", "sips:", "h323:"] {
-        let head = alias.get(..scheme.len());
-        if head.is_some_and(|head| head.eq_ignore_ascii_case(scheme)) {
-            return match alias {
-                Cow::Borrowed(alias) => Cow::Borrowed(alias.get(scheme.len()..).unwrap_or("")),
-                Cow::Owned(alias) => Cow::Owned(alias.get(scheme.len()..).unwrap_or("").to_owned()),
-            };
-        }
-    }
-    alias
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use crate::cpl::{is_alias, is_reason};
 use crate::request::{Kind, Method, Protocol, Request};
-use balancer::{Applied, Pattern, PatternError};
+use balancer::{Applied, GaveUp, Pattern, PatternError};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -64,6 +64,15 @@ pub enum Action {
         /// Whom to call when that fails.
         on_failure: Option<String>,
     },
+}
+
+impl Action {
+    pub(crate) fn is_reject(&self) -> bool {
+        match self {
+            Self::Reject { .. } => true,
+            Self::Allow { .. } | Self::Rewrite { .. } | Self::Route { .. } => false,
+        }
+    }
 }
 
 /// What is wrong with a rule.
@@ -156,14 +165,12 @@ impl Rule {
     }
 
     /// Whether it fits a request for this alias. What the cheapest look can tell comes first.
-    pub(crate) fn fits(&self, request: &Request<'_>, alias: &str) -> bool {
+    ///
+    /// # Errors
+    /// A pattern gave up, and all else fits.
+    pub(crate) fn fits(&self, request: &Request<'_>, alias: &str) -> Result<bool, GaveUp> {
         let settings = &self.settings;
-        let is = |pattern: &Option<Pattern>, text: &str| {
-            pattern
-                .as_ref()
-                .is_none_or(|pattern| pattern.is_match(text))
-        };
-        settings.kind == request.kind
+        let may_fit = settings.kind == request.kind
             && settings
                 .authenticated
                 .is_none_or(|wanted| wanted == request.is_authenticated)
@@ -175,10 +182,24 @@ impl Rule {
                     .method
                     .is_some_and(|method| settings.methods.contains(&method)))
             && (settings.addresses.is_empty()
-                || request.address.is_some_and(|address| self.has(address)))
-            && is(&self.alias, alias)
-            && is(&self.source, &request.source)
-            && is(&self.zone, &request.zone)
+                || request.address.is_some_and(|address| self.has(address)));
+        if !may_fit {
+            return Ok(false);
+        }
+        let mut fits = Ok(true);
+        let patterns = [
+            (&self.alias, alias),
+            (&self.source, request.source()),
+            (&self.zone, &*request.zone),
+        ];
+        for (pattern, text) in patterns {
+            match pattern.as_ref().map(|pattern| pattern.is_match(text)) {
+                Some(Ok(false)) => return Ok(false),
+                Some(Err(gave_up)) => fits = Err(gave_up),
+                Some(Ok(true)) | None => {}
+            }
+        }
+        fits
     }
 
     fn has(&self, address: IpAddr) -> bool {

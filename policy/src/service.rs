@@ -5,7 +5,7 @@ use crate::cpl::{self, Answer};
 use crate::form::Plus;
 use crate::request::{BadRequest, Kind, Method, Request};
 use crate::rule::{Action, Rule, RuleError, RuleSettings};
-use balancer::{Balancer, NoPlace, PeerId};
+use balancer::{Balancer, GaveUp, NoPlace, PeerId, without_scheme};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -74,6 +74,8 @@ pub struct Decided<'s> {
     pub peer: Option<PeerId>,
     /// The status of a refusal.
     pub status: Option<u16>,
+    /// The first rule of which a pattern took too many steps, so that nobody knows whether it fits.
+    pub gave_up: Option<&'s str>,
 }
 
 /// What came of a request.
@@ -155,28 +157,41 @@ impl Service {
         request: &Request<'_>,
         out: &mut Vec<u8>,
     ) -> Decided<'_> {
-        let mut alias = Cow::Borrowed(&*request.alias);
+        let mut dialled = Cow::Borrowed(&*request.dialled);
         // Ours, or another member's, comes back (POLICY.md section 8.2): the form decides, before any rule.
-        if request.kind == Kind::Search && balancer.is_on_peer(&alias) {
+        if request.kind == Kind::Search && balancer.is_on_peer(&dialled) {
             return allow(out);
         }
+        let mut gave_up = None;
         for rule in &self.rules {
-            if !rule.fits(request, &alias) {
-                continue;
+            match rule.fits(request, without_scheme(&dialled)) {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(GaveUp) => {
+                    gave_up = gave_up.or(Some(&*rule.settings.name));
+                    // Who cannot be told from those that are to be refused is refused.
+                    if !rule.settings.action.is_reject() {
+                        continue;
+                    }
+                }
             }
             if let Action::Rewrite { .. } = rule.settings.action {
                 // The rules that follow see the other alias.
-                if let Some(other) = rule.rewritten(&alias) {
-                    alias = Cow::Owned(other);
+                if let Some(other) = rule.rewritten(without_scheme(&dialled)) {
+                    dialled = Cow::Owned(other);
                 }
                 continue;
             }
-            return ruled(rule, out);
+            return Decided {
+                gave_up,
+                ..ruled(rule, out)
+            };
         }
-        match request.kind {
+        let decided = match request.kind {
             Kind::Admin | Kind::Registration | Kind::User => allow(out),
-            Kind::Search => self.search(now, balancer, (request, &alias), out),
-        }
+            Kind::Search => self.search(now, balancer, (request, &dialled), out),
+        };
+        Decided { gave_up, ..decided }
     }
 
     /// A search that no rule has decided (POLICY.md section 8.2).
@@ -184,13 +199,13 @@ impl Service {
         &self,
         now: Instant,
         balancer: &Balancer,
-        (request, alias): (&Request<'_>, &str),
+        (request, dialled): (&Request<'_>, &str),
         out: &mut Vec<u8>,
     ) -> Decided<'_> {
         // A rule has made it one of a peer: there it goes, and is ours when it comes back.
-        if balancer.is_on_peer(alias) {
+        if balancer.is_on_peer(dialled) {
             let answer = Answer::Route {
-                aliases: &[alias],
+                aliases: &[without_scheme(dialled)],
                 timeout: None,
                 on_failure: None,
             };
@@ -200,10 +215,11 @@ impl Service {
                 rule: None,
                 peer: None,
                 status: None,
+                gave_up: None,
             };
         }
         let call = balancer::Request {
-            alias: alias.as_bytes(),
+            alias: dialled.as_bytes(),
             zone: &self.settings.zone,
             tried: &[],
             is_audio_only: false,
@@ -253,6 +269,7 @@ impl Service {
             rule: None,
             peer: Some(peer),
             status: None,
+            gave_up: None,
         }
     }
 
@@ -284,6 +301,7 @@ impl Service {
             rule: None,
             peer: None,
             status: Some(status),
+            gave_up: None,
         }
     }
 }
@@ -305,6 +323,7 @@ fn allow(out: &mut Vec<u8>) -> Decided<'static> {
         rule: None,
         peer: None,
         status: None,
+        gave_up: None,
     }
 }
 
@@ -315,6 +334,7 @@ fn ruled<'s>(rule: &'s Rule, out: &mut Vec<u8>) -> Decided<'s> {
         rule: Some(&rule.settings.name),
         peer: None,
         status: None,
+        gave_up: None,
     };
     match &rule.settings.action {
         Action::Allow { timeout } => cpl::write(&Answer::Proxy { timeout: *timeout }, out),

@@ -48,6 +48,8 @@ pub struct Core {
     /// OPTIONS that wait for the owner to say whether what they ask for is served.
     pub(crate) lookups: Slots<Lookup>,
     pub(crate) is_draining: bool,
+    /// Whether the owner is asked all the same for the peers of new calls.
+    pub(crate) keeps_promises: bool,
     /// Calls that are over, where somebody keeps records of them.
     pub(crate) records: Option<Vec<CallRecord>>,
 }
@@ -70,6 +72,7 @@ impl Core {
             exchanges: Exchanges::new(exchanges.0, exchanges.1, generation),
             lookups: Slots::new(LOOKUPS_MAX, generation),
             is_draining: false,
+            keeps_promises: false,
             records: None,
         }
     }
@@ -162,7 +165,7 @@ impl Core {
         &mut self,
         now: Instant,
         attempt: Attempt,
-        choice: Result<Choice, Refusal>,
+        choice: Result<Choice<'_>, Refusal>,
     ) {
         self.choose(now, attempt, choice);
     }
@@ -292,6 +295,18 @@ impl Core {
     /// From now on new INVITEs and OPTIONS get 503; what runs goes on.
     pub fn drain(&mut self) {
         self.is_draining = true;
+    }
+
+    /// Whether, while it drains, the owner is asked for the peers of new INVITEs all the same, because some of
+    /// them were promised; the others it refuses as [`Refusal::Draining`].
+    pub fn keep_promises(&mut self, keeps: bool) {
+        self.keeps_promises = keeps;
+    }
+
+    /// Whether new calls are refused.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.is_draining
     }
 
     /// Whether some message is still repeated until it is answered. Looks at every transaction: for

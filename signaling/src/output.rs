@@ -163,9 +163,11 @@ fn offers(line: &[u8], medium: &[u8]) -> bool {
 
 /// The owner's answer to [`Output::Choose`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice {
+pub struct Choice<'u> {
     /// The owner's name for the peer, handed back in [`Question::tried`].
     pub peer: u32,
+    /// What is called there, instead of what was dialled; a peer that sends the call on is obeyed first.
+    pub request_uri: Option<&'u [u8]>,
     /// How to reach the peer.
     pub transport: Transport,
     /// Its address.
@@ -207,6 +209,8 @@ pub enum Refusal {
     CallerNotAllowed,
     /// The conference has as many participants as it may.
     ConferenceFull,
+    /// No new calls are taken.
+    Draining,
     /// No peer has a session free, or none that was not tried.
     NoCapacity,
     /// All peers that could take the call are known to fail.

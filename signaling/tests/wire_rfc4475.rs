@@ -89,6 +89,7 @@ impl Wire {
                     let choice = Choice {
                         awaits_confirmation: false,
                         connect_patience: Duration::from_secs(1),
+                        request_uri: None,
                         peer: 0,
                         transport: Transport::Udp,
                         remote: "192.0.2.9:5080".parse().unwrap(),

@@ -9,7 +9,7 @@ use super::{
     Listen, ListenTransport, Peer, PeerAt, PeerTransport, Placed, Policy, PolicyListen,
     PolicyScheme, Tls, peer,
 };
-use balancer::{POOL_OF_ALL, PoolSettings};
+use balancer::{BridgeAlias, POOL_OF_ALL, PoolSettings};
 use signaling::sip::locate::{Destination, Service};
 use std::net::SocketAddr;
 
@@ -230,32 +230,59 @@ pub(super) fn policy(
         let message = "`https` needs a certificate; write `certificate` and `key` under `[tls]`";
         findings.add(root.at("policy"), message);
     }
-    let mut earlier: Vec<&Peer> = Vec::new();
     for placed in peers.iter().flatten() {
         let peer = &placed.value;
-        let same = |other: &&&Peer| other.balancing.alias == peer.balancing.alias;
         let message = match (&peer.at, &peer.balancing.alias) {
-            (PeerAt::Set { .. }, _) => format!(
-                "each host of `{}` would need an alias of its own for `[policy]`; write a \
-                 `[[peer]]` for each",
-                peer.name
-            ),
+            (PeerAt::Set { .. }, None) => hosts_need_aliases(peer),
             (PeerAt::Address { .. } | PeerAt::Name(_), None) => format!(
                 "`[policy]` sends calls to an alias on their peer; write `alias = \
                  \"6001{{number}}@bridges.example.com\"` for `{}`",
                 peer.name
             ),
-            (PeerAt::Address { .. } | PeerAt::Name(_), Some(alias)) => {
-                let Some(other) = earlier.iter().find(same) else {
-                    earlier.push(peer);
-                    continue;
-                };
-                format!(
-                    "peers `{}` and `{}` both have the alias `{alias}`; give each its own prefix",
-                    other.name, peer.name
-                )
-            }
+            (PeerAt::Address { .. } | PeerAt::Name(_) | PeerAt::Set { .. }, Some(_)) => continue,
         };
         findings.add(placed.at, message);
+    }
+}
+
+fn hosts_need_aliases(peer: &Peer) -> String {
+    format!(
+        "each host of `{}` would need an alias of its own for `[policy]`; write a `[[peer]]` for each",
+        peer.name
+    )
+}
+
+/// No conference has the same alias on two peers.
+pub(super) fn bridge_aliases(peers: &[Option<Placed<Peer>>], findings: &mut Findings<'_>) {
+    let mut earlier: Vec<(&Peer, &BridgeAlias)> = Vec::new();
+    for placed in peers.iter().flatten() {
+        let peer = &placed.value;
+        let Some(alias) = &peer.balancing.alias else {
+            continue;
+        };
+        if let PeerAt::Set { .. } = peer.at {
+            findings.add(placed.at, hosts_need_aliases(peer));
+            continue;
+        }
+        let other = earlier.iter().find(|(_, other)| other.meets(alias));
+        match other {
+            Some((other, same)) if *same == alias => {
+                let message = format!(
+                    "peers `{}` and `{}` both have the alias `{alias}`; give each its own prefix",
+                    other.name, peer.name
+                );
+                findings.add(placed.at, message);
+            }
+            Some((other, same)) => {
+                let message = format!(
+                    "the alias `{alias}` of `{}` and the alias `{same}` of `{}` can be the same for \
+                     two conferences, since one prefix begins with the other; give each its own, such \
+                     as prefixes of one length",
+                    peer.name, other.name
+                );
+                findings.add(placed.at, message);
+            }
+            None => earlier.push((peer, alias)),
+        }
     }
 }

@@ -162,6 +162,7 @@ impl Config {
         let dns = Dns::read(&mut root.table("dns", dns::KEYS, &mut findings));
         let policy = Policy::read(&mut root.table("policy", policy::KEYS, &mut findings));
         check::policy(&root, (&policy, &tls), &peers, &mut findings);
+        check::bridge_aliases(&peers, &mut findings);
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
         check::pools(&pools, &peers, &mut findings);

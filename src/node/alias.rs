@@ -20,6 +20,25 @@ pub(super) fn write(request_uri: &[u8], alias: &mut Vec<u8>) {
     alias.extend_from_slice(uri.host);
 }
 
+/// Writes a URI for an alias over what `uri` held: what cannot stand in its user part is escaped (RFC 3261 §25.1).
+/// Its host is of no account: that of the peer takes its place.
+pub(super) fn write_uri(alias: &str, uri: &mut Vec<u8>) {
+    const HEXADECIMAL: &[u8; 16] = b"0123456789ABCDEF";
+    let (user, host) = alias.rsplit_once('@').unwrap_or((alias, "peer.invalid"));
+    uri.clear();
+    uri.extend_from_slice(b"sip:");
+    for octet in user.bytes() {
+        if octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&octet) {
+            uri.push(octet);
+        } else {
+            let digit = |four: u8| HEXADECIMAL.get(usize::from(four)).copied().unwrap_or(b'0');
+            uri.extend_from_slice(&[b'%', digit(octet >> 4), digit(octet & 15)]);
+        }
+    }
+    uri.push(b'@');
+    uri.extend_from_slice(host.as_bytes());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +60,24 @@ mod tests {
             (b"h323:meet@example.com", b"h323:meet@example.com"),
             (b"<nonsense>", b"<nonsense>"),
         ];
+        let mut uri = b"left over".to_vec();
+        for (alias, expected) in [
+            (
+                "6001104@bridges.example.com",
+                "sip:6001104@bridges.example.com",
+            ),
+            ("77104", "sip:77104@peer.invalid"),
+            ("a@b:c#1@h", "sip:a%40b%3Ac%231@h"),
+        ] {
+            write_uri(alias, &mut uri);
+            assert_eq!(String::from_utf8_lossy(&uri), expected);
+            let mut again = Vec::new();
+            write(&uri, &mut again);
+            assert!(
+                String::from_utf8_lossy(&again).starts_with(alias),
+                "{alias}"
+            );
+        }
         let mut alias = b"left over".to_vec();
         for (uri, expected) in cases {
             write(uri, &mut alias);

@@ -16,7 +16,7 @@ impl Worker {
         attempt: Attempt,
         placement: Placement,
         same: Transport,
-    ) -> Choice {
+    ) -> Choice<'static> {
         // A peer sent the call to this one of its addresses.
         let question = self.core.question(attempt.call);
         let redirect = question.and_then(|question| question.redirect);
@@ -47,7 +47,7 @@ impl Worker {
 
     /// The next address of the peer whose last one did not answer. None where a peer sent the call elsewhere, or
     /// probes have found this one dead at all of them.
-    pub(super) fn next_address(&mut self, attempt: Attempt, same: Transport) -> Option<Choice> {
+    pub(super) fn next_address(&mut self, attempt: Attempt, same: Transport) -> Option<Choice<'static>> {
         let question = self.core.question(attempt.call)?;
         let peers_before = question.tried.len().saturating_sub(1);
         let held = self.permits.leaving(attempt.call)?;
@@ -78,13 +78,14 @@ impl Worker {
         target: Target,
         same: Transport,
         others: usize,
-    ) -> Choice {
+    ) -> Choice<'static> {
         if target.transport == balancer::Transport::Same {
             self.probing.reached(peer, same);
         }
         let others = u8::try_from(others).unwrap_or(u8::MAX);
         Choice {
             peer: peer.number(),
+            request_uri: None,
             transport: transport(target.transport).unwrap_or(same),
             remote: target.remote,
             connect_patience: failover.connect_timeout,
@@ -101,7 +102,7 @@ impl Worker {
         &mut self,
         attempt: Attempt,
         replaced: Replaced,
-    ) -> Result<Choice, Refusal> {
+    ) -> Result<Choice<'static>, Refusal> {
         let permit = self.permits.of(replaced.attempt);
         let permit = permit.ok_or(Refusal::NoPeerInService)?;
         let board = self.balancer.board();
@@ -116,6 +117,7 @@ impl Worker {
         self.permits.hold(attempt, permit, way);
         Ok(Choice {
             peer,
+            request_uri: None,
             transport: replaced.hop.transport,
             remote: replaced.hop.remote,
             connect_patience: failover.connect_timeout,

@@ -6,15 +6,15 @@ use super::permits::Permits;
 use super::probing::Probing;
 use super::record::Records;
 use super::{alias, health};
-use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId, Reader};
+use balancer::{Balancer, Change, Confirmation, NoPlace, PeerId, Permit, Reader};
 use signaling::access::ZoneId;
 use signaling::counters::Counters;
 use signaling::outbox::Span;
 use signaling::sip::message::{Framing, Index, Limits};
 use signaling::slots::Key;
 use signaling::{
-    Attempt, Core, Hop, Outcome, Output, Owner, Refusal, Settings, Ticket, Transmit, Transport,
-    Trouble,
+    Attempt, Choice, Core, Hop, Outcome, Output, Owner, Refusal, Settings, Ticket, Transmit,
+    Transport, Trouble,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -47,6 +47,9 @@ pub struct Worker {
     /// What was dialled, and the peers that were tried, for the question under way.
     alias: Vec<u8>,
     pub(super) tried: Vec<PeerId>,
+    /// What is called at the peer instead; empty for what was dialled. And the memory to write it.
+    uri: Vec<u8>,
+    text: String,
     /// Whether this worker is the one that probes.
     pub(super) probes: bool,
     /// When the first worker looks again what is due; none at the others.
@@ -79,6 +82,8 @@ impl Worker {
             permits: Permits::default(),
             alias: Vec::new(),
             tried: Vec::new(),
+            uri: Vec::new(),
+            text: String::new(),
             probes,
             deaths: 0,
             dead_look_at: None,
@@ -106,6 +111,9 @@ impl Worker {
             Owner::Here => self.core.next_owner(&source, &message),
         };
         if owner.is_none() {
+            if self.core.is_draining() {
+                self.core.keep_promises(self.balancer.lease_count() > 0);
+            }
             self.core.handle_message(now, source, &message);
         }
         owner
@@ -122,6 +130,9 @@ impl Worker {
         let message = self.index.read(bytes, framing);
         let owner = self.core.next_owner(&source, &message);
         if owner.is_none() {
+            if self.core.is_draining() {
+                self.core.keep_promises(self.balancer.lease_count() > 0);
+            }
             self.core.handle_message(now, source, &message);
         }
         owner
@@ -304,14 +315,24 @@ impl Worker {
         let source = question.source;
         // Other peers than this one come after all addresses of the last.
         if let Some(choice) = self.next_address(attempt, source.transport) {
-            self.core.handle_choice(now, attempt, Ok(choice));
+            let left = self.permits.leaving(attempt.call);
+            let named = left.and_then(|held| place_of(&held.permit));
+            self.answer(now, attempt, Ok(choice), named);
             let is_under_way = self.core.is_under_way(attempt);
             return self.permits.try_next_address(attempt, is_under_way);
         }
-        let Some(question) = self.core.question(attempt.call) else {
-            return;
-        };
-        let replaced = question.replaced;
+        let choice = self.place(now, attempt);
+        let named = self.permits.of(attempt).and_then(|permit| place_of(permit));
+        self.answer(now, attempt, choice, named);
+    }
+
+    /// Asks the balancer for a peer.
+    fn place(&mut self, now: Instant, attempt: Attempt) -> Result<Choice<'static>, Refusal> {
+        let question = self.core.question(attempt.call);
+        let question = question.ok_or(Refusal::NoPeerInService)?;
+        let (replaced, same) = (question.replaced, question.source.transport);
+        // The first attempt of a call that came while no new ones are taken.
+        let is_late = self.core.is_draining() && attempt.number == 0;
         alias::write(question.request_uri, &mut self.alias);
         self.tried.clear();
         // Who goes where its conference is may have been there before that answered another caller.
@@ -338,13 +359,43 @@ impl Worker {
             now,
         };
         self.records.asked(attempt, &request, &self.balancer);
-        let choice = match replaced {
-            Some(replaced) => self.take_place(attempt, replaced),
-            None => match self.reader.place(&request) {
-                Ok(placement) => Ok(self.take(now, attempt, placement, source.transport)),
-                Err(why) => Err(refusal(why)),
-            },
+        let placed = match replaced {
+            Some(_) if is_late => return Err(Refusal::Draining),
+            Some(replaced) => return self.take_place(attempt, replaced),
+            None if is_late => {
+                let promised = self.balancer.place_promised(&request);
+                promised.ok_or(Refusal::Draining)
+            }
+            None => self.reader.place(&request).map_err(refusal),
         };
+        placed.map(|placement| self.take(now, attempt, placement, same))
+    }
+
+    /// Tells the core of a choice. `named`: the peer, and the number of the conference there. Where it has an alias for
+    /// that, this is called, whatever was dialled, so that all callers of a conference come to one meeting.
+    fn answer(
+        &mut self,
+        now: Instant,
+        attempt: Attempt,
+        choice: Result<Choice<'static>, Refusal>,
+        named: Option<(PeerId, u32)>,
+    ) {
+        self.uri.clear();
+        self.text.clear();
+        if let Some((peer, number)) = named.filter(|_| choice.is_ok())
+            && self.balancer.write_alias(peer, number, &mut self.text)
+            && let Some(question) = self.core.question(attempt.call)
+        {
+            alias::write(question.request_uri, &mut self.alias);
+            if !self.alias.eq_ignore_ascii_case(self.text.as_bytes()) {
+                alias::write_uri(&self.text, &mut self.uri);
+            }
+        }
+        let request_uri = (!self.uri.is_empty()).then_some(&*self.uri);
+        let choice = choice.map(|choice| Choice {
+            request_uri,
+            ..choice
+        });
         self.core.handle_choice(now, attempt, choice);
     }
 
@@ -407,6 +458,11 @@ impl Worker {
         let due = [look, probe, self.balancer.poll_timeout()];
         self.look_at = due.into_iter().flatten().min();
     }
+}
+
+/// The peer of a permit, and the number of its conference there.
+fn place_of(permit: &Permit) -> Option<(PeerId, u32)> {
+    Some((permit.peer(), permit.number()?))
 }
 
 /// How a peer is reached; `None`: as its caller came.

@@ -16,6 +16,8 @@ pub(super) enum Phase {
     Running,
     /// Take no new calls until the operator wants them again.
     Maintenance,
+    /// Take no new calls but those that the policy service promised, and stay: it goes on deciding for a while.
+    Lingering,
     /// Take no new calls; leave when the last one ends.
     Draining,
     /// Leave now.
@@ -61,7 +63,8 @@ impl Control {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Running,
             1 => Phase::Maintenance,
-            2 => Phase::Draining,
+            2 => Phase::Lingering,
+            3 => Phase::Draining,
             _ => Phase::Stopping,
         }
     }

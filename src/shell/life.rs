@@ -1,13 +1,14 @@
 //! The whole life of the program: start, serve, and the way out that signals ask for.
 
 use super::admin::{self, Desk, Reloads};
-use super::control::Phase;
+use super::control::{Control, Phase};
 use super::policy;
 use crate::config::Config;
 use crate::observe::log;
 use anyhow::Context;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -33,7 +34,6 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let doors = admin::Doors::open(&config.admin)?;
     let listeners = policy::Listeners::open(&config.policy)?;
-    // A VCS looks once a minute whether the policy service takes part, and until then it asks it.
     let drain = config.policy.drain;
     let handle = super::start(config.clone())?;
     let names = handle.watch_names(&config)?;
@@ -60,35 +60,40 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
             }
         }
     }
-    control.advance(Phase::Draining);
-    let drained = Instant::now() + drain;
-    info!(
-        seconds_max = patience.as_secs(),
-        "stopping: no new calls, waiting for the last one to end"
-    );
-    let outcome = tokio::select! {
-        outcome = &mut ended => outcome?,
-        () = signals.end() => {
-            warn!("stopping now: a second signal came");
-            control.advance(Phase::Stopping);
-            return finish(ended.await?);
-        }
-        () = tokio::time::sleep(patience) => {
-            warn!("stopping now: calls still live after the time for shutting down");
-            control.advance(Phase::Stopping);
-            ended.await?
-        }
-    };
-    if served.shared.was_asked() && Instant::now() < drained {
+    // A VCS looks once a minute whether the policy service takes part, and until then it asks it; what is promised to it
+    // is kept.
+    let patience = Instant::now() + patience;
+    if served.shared.was_asked() && !drain.is_zero() {
+        control.advance(Phase::Lingering);
         info!(
-            "calls have ended; the policy service decides until the last VCS has seen that it drains"
+            seconds = drain.as_secs(),
+            "stopping: no new calls; the policy service decides until the last VCS has seen that it drains"
         );
         tokio::select! {
-            () = signals.end() => warn!("stopping now: a second signal came"),
-            () = tokio::time::sleep_until(drained) => {}
+            outcome = &mut ended => return finish(outcome?),
+            () = signals.end() => return stop_now(&control, ended).await,
+            () = tokio::time::sleep(drain) => {}
+        }
+    } else {
+        info!("stopping: no new calls");
+    }
+    control.advance(Phase::Draining);
+    info!("waiting for the last call to end");
+    tokio::select! {
+        outcome = &mut ended => finish(outcome?),
+        () = signals.end() => stop_now(&control, ended).await,
+        () = tokio::time::sleep_until(patience) => {
+            warn!("stopping now: calls still live after the time for shutting down");
+            control.advance(Phase::Stopping);
+            finish(ended.await?)
         }
     }
-    finish(outcome)
+}
+
+async fn stop_now(control: &Control, ended: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+    warn!("stopping now: a second signal came");
+    control.advance(Phase::Stopping);
+    finish(ended.await?)
 }
 
 fn finish(outcome: anyhow::Result<()>) -> anyhow::Result<()> {

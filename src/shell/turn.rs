@@ -215,14 +215,18 @@ impl Turns {
     fn follow_phase(&mut self, now: Instant) {
         let phase = self.control.phase();
         match (self.phase, phase) {
-            (Phase::Running, Phase::Maintenance | Phase::Draining | Phase::Stopping) => {
-                self.intake.worker.drain();
-            }
+            (
+                Phase::Running,
+                Phase::Maintenance | Phase::Lingering | Phase::Draining | Phase::Stopping,
+            ) => self.intake.worker.drain(),
             (Phase::Maintenance, Phase::Running) => self.intake.worker.resume(now),
             // The same phase, or one that is further on the way out.
             (Phase::Running, Phase::Running)
-            | (Phase::Maintenance, Phase::Maintenance | Phase::Draining | Phase::Stopping)
-            | (Phase::Draining | Phase::Stopping, _) => {}
+            | (
+                Phase::Maintenance,
+                Phase::Maintenance | Phase::Lingering | Phase::Draining | Phase::Stopping,
+            )
+            | (Phase::Lingering | Phase::Draining | Phase::Stopping, _) => {}
         }
         self.phase = phase;
     }

@@ -7,12 +7,14 @@ mod name;
 mod pattern;
 
 pub(crate) use name::Name;
-pub use pattern::{Applied, Pattern, PatternError, check_pattern};
+pub use pattern::{Applied, GaveUp, Pattern, PatternError, check_pattern};
 
 use crate::board::position_of;
 use crate::bridge_alias::BridgeAlias;
 use crate::place::NoPlace;
 use crate::settings::{AliasSettings, Role, Settings};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What is wrong with settings that were handed over.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,12 +61,14 @@ pub(crate) struct Plan {
     all_pools: Box<[u16]>,
     /// The tags that some rule asks for; the position is the bit.
     tags: Box<[String]>,
+    /// How often a pattern gave up, which counts as no match.
+    pub(crate) given_up: AtomicU64,
 }
 
 /// One conference alias.
 #[derive(Debug)]
 pub(crate) struct Rule {
-    pub(crate) name: String,
+    pub(crate) name: Arc<str>,
     /// Where it stands in the plan.
     pub(crate) position: u16,
     pattern: Pattern,
@@ -104,6 +108,7 @@ impl Plan {
             bridges: bridges(settings),
             all_pools: pools.iter().zip(0u16..).map(|(_, at)| at).collect(),
             tags: tags_asked_for(&settings.aliases)?,
+            given_up: AtomicU64::new(0),
         };
         let mut sorted: Vec<&AliasSettings> = settings.aliases.iter().collect();
         // Stable: equals stay in the order of the configuration.
@@ -131,7 +136,7 @@ impl Plan {
     ) -> Result<Rule, Mistake> {
         let pattern = Pattern::new(&alias.pattern, alias.conference.as_deref());
         Ok(Rule {
-            name: alias.name.clone(),
+            name: Arc::from(alias.name.as_str()),
             position: u16::try_from(position).unwrap_or(u16::MAX),
             pattern: pattern.map_err(|error| Mistake::Pattern {
                 alias: alias.name.clone(),
@@ -154,6 +159,23 @@ impl Plan {
     pub(crate) fn rule_name(&self, position: u16) -> Option<&str> {
         let rule = self.rules.get(usize::from(position))?;
         Some(&rule.name)
+    }
+
+    /// The rule of this name.
+    pub(crate) fn rule_named(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| *rule.name == *name)
+    }
+
+    /// Whether there is anything that callers of this zone may begin.
+    pub(crate) fn may_begin(&self, zone: &str) -> Result<(), NoPlace> {
+        let mut serving = self.rules.iter().filter(|rule| rule.serves(zone));
+        if self.rules.is_empty() || serving.clone().any(|rule| rule.may_create) {
+            Ok(())
+        } else if serving.next().is_some() {
+            Err(NoPlace::NotStarted)
+        } else {
+            Err(NoPlace::CallerNotAllowed)
+        }
     }
 
     /// The peer whose alias this is by its form, and the number in it.
@@ -201,10 +223,16 @@ impl Plan {
         for rule in &self.rules {
             name.clear();
             let applied = rule.pattern.apply(alias, &mut |part| name.push(part));
-            if applied == Applied::NoMatch {
-                continue;
+            match applied {
+                Applied::GaveUp => {
+                    // Relaxed: it stands for itself.
+                    self.given_up.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                Applied::NoMatch => continue,
+                Applied::Alone | Applied::NoRoom | Applied::Written => {}
             }
-            if !rule.zones.is_empty() && !rule.zones.iter().any(|known| known == zone) {
+            if !rule.serves(zone) {
                 // A later rule may serve the same alias to this zone.
                 refused = true;
                 continue;
@@ -230,8 +258,25 @@ impl Plan {
     }
 }
 
-/// One leading scheme says how an alias was dialled, not which it is.
-pub(crate) fn without_scheme(alias: &str) -> &str {
+impl<'p> Route<'p> {
+    /// It leads where this rule leads.
+    pub(crate) fn leads_by(&mut self, rule: &'p Rule) {
+        self.rule = Some(rule);
+        self.pools = &rule.pools;
+        self.tags = rule.tags;
+    }
+}
+
+impl Rule {
+    /// Whether callers of this zone are served.
+    pub(crate) fn serves(&self, zone: &str) -> bool {
+        self.zones.is_empty() || self.zones.iter().any(|known| known == zone)
+    }
+}
+
+/// An alias without one leading scheme, which says how it was dialled, and not which it is.
+#[must_use]
+pub fn without_scheme(alias: &str) -> &str {
     for scheme in ["sip:", "sips:", "h323:"] {
         if let Some((head, rest)) = alias.split_at_checked(scheme.len())
             && head.eq_ignore_ascii_case(scheme)

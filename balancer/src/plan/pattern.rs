@@ -45,13 +45,19 @@ enum Part {
 pub enum Applied {
     /// It matches, and nothing is to be written.
     Alone,
-    /// It does not match; or it gave up, after as many steps as it may take.
+    /// It took as many steps as it may, so that nobody knows whether it matches.
+    GaveUp,
+    /// It does not match.
     NoMatch,
     /// It matches, but what is to be written has no room.
     NoRoom,
     /// It matches, and what is made of it is written.
     Written,
 }
+
+/// A pattern took as many steps as it may, so that nobody knows whether it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GaveUp;
 
 /// Why a pattern or what is to be made of its captures cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,9 +77,11 @@ pub enum PatternError {
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 /// Searchers that are kept: more than threads look at one time.
 const SEARCHERS_KEPT: usize = 64;
-/// Steps that a look-up by trial may take: some hundred for a pattern of published rules, and less
-/// than a millisecond for one that was made to take for ever.
-const STEPS_MAX: usize = 20_000;
+/// Steps that a look-up by trial may take: some hundred for a pattern of published rules. One step may
+/// look at the whole text, so that its length is bounded too: together some milliseconds at the worst.
+const STEPS_MAX: usize = 10_000;
+/// Octets of a text that is looked at by trial: as long as an alias in an answer may be.
+const TRIAL_TEXT_MAX: usize = 255;
 
 impl Pattern {
     /// Compiles an expression, and what is made of a text that it matches: `\1` to `\9` are its
@@ -91,24 +99,33 @@ impl Pattern {
     }
 
     /// Whether it matches the whole text.
-    #[must_use]
-    pub fn is_match(&self, text: &str) -> bool {
+    ///
+    /// # Errors
+    /// Nobody knows.
+    pub fn is_match(&self, text: &str) -> Result<bool, GaveUp> {
         match &self.engine {
-            Engine::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
-            Engine::Linear { .. } => self.apply(text, &mut |_| None) != Applied::NoMatch,
+            Engine::Backtracking(_) if text.len() > TRIAL_TEXT_MAX => Err(GaveUp),
+            Engine::Backtracking(regex) => regex.is_match(text).map_err(|_| GaveUp),
+            Engine::Linear { .. } => match self.apply(text, &mut |_| None) {
+                Applied::Alone | Applied::NoRoom | Applied::Written => Ok(true),
+                Applied::NoMatch => Ok(false),
+                Applied::GaveUp => Err(GaveUp),
+            },
         }
     }
 
     /// Writes what is made of a text, part by part; `write` says when there is no more room.
     pub fn apply(&self, text: &str, write: &mut dyn FnMut(&str) -> Option<()>) -> Applied {
         match &self.engine {
+            Engine::Backtracking(_) if text.len() > TRIAL_TEXT_MAX => Applied::GaveUp,
             Engine::Backtracking(regex) => match (regex.captures(text), &self.parts) {
                 (Ok(Some(captures)), Some(parts)) => {
                     let capture = |group| captures.get(group).map(|found| found.as_str());
                     write_parts(parts, capture, write)
                 }
                 (Ok(Some(_)), None) => Applied::Alone,
-                (Ok(None) | Err(_), _) => Applied::NoMatch,
+                (Ok(None), _) => Applied::NoMatch,
+                (Err(_), _) => Applied::GaveUp,
             },
             Engine::Linear { regex, used } => {
                 let fresh = || Searcher {

@@ -288,3 +288,69 @@ fn reasons_have_the_prefix_of_the_service() {
     let unborn = reject(403, "Baton: Conference not started");
     assert_eq!(world.search("guest.x@example.com").1, unborn);
 }
+
+#[test]
+fn one_scheme_is_stripped_and_no_more() {
+    let mut world = World::new();
+    let (_, sales) = world.search("meet.sales@example.com");
+    assert_eq!(world.search("SIP:meet.sales@example.com").1, sales);
+    // What the rules see and what the dial plan sees is the same alias.
+    for twice in [
+        "sip:sip:meet.sales@example.com",
+        "sip:h323:6002101@bridges.example.com",
+    ] {
+        assert_eq!(world.search(twice).0, Outcome::Missed, "{twice}");
+    }
+    let rewrite = Action::Rewrite {
+        alias: "sip:closed@example.com".to_owned(),
+    };
+    let closed = Action::Reject {
+        status: 403,
+        reason: "Closed".to_owned(),
+    };
+    let settings = Settings {
+        rules: vec![
+            rule("open", Kind::Search, "open", rewrite),
+            rule("closed", Kind::Search, "closed@example.com", closed),
+        ],
+        ..Settings::default()
+    };
+    world.service = Service::new(settings).expect("right");
+    assert_eq!(world.search("open").0, Outcome::Refused);
+}
+
+#[test]
+fn who_cannot_be_told_from_those_that_are_refused_is_refused() {
+    let mut world = World::new();
+    let slow = r"(?=(a+)+$)(a|aa)+b\1";
+    let reject = Action::Reject {
+        status: 403,
+        reason: "Closed".to_owned(),
+    };
+    let allow = Action::Allow { timeout: None };
+    let settings = Settings {
+        rules: vec![
+            rule("allowed", Kind::Search, slow, allow),
+            rule("closed", Kind::Search, slow, reject),
+        ],
+        ..Settings::default()
+    };
+    world.service = Service::new(settings).expect("right");
+    for alias in ["a".repeat(60), "x".repeat(2_000)] {
+        let body = format!("POLICY_TYPE=SEARCH&DESTINATION_ALIAS={alias}");
+        let request = world.service.read(body.as_bytes()).expect("right");
+        let mut out = Vec::new();
+        let decided = world
+            .service
+            .decide(world.now, &world.balancer, &request, &mut out);
+        assert_eq!(
+            (decided.rule, decided.gave_up),
+            (Some("closed"), Some("allowed")),
+            "{alias}"
+        );
+        assert_eq!(decided.outcome, Outcome::Refused);
+    }
+    // Another kind of request is not looked at.
+    assert_eq!(world.ask("ADMIN", &"a".repeat(60), "").0, Outcome::Allowed);
+    assert_eq!(world.search("meet.sales@example.com").0, Outcome::Placed);
+}

@@ -230,6 +230,7 @@ impl From<Refusal> for Cause {
             Refusal::AliasUnknown => Self::AliasUnknown,
             Refusal::CallerNotAllowed => Self::Forbidden,
             Refusal::ConferenceFull => Self::ConferenceFull,
+            Refusal::Draining => Self::Draining,
             Refusal::NoCapacity => Self::NoCapacity,
             Refusal::NoPeerInService => Self::NoPeerAnswered,
             Refusal::NotStarted => Self::NotStarted,

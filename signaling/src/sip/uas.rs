@@ -236,7 +236,7 @@ impl Core {
         }
         let policy = zone.and_then(|zone| self.context.settings.access.zone(zone));
         inspect(message, policy)?;
-        if self.is_draining {
+        if self.is_draining && !(self.keeps_promises && message.method() == Method::Invite) {
             return Err(Cause::Draining);
         }
         let times = self.context.settings.session;

@@ -347,7 +347,7 @@ struct Stage {
     got: HashMap<(u8, String), Vec<u8>>,
     /// What each side sent last, for `again`.
     sent: HashMap<u8, Vec<u8>>,
-    choice: Choice,
+    choice: Choice<'static>,
     /// How many peers there are to choose.
     peers: usize,
     /// Whether the ladder tells what came of each attempt.
@@ -415,6 +415,7 @@ impl Stage {
                 awaits_confirmation: false,
                 connect_patience: Duration::from_secs(1),
                 peer: 0,
+                request_uri: None,
                 transport,
                 remote: Side::Peer.address().parse().unwrap(),
                 patience: Duration::from_secs(2),

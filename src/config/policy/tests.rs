@@ -166,6 +166,11 @@ fn each_peer_has_an_alias_of_its_own() {
         ))
         .is_ok()
     );
+    let begins = format!("{peer}alias = \"60017{{number}}@b.example.com\"\n");
+    for listen in [listen, ""] {
+        let begins = read(&format!("{begins}{listen}")).expect_err("one begins with the other");
+        assert!(begins[0].contains("can be the same"), "{begins:?}");
+    }
     let bad = read(&format!("{peer}alias = \"6002\"")).expect_err("no number");
     assert!(bad[0].contains("it has {number} once"), "{bad:?}");
 }

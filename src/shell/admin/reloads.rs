@@ -14,7 +14,6 @@ use crate::observe::log;
 use crate::shell::control::Orders;
 use crate::shell::errand::Errand;
 use crate::shell::inbox::Parcel;
-use crate::shell::policy;
 use crate::shell::settings;
 use crate::shell::tls::Tls;
 use crate::shell::view::View;
@@ -145,8 +144,10 @@ impl Reloads {
         let settings = settings::reloaded(&self.settings(), &config)
             .map_err(|mistake| format!("{mistake:#}"))?;
         let certificates = Tls::prepare(&config).map_err(|mistake| format!("{mistake:#}"))?;
-        let policy =
-            policy::Shared::prepare(&config.policy).map_err(|mistake| format!("{mistake:#}"))?;
+        let policy = view
+            .policy
+            .prepare(&config.policy)
+            .map_err(|mistake| format!("{mistake:#}"))?;
         // No call may meet a new peer before it is known what that peer must prove.
         let before = view.tls.take_over(certificates);
         if let Err(why) = view.names.reload(config.clone()).await {

@@ -207,7 +207,7 @@ pub(super) fn state(phase: Phase) -> &'static str {
     match phase {
         Phase::Running => "serving",
         Phase::Maintenance => "maintenance",
-        Phase::Draining => "draining",
+        Phase::Lingering | Phase::Draining => "draining",
         Phase::Stopping => "stopping",
     }
 }

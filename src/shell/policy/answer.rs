@@ -8,7 +8,7 @@ use super::site::{Place, Site};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
-    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, LOCATION,
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, EXPECT, HeaderValue, LOCATION,
     WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
@@ -85,10 +85,11 @@ async fn answered(
     }
     let authorization = request.headers().get(AUTHORIZATION).cloned();
     let authorization = authorization.as_ref().map(HeaderValue::as_bytes);
-    let judged = tokio::time::timeout(DEADLINE, site.guard.judge(authorization)).await;
-    let Ok(credence) = judged else {
+    let judged = tokio::time::timeout(DEADLINE, site.guard.judge(from, authorization)).await;
+    let Ok(credence @ (Credence::Good | Credence::Wrong)) = judged else {
         return Err(unavailable("too busy to look at credentials"));
     };
+    let is_waited_for = request.headers().contains_key(EXPECT);
     let body = request.into_body();
     let is_small = body
         .size_hint()
@@ -107,6 +108,9 @@ async fn answered(
     }
     let body = match if is_small {
         read(body).await
+    } else if is_waited_for {
+        // It was not told to go on, so that nothing comes.
+        Err(Refusal::TooLarge)
     } else {
         discard(body).await
     } {
@@ -142,6 +146,9 @@ fn decide(shared: &Shared, site: &Site, body: &[u8]) -> Result<Answer, Refused> 
         .decide(begun, &shared.balancer, &request, &mut cpl);
     let took = begun.elapsed();
     shared.figures.decided(decided.outcome, took);
+    if decided.gave_up.is_some() {
+        shared.figures.gave_up();
+    }
     shared
         .record
         .write(&shared.balancer, &request, &decided, took);

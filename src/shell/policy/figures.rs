@@ -15,6 +15,8 @@ pub(in crate::shell) struct Figures {
     connections: AtomicU64,
     connections_refused: AtomicU64,
     handshakes_failed: AtomicU64,
+    handshakes_gave_way: AtomicU64,
+    patterns_gave_up: AtomicU64,
 }
 
 /// Why a request got no decision.
@@ -97,6 +99,16 @@ impl Figures {
         self.handshakes_failed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The oldest handshake under way was given up for another one.
+    pub(super) fn gave_way(&self) {
+        self.handshakes_gave_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A pattern of a rule took too many steps.
+    pub(super) fn gave_up(&self) {
+        self.patterns_gave_up.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Requests by what came of them.
     pub(in crate::shell) fn requests(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let outcomes = Outcome::ALL.iter().zip(&self.outcomes);
@@ -116,11 +128,13 @@ impl Figures {
     }
 
     /// What else happened.
-    pub(in crate::shell) fn events(&self) -> [(&'static str, u64); 4] {
+    pub(in crate::shell) fn events(&self) -> [(&'static str, u64); 6] {
         [
             ("connection_accepted", &self.connections),
             ("connection_refused", &self.connections_refused),
             ("handshake_failed", &self.handshakes_failed),
+            ("handshake_gave_way", &self.handshakes_gave_way),
+            ("pattern_gave_up", &self.patterns_gave_up),
             ("status_poll", &self.status_polls),
         ]
         .map(|(name, count)| (name, count.load(Ordering::Relaxed)))

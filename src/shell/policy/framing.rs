@@ -158,6 +158,7 @@ fn after_head(head: &[u8]) -> Result<Expected, Ambiguous> {
         .is_none_or(|first| !first.ends_with(b"HTTP/1.1"));
     let mut length = None;
     let mut is_chunked = false;
+    let mut hosts = 0;
     for line in lines {
         let colon = line.iter().position(|octet| *octet == b':');
         let (name, value) = colon
@@ -168,7 +169,9 @@ fn after_head(head: &[u8]) -> Result<Expected, Ambiguous> {
             return Err(Ambiguous);
         }
         let value = value.get(1..).unwrap_or_default().trim_ascii();
-        if name.eq_ignore_ascii_case(b"content-length") {
+        if name.eq_ignore_ascii_case(b"host") {
+            hosts += 1;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
             // §6.3: two lengths, even the same, are not ours to choose from.
             let number = decimal(value).ok_or(Ambiguous)?;
             if length.replace(number).is_some() {
@@ -180,6 +183,10 @@ fn after_head(head: &[u8]) -> Result<Expected, Ambiguous> {
             }
             is_chunked = true;
         }
+    }
+    // §3.2: HTTP/1.1 names its host, once.
+    if hosts > 1 || hosts == 0 && !is_old {
+        return Err(Ambiguous);
     }
     match (is_chunked, length) {
         (true, Some(_)) => Err(Ambiguous),

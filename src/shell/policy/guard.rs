@@ -3,17 +3,18 @@
 //! Passwords are kept as Argon2 hashes, which take a while to try; what was right once is remembered as
 //! a keyed digest, so that a VCS pays for it once.
 
+use super::digest::Digest;
+use super::trials::Trials;
 use crate::config::PolicyAccess;
 use anyhow::{Context, anyhow, bail};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest, Sha256};
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
 use tracing::warn;
 
 /// Whoever knows one name and its password.
@@ -21,19 +22,18 @@ pub(super) struct Guard {
     who: Who,
     /// Of our digests: another one in each run.
     key: [u8; 32],
-    /// Argon2 takes memory and time: one trial at one time, whoever guesses.
-    trials: Arc<Semaphore>,
+    trials: Trials,
 }
 
 enum Who {
     Anybody,
     /// A password in a file: its digest is known from the start.
-    Digest([u8; 32]),
+    Digest(Digest),
     Hash {
         user: String,
         hash: String,
         /// The digest of what was right.
-        known: Arc<Mutex<Option<[u8; 32]>>>,
+        known: Arc<Mutex<Option<Digest>>>,
     },
     Nobody,
 }
@@ -42,6 +42,8 @@ enum Who {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Credence {
     Good,
+    /// Not tried: there are too many who guess.
+    Unknown,
     /// None, or wrong ones.
     Wrong,
 }
@@ -52,9 +54,18 @@ const PASSWORD_FILE_MAX: u64 = 4_096;
 const CREDENTIALS_MAX: usize = 1_024;
 
 impl Guard {
-    pub(super) fn new(access: &PolicyAccess) -> anyhow::Result<Self> {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).context("the system gives no random numbers")?;
+    /// `before`: the one that this one follows. Who was let in by the same password need not prove it
+    /// again, and those who guess go on waiting where they waited.
+    pub(super) fn new(access: &PolicyAccess, before: Option<&Self>) -> anyhow::Result<Self> {
+        let key = match before {
+            Some(before) => before.key,
+            None => {
+                let mut key = [0; 32];
+                getrandom::fill(&mut key).context("the system gives no random numbers")?;
+                key
+            }
+        };
+        let trials = before.map_or_else(Trials::new, |before| before.trials.clone());
         let who = match access {
             PolicyAccess::Anybody => Who::Anybody,
             PolicyAccess::Nobody => Who::Nobody,
@@ -62,37 +73,22 @@ impl Guard {
                 PasswordHash::new(hash).map_err(|error| {
                     anyhow!("[policy] password_hash is no Argon2 hash: {error}; `baton policy hash` makes one")
                 })?;
+                let known = before.and_then(|before| before.who.known(user, hash));
+                if known.is_none() {
+                    trials.forget_wrong();
+                }
                 Who::Hash {
                     user: user.clone(),
                     hash: hash.clone(),
-                    known: Arc::default(),
+                    known: known.unwrap_or_default(),
                 }
             }
             PolicyAccess::File { user, file } => {
-                let name = file.display();
-                let about = fs::metadata(file).with_context(|| format!("cannot read {name}"))?;
-                if about.len() > PASSWORD_FILE_MAX {
-                    bail!(
-                        "{name} is larger than {PASSWORD_FILE_MAX} octets, so it holds no password"
-                    );
-                }
-                if about.permissions().mode() & 0o077 != 0 {
-                    warn!(file = %name, "others on this machine may read or write the password; chmod 600 it");
-                }
-                let text =
-                    fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
-                let password = text.lines().next().unwrap_or_default();
-                if password.is_empty() {
-                    bail!("the first line of {name} is the password, and it is empty");
-                }
-                Who::Digest(digest(&key, format!("{user}:{password}").as_bytes()))
+                let password = read_password(file)?;
+                Who::Digest(Digest::of(&key, format!("{user}:{password}").as_bytes()))
             }
         };
-        Ok(Self {
-            who,
-            key,
-            trials: Arc::new(Semaphore::new(1)),
-        })
+        Ok(Self { who, key, trials })
     }
 
     /// Whether nobody was told a password yet.
@@ -100,15 +96,14 @@ impl Guard {
         matches!(self.who, Who::Nobody)
     }
 
-    /// What an `Authorization` is worth.
-    pub(super) async fn judge(&self, authorization: Option<&[u8]>) -> Credence {
+    /// What an `Authorization` from this source is worth.
+    pub(super) async fn judge(&self, from: IpAddr, authorization: Option<&[u8]>) -> Credence {
         let (user, hash, known) = match &self.who {
             // Without a password nothing is decided anyhow.
             Who::Anybody | Who::Nobody => return Credence::Good,
             Who::Digest(wanted) => {
                 let given = authorization.and_then(basic);
-                let is_good =
-                    given.is_some_and(|given| is_same(&digest(&self.key, &given), wanted));
+                let is_good = given.is_some_and(|given| Digest::of(&self.key, &given) == *wanted);
                 return credence(is_good);
             }
             Who::Hash { user, hash, known } => (user, hash, known),
@@ -116,12 +111,9 @@ impl Guard {
         let Some(given) = authorization.and_then(basic) else {
             return Credence::Wrong;
         };
-        let fresh = digest(&self.key, &given);
+        let said = Digest::of(&self.key, &given);
         // A lock that is held for a copy: poisoned by nobody, and if so, what it holds is whole.
-        let is_known = || {
-            let known = *known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.is_some_and(|known| is_same(&fresh, &known))
-        };
+        let is_known = || *known.lock().unwrap_or_else(PoisonError::into_inner) == Some(said);
         if is_known() {
             return Credence::Good;
         }
@@ -130,28 +122,73 @@ impl Guard {
         let Some((name, password)) = colon.and_then(|at| given.split_at_checked(at)) else {
             return Credence::Wrong;
         };
-        if name != user.as_bytes() {
+        if self.trials.is_wrong(&said) {
             return Credence::Wrong;
         }
+        let is_user = name == user.as_bytes();
         let (hash, password) = (hash.clone(), password.get(1..).unwrap_or_default().to_vec());
-        let Ok(turn) = Arc::clone(&self.trials).acquire_owned().await else {
-            return Credence::Wrong;
+        let Some(turn) = self.trials.turn(from).await else {
+            return Credence::Unknown;
         };
         // Many may come at once, and one trial is enough for those who say the same.
         if is_known() {
             return Credence::Good;
         }
+        if self.trials.is_wrong(&said) {
+            return Credence::Wrong;
+        }
         let known = Arc::clone(known);
         let tried = tokio::task::spawn_blocking(move || {
+            // A wrong name takes as long as a wrong password.
+            let is_right = is_password(&hash, &password) & is_user;
+            if is_right {
+                *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+            }
             // The trial goes on when whoever asked has gone, and so does its turn.
-            let _turn = turn;
-            let hash = PasswordHash::new(&hash).ok()?;
-            Argon2::default().verify_password(&password, &hash).ok()?;
-            *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh);
-            Some(())
+            turn.end(said, is_right);
+            is_right
         });
-        credence(tried.await.is_ok_and(|right| right.is_some()))
+        credence(tried.await.unwrap_or(false))
     }
+}
+
+impl Who {
+    /// What was right for this name and this hash.
+    fn known(&self, user: &str, hash: &str) -> Option<Arc<Mutex<Option<Digest>>>> {
+        match self {
+            Self::Hash {
+                user: our_user,
+                hash: our_hash,
+                known,
+            } => (our_user == user && our_hash == hash).then(|| Arc::clone(known)),
+            Self::Anybody | Self::Digest(_) | Self::Nobody => None,
+        }
+    }
+}
+
+fn is_password(hash: &str, password: &[u8]) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else {
+        return false;
+    };
+    Argon2::default().verify_password(password, &hash).is_ok()
+}
+
+/// The first line of a file that others should not read.
+fn read_password(file: &std::path::Path) -> anyhow::Result<String> {
+    let name = file.display();
+    let about = fs::metadata(file).with_context(|| format!("cannot read {name}"))?;
+    if about.len() > PASSWORD_FILE_MAX {
+        bail!("{name} is larger than {PASSWORD_FILE_MAX} octets, so it holds no password");
+    }
+    if about.permissions().mode() & 0o077 != 0 {
+        warn!(file = %name, "others on this machine may read or write the password; chmod 600 it");
+    }
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
+    let password = text.lines().next().unwrap_or_default();
+    if password.is_empty() {
+        bail!("the first line of {name} is the password, and it is empty");
+    }
+    Ok(password.to_owned())
 }
 
 /// An Argon2 hash of a password, in its text form.
@@ -184,35 +221,85 @@ fn basic(authorization: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(rest.trim_ascii()).ok()
 }
 
-fn digest(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(key);
-    hash.update(text);
-    hash.finalize().into()
-}
-
-/// Looks at every octet, whatever the first ones are.
-fn is_same(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::path::PathBuf;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn judge(guard: &Guard, given: &str) -> Credence {
+    const VCS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn run<F: Future>(future: F) -> F::Output {
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .unwrap();
+        runtime.block_on(future)
+    }
+
+    async fn judge_from(guard: &Guard, from: IpAddr, given: &str) -> Credence {
         let header = format!("basic  {}", STANDARD.encode(given));
-        runtime.block_on(guard.judge(Some(header.as_bytes())))
+        guard.judge(from, Some(header.as_bytes())).await
+    }
+
+    fn judge(guard: &Guard, given: &str) -> Credence {
+        run(judge_from(guard, VCS, given))
     }
 
     fn hashed(password: &str) -> Guard {
         let hash = super::super::hash(password.as_bytes()).unwrap();
         let user = "vcs".to_owned();
-        Guard::new(&PolicyAccess::Hash { user, hash }).unwrap()
+        Guard::new(&PolicyAccess::Hash { user, hash }, None).unwrap()
+    }
+
+    #[test]
+    fn who_guesses_does_not_keep_a_first_login_waiting() {
+        const GUESSES: usize = 100;
+        let guard = Arc::new(hashed("s3cret"));
+        let guesser: IpAddr = "192.0.2.66".parse().unwrap();
+        let guessed = Arc::new(AtomicUsize::new(0));
+        run(async {
+            let mut guesses = tokio::task::JoinSet::new();
+            for number in 0..GUESSES {
+                let (guard, guessed) = (Arc::clone(&guard), Arc::clone(&guessed));
+                guesses.spawn(async move {
+                    let credence = judge_from(&guard, guesser, &format!("vcs:{number}")).await;
+                    assert_eq!(credence, Credence::Wrong);
+                    guessed.fetch_add(1, Ordering::Relaxed);
+                });
+            }
+            // All of them wait.
+            tokio::task::yield_now().await;
+            assert_eq!(judge_from(&guard, VCS, "vcs:s3cret").await, Credence::Good);
+            let before = guessed.load(Ordering::Relaxed);
+            assert!(before < GUESSES / 4, "{before} guesses were tried first");
+            guesses.abort_all();
+        });
+    }
+
+    #[test]
+    fn who_was_let_in_need_not_prove_it_again_after_a_reload() {
+        let guard = hashed("s3cret");
+        let Who::Hash { user, hash, .. } = &guard.who else {
+            panic!("it has a hash");
+        };
+        let access = PolicyAccess::Hash {
+            user: user.clone(),
+            hash: hash.clone(),
+        };
+        assert_eq!(judge(&guard, "vcs:s3cret"), Credence::Good);
+        assert_eq!(judge(&guard, "vcs:other"), Credence::Wrong);
+        let again = Guard::new(&access, Some(&guard)).unwrap();
+        let Who::Hash { known, .. } = &again.who else {
+            panic!("it has a hash");
+        };
+        assert!(known.lock().unwrap().is_some());
+        // With another password what was wrong may be right, and the other way round.
+        let user = "vcs".to_owned();
+        let hash = super::super::hash(b"other").unwrap();
+        let other = Guard::new(&PolicyAccess::Hash { user, hash }, Some(&again)).unwrap();
+        assert_eq!(judge(&other, "vcs:other"), Credence::Good);
+        assert_eq!(judge(&other, "vcs:s3cret"), Credence::Wrong);
     }
 
     #[test]
@@ -234,16 +321,13 @@ mod tests {
                 assert_eq!(judge(&guard, wrong), Credence::Wrong, "{wrong}");
             }
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
         for header in [
             None,
             Some(&b"Basic"[..]),
             Some(b"Basic !"),
             Some(b"Digest x"),
         ] {
-            assert_eq!(runtime.block_on(guard.judge(header)), Credence::Wrong);
+            assert_eq!(run(guard.judge(VCS, header)), Credence::Wrong);
         }
     }
 
@@ -257,15 +341,15 @@ mod tests {
             file: file.clone(),
         };
         fs::write(&file, "s3cret\nnot this\n").unwrap();
-        let guard = Guard::new(&access(&file)).unwrap();
+        let guard = Guard::new(&access(&file), None).unwrap();
         assert_eq!(judge(&guard, "vcs:s3cret"), Credence::Good);
         assert_eq!(judge(&guard, "vcs:not this"), Credence::Wrong);
         fs::write(&file, "\nx").unwrap();
-        assert!(Guard::new(&access(&file)).is_err());
+        assert!(Guard::new(&access(&file), None).is_err());
         fs::remove_dir_all(&folder).unwrap();
-        assert!(Guard::new(&access(&file)).is_err());
+        assert!(Guard::new(&access(&file), None).is_err());
         let hash = "x".to_owned();
         let user = "u".to_owned();
-        assert!(Guard::new(&PolicyAccess::Hash { user, hash }).is_err());
+        assert!(Guard::new(&PolicyAccess::Hash { user, hash }, None).is_err());
     }
 }

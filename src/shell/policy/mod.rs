@@ -6,12 +6,17 @@
 
 mod answer;
 mod crowd;
+mod digest;
 mod door;
 pub(super) mod figures;
 mod framing;
 mod guard;
+mod handshakes;
+mod patient;
 mod record;
 mod site;
+mod trials;
+mod work;
 
 use super::control::Control;
 use super::tls::Tls;
@@ -27,8 +32,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::thread;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{info, warn};
+
+/// How often it is looked whether a lease is over.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What everybody who serves, changes or watches the service shares.
 pub(super) struct Shared {
@@ -41,6 +50,7 @@ pub(super) struct Shared {
     figures: Figures,
     record: record::Record,
     crowd: crowd::Crowd,
+    handshakes: handshakes::Handshakes,
 }
 
 /// The listeners, open but not served yet.
@@ -78,7 +88,7 @@ impl Listeners {
         policy: &Policy,
         (balancer, control, tls): (Arc<Balancer>, Arc<Control>, Arc<Tls>),
     ) -> anyhow::Result<Served> {
-        let site = Site::new(policy)?;
+        let site = Site::new(policy, None)?;
         if !self.open.is_empty() && site.guard.is_nobody() {
             warn!("the policy service has no user and password: it says 503 until it has");
         }
@@ -91,6 +101,7 @@ impl Listeners {
             figures: Figures::default(),
             record: record::Record::default(),
             crowd: crowd::Crowd::default(),
+            handshakes: handshakes::Handshakes::default(),
         });
         let (stop, stopped) = watch::channel(());
         if !self.open.is_empty() {
@@ -128,18 +139,32 @@ fn serve(
             let door = Door::new(Arc::clone(shared), listen.scheme);
             tasks.spawn(door.serve(listener));
         }
+        tasks.spawn(end_leases(Arc::clone(&shared.balancer)));
         while stopped.changed().await.is_ok() {}
         Ok(())
     })
 }
 
+/// Gives back what is held for calls that have not come: here, because no worker does while the node drains.
+async fn end_leases(balancer: Arc<Balancer>) {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        let now = Instant::now();
+        if balancer.poll_timeout().is_some_and(|at| at <= now) {
+            balancer.handle_timeout(now);
+        }
+    }
+}
+
 impl Shared {
-    /// Uses another configuration from now on; requests that are being answered keep theirs.
+    /// Makes another configuration ready.
     ///
     /// # Errors
     /// Why it cannot be used; nothing has changed then.
-    pub(super) fn prepare(policy: &Policy) -> anyhow::Result<Prepared> {
-        Ok(Prepared(Arc::new(Site::new(policy)?)))
+    pub(super) fn prepare(&self, policy: &Policy) -> anyhow::Result<Prepared> {
+        let before = self.site.load();
+        Ok(Prepared(Arc::new(Site::new(policy, Some(&before))?)))
     }
 
     pub(super) fn take_over(&self, prepared: Prepared) {
@@ -171,3 +196,45 @@ pub fn hash(password: &[u8]) -> anyhow::Result<String> {
 
 /// A configuration that can be used.
 pub(super) struct Prepared(Arc<Site>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use balancer::{PeerSettings, Request, Settings, Target, Transport};
+
+    /// As after SIGTERM, when no worker lives any more.
+    #[test]
+    fn leases_end_though_no_worker_looks() {
+        let target = Target {
+            transport: Transport::Udp,
+            remote: ([127, 0, 0, 1], 5060).into(),
+        };
+        let settings = Settings {
+            peers: vec![PeerSettings::new("bridge", target, 1)],
+            ..Settings::default()
+        };
+        let now = Instant::now();
+        let balancer = Arc::new(Balancer::new(&settings, 7, now).unwrap());
+        let request = Request {
+            alias: b"meet@example.com",
+            zone: "",
+            tried: &[],
+            is_audio_only: false,
+            now,
+        };
+        balancer
+            .lease(&request, "serial", Duration::from_millis(1))
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let ending = tokio::spawn(end_leases(Arc::clone(&balancer)));
+            while balancer.lease_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            ending.abort();
+        });
+    }
+}

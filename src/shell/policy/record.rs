@@ -5,7 +5,7 @@ use balancer::Balancer;
 use policy::{Decided, Outcome, Request};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tracing::info;
+use tracing::{info, warn};
 
 /// What was written and what was left out.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub(super) struct Record {
     /// The second since `base` (high half), and the lines about misses in it (low half).
     misses: AtomicU64,
     left_out: AtomicU64,
+    /// The second of the last warning.
+    warned: AtomicU64,
 }
 
 /// Lines about misses in one second.
@@ -27,6 +29,7 @@ impl Default for Record {
             base: Instant::now(),
             misses: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
+            warned: AtomicU64::new(0),
         }
     }
 }
@@ -50,9 +53,17 @@ impl Record {
                 "policy: decisions for unknown aliases that are not written down"
             );
         }
+        if let Some(rule) = decided.gave_up
+            && self.may_warn(self.base.elapsed().as_secs())
+        {
+            warn!(
+                rule,
+                "a pattern took too many steps: a rule that rejects rejects then, any other does not fit"
+            );
+        }
         let board = balancer.board();
         let peer = decided.peer.and_then(|peer| board.peer(peer));
-        let alias: String = request.alias.chars().take(ALIAS_MAX).collect();
+        let alias: String = request.alias().chars().take(ALIAS_MAX).collect();
         info!(
             outcome = decided.outcome.as_str(),
             status = decided.status,
@@ -65,6 +76,12 @@ impl Record {
             microseconds = took.as_micros(),
             "policy"
         );
+    }
+
+    /// Whether there was no warning in this second yet.
+    fn may_warn(&self, second: u64) -> bool {
+        // Seconds are counted from 1, so that the first one differs from none.
+        self.warned.swap(second + 1, Ordering::Relaxed) != second + 1
     }
 
     /// Whether there is room for a line about a miss in this second.
@@ -102,6 +119,8 @@ mod tests {
             let written = (0..50).filter(|_| record.may_miss(second)).count();
             assert_eq!(written, 10, "{second}");
         }
+        let warned = [0, 0, 0, 7, 7].map(|second| record.may_warn(second));
+        assert_eq!(warned, [true, false, false, true, false]);
         assert_eq!(short("094f761c"), "094f761c");
         assert_eq!(short(&"\u{e4}".repeat(90)).chars().count(), 40);
     }

@@ -52,10 +52,11 @@ impl Override {
 }
 
 impl Site {
-    pub(super) fn new(policy: &Policy) -> anyhow::Result<Self> {
+    /// `before`: the one that this one follows.
+    pub(super) fn new(policy: &Policy, before: Option<&Self>) -> anyhow::Result<Self> {
         Ok(Self {
             service: Service::new(policy.service.clone())?,
-            guard: Guard::new(&policy.access)?,
+            guard: Guard::new(&policy.access, before.map(|before| &before.guard))?,
             paths: policy.paths.clone(),
             status_path: policy.status_path.clone(),
             idle: policy.idle,
@@ -92,10 +93,13 @@ impl Shared {
             State::Stopped
         } else if site.guard.is_nobody() || said == Override::DefaultCredentials as u8 {
             State::DefaultCredentials
-        } else if said == Override::Draining as u8 || self.control.phase() != Phase::Running {
-            State::Draining
         } else {
-            State::Active
+            match self.control.phase() {
+                Phase::Running if said == Override::Draining as u8 => State::Draining,
+                Phase::Running => State::Active,
+                Phase::Maintenance | Phase::Lingering => State::Draining,
+                Phase::Draining | Phase::Stopping => State::Stopped,
+            }
         }
     }
 
@@ -117,7 +121,7 @@ mod tests {
 
     #[test]
     fn slashes_make_no_difference() {
-        let site = Site::new(&Policy::default()).unwrap();
+        let site = Site::new(&Policy::default(), None).unwrap();
         for path in ["/policy", "//policy", "/policy/", "/conductor"] {
             assert_eq!(site.place(path), Place::Decision, "{path}");
         }

@@ -159,3 +159,142 @@ fn each_conference_has_a_number_of_its_own() {
         .expect("room");
     assert_eq!((call.permit.number(), call.reason), (None, Reason::Figures));
 }
+
+#[test]
+fn an_alias_of_a_peer_is_no_way_around_the_rule_of_its_conference() {
+    let small = AliasSettings {
+        name: "small".into(),
+        pattern: "small(.*)".into(),
+        zones: vec!["edge".into()],
+        participants_max: Some(1),
+        ..meet()
+    };
+    let guest = AliasSettings {
+        name: "guest".into(),
+        pattern: "guest(.*)".into(),
+        zones: vec!["guests".into()],
+        may_create: false,
+        ..meet()
+    };
+    let (balancer, now) = balancer(vec![bridge("a", 1, 10)], vec![small, guest]);
+    let leased = balancer
+        .lease(&ask(now, "small1"), "one", TIME)
+        .expect("room");
+    let alias = alias_of(&balancer, &leased);
+    let from = |zone, alias| Request {
+        zone,
+        ..ask(now, alias)
+    };
+    // What was promised is kept, wherever the call comes from.
+    let call = balancer.place(&from("guests", &alias)).expect("promised");
+    assert_eq!(call.reason, Reason::Lease);
+    let refused = |zone, alias| balancer.place(&from(zone, alias)).err();
+    assert_eq!(refused("edge", &*alias), Some(NoPlace::ConferenceFull));
+    assert_eq!(refused("guests", &alias), Some(NoPlace::CallerNotAllowed));
+    let looked = balancer.look(&from("guests", &alias)).err();
+    assert_eq!(looked, Some(NoPlace::CallerNotAllowed));
+    // Of a number that nobody knows only this can be asked: what may its caller begin?
+    let unknown = "601777@bridges.example.com";
+    assert_eq!(refused("nowhere", unknown), Some(NoPlace::CallerNotAllowed));
+    assert_eq!(refused("guests", unknown), Some(NoPlace::NotStarted));
+    assert_eq!(refused("edge", unknown), None);
+}
+
+#[test]
+fn a_decision_does_not_outlive_its_peer() {
+    let peers = vec![bridge("a", 1, 10), bridge("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let lease = || balancer.lease(&ask(now, "meet1"), "one", TIME);
+    let first = lease().expect("room");
+    balancer.report(now, first.peer, Outcome::Failed(Cause::Refused));
+    let second = lease().expect("the other one");
+    assert_ne!(second.peer, first.peer);
+    assert_eq!(
+        (lease().expect("the same").number, balancer.lease_count()),
+        (second.number, 1)
+    );
+    assert_eq!(in_use(&balancer).iter().sum::<u32>(), 1);
+    // An operator takes the other one out; then there is none.
+    balancer.set_operator(now, second.peer, Operator::Maint);
+    assert_eq!(lease().err(), Some(NoPlace::PeersDown));
+    assert_eq!(
+        (balancer.lease_count(), balancer.conference_count()),
+        (0, 0)
+    );
+}
+
+#[test]
+fn a_call_that_was_promised_follows_its_conference() {
+    let peers = vec![bridge("a", 1, 10), bridge("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let lease = |serial| balancer.lease(&ask(now, "meet1"), serial, TIME);
+    let (first, second) = (lease("one").expect("room"), lease("two").expect("room"));
+    let alias = alias_of(&balancer, &first);
+    assert_eq!(alias, alias_of(&balancer, &second));
+    balancer.report(now, first.peer, Outcome::Failed(Cause::Refused));
+    // Both come, and find each other on the other peer.
+    let calls = [0, 1].map(|_| balancer.place(&ask(now, &alias)).expect("it moves"));
+    assert_ne!(calls[0].peer, first.peer);
+    assert_eq!(calls[0].peer, calls[1].peer);
+    assert_eq!(calls[0].permit.number(), calls[1].permit.number());
+    assert_eq!(balancer.conference_count(), 1);
+    balancer.handle_timeout(now + TIME);
+    drop(calls);
+    assert_eq!(in_use(&balancer), [0, 0]);
+}
+
+#[test]
+fn only_what_was_promised_has_a_place_while_a_node_drains() {
+    let plain = AliasSettings {
+        name: "plain".into(),
+        pattern: "7".into(),
+        conference: None,
+        ..meet()
+    };
+    let (balancer, now) = balancer(vec![bridge("a", 1, 10)], vec![meet(), plain]);
+    for asked in ["meet1", "7"] {
+        let leased = balancer.lease(&ask(now, asked), "one", TIME).expect("room");
+        let alias = alias_of(&balancer, &leased);
+        assert!(
+            balancer.place_promised(&ask(now, asked)).is_none(),
+            "no alias of a peer"
+        );
+        let call = balancer
+            .place_promised(&ask(now, &alias))
+            .expect("promised");
+        assert_eq!((call.peer, call.reason), (leased.peer, Reason::Lease));
+        assert!(balancer.place_promised(&ask(now, &alias)).is_none(), "once");
+    }
+    let late = Request {
+        now: now + TIME,
+        ..ask(now, "601777@bridges.example.com")
+    };
+    assert!(balancer.place_promised(&late).is_none());
+}
+
+#[test]
+fn leases_of_many_lengths_end_each_in_its_time() {
+    let (balancer, now) = balancer(vec![bridge("a", 1, 1_000)], vec![meet()]);
+    let times = [30_000, 45_000, 45_001, 46_023, 1, 86_400_000, 1_024];
+    for (serial, time) in times.into_iter().enumerate() {
+        let time = Duration::from_millis(time);
+        let (alias, serial) = (format!("meet{serial}"), serial.to_string());
+        balancer
+            .lease(&ask(now, &alias), &serial, time)
+            .expect("room");
+    }
+    let mut sorted = times;
+    sorted.sort_unstable();
+    for (ended, time) in sorted.into_iter().enumerate() {
+        let at = now + Duration::from_millis(time);
+        assert_eq!(balancer.poll_timeout(), Some(at), "{time}");
+        balancer.handle_timeout(at - Duration::from_millis(1));
+        assert_eq!(balancer.lease_count(), times.len() - ended, "{time}");
+        balancer.handle_timeout(at);
+        assert_eq!(balancer.lease_count(), times.len() - ended - 1, "{time}");
+    }
+    assert_eq!(
+        (in_use(&balancer), balancer.poll_timeout()),
+        (vec![0], None)
+    );
+}

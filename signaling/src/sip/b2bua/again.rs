@@ -72,10 +72,9 @@ impl Core {
         let attempt = progress.current(key);
         let tag = self.context.attempt_token(Kind::PeerLeg, attempt);
         let call_id = self.context.attempt_token(Kind::CallId, attempt);
-        let search = call.search.as_ref();
-        let redirect = search.and_then(|search| search.sent_to.as_deref());
+        let uri = call.search.as_ref().and_then(|search| search.uri());
         let offer = &call.offer;
-        let room = offer.room() + redirect.map_or(0, <[u8]>::len) + room;
+        let room = offer.room() + uri.map_or(0, <[u8]>::len) + room;
         let client = self.clients.send(
             &mut self.context,
             now,
@@ -88,7 +87,7 @@ impl Core {
                     call_id,
                     cseq: progress.invite_cseq(),
                     min_se: progress.min_se,
-                    redirect,
+                    uri,
                 };
                 offer.write(&settings, writer, &hop, &names, credentials);
             },

@@ -92,7 +92,7 @@ impl Progress {
     }
 
     /// An attempt at this peer begins.
-    pub(crate) fn begin(&mut self, choice: &Choice) {
+    pub(crate) fn begin(&mut self, choice: &Choice<'_>) {
         *self = Self {
             number: self.begun,
             begun: self.begun + 1,
@@ -117,8 +117,8 @@ pub(crate) struct Search {
     pub(crate) refusal: Option<Refused>,
     /// Where the last peer sent the call: an address, and the URI to ask for there.
     pub(crate) redirect: Option<(SocketAddr, Box<[u8]>)>,
-    /// The URI of the attempt that is on its way, if another peer sent it there.
-    pub(crate) sent_to: Option<Box<[u8]>>,
+    /// The URI of the attempt that is on its way, if that is not what was dialled; else empty.
+    sent_to: Vec<u8>,
     /// The 2xx that waits for the owner's word.
     pub(crate) held: Vec<u8>,
     /// The last peer answered, and the call belongs to another one.
@@ -145,12 +145,27 @@ impl Search {
         self.redirect.is_some()
     }
 
+    /// The URI that an attempt goes to, if that is not what was dialled: where a peer sent it, else what
+    /// the owner chose.
+    pub(crate) fn next_uri<'a>(&'a self, chosen: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        let redirect = self.redirect.as_ref().map(|(_, uri)| &**uri);
+        redirect.or(chosen)
+    }
+
+    /// That of the attempt that is on its way.
+    pub(crate) fn uri(&self) -> Option<&[u8]> {
+        (!self.sent_to.is_empty()).then_some(&*self.sent_to)
+    }
+
     /// An attempt begins. If it goes where a peer sent it, that was no refusal.
-    pub(crate) fn followed(&mut self) {
+    pub(crate) fn begins(&mut self, choice: &Choice<'_>) {
         self.is_elsewhere = false;
-        self.sent_to = self.redirect.take().map(|(_, uri)| uri);
-        if self.sent_to.is_some() {
+        self.sent_to.clear();
+        if let Some((_, uri)) = self.redirect.take() {
+            self.sent_to.extend_from_slice(&uri);
             self.refusal = self.refusal.take().filter(|kept| kept.status >= 400);
+        } else if let Some(uri) = choice.request_uri {
+            self.sent_to.extend_from_slice(uri);
         }
     }
 
@@ -200,7 +215,7 @@ impl Searches {
         search.tried.clear();
         search.refusal = None;
         search.redirect = None;
-        search.sent_to = None;
+        search.sent_to.clear();
         search.held = Vec::new();
         search.is_elsewhere = false;
         if self.idle.len() < IDLE_MAX {

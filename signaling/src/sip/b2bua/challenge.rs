@@ -40,9 +40,8 @@ impl Core {
         };
         let mut room = [0; URI_MAX];
         let mut writer = Writer::new(&mut room);
-        let redirect = call.search.as_ref();
-        let redirect = redirect.and_then(|search| search.sent_to.as_deref());
-        let dialled = redirect.unwrap_or_else(|| call.offer.request_uri());
+        let other = call.search.as_ref().and_then(|search| search.uri());
+        let dialled = other.unwrap_or_else(|| call.offer.request_uri());
         write_peer_uri(&mut writer, dialled, &hop);
         let length = writer.finish().ok();
         let Some(uri) = length.and_then(|length| room.get(..length)) else {

@@ -54,7 +54,7 @@ impl Core {
         &mut self,
         now: Instant,
         attempt: Attempt,
-        choice: Result<Choice, Refusal>,
+        choice: Result<Choice<'_>, Refusal>,
     ) {
         if choice.is_ok() {
             self.context.attempts += 1;
@@ -96,7 +96,7 @@ impl Core {
     }
 
     /// The INVITE goes to this peer; one that is still silent is given up.
-    fn begin_attempt(&mut self, now: Instant, attempt: Attempt, choice: Choice) {
+    fn begin_attempt(&mut self, now: Instant, attempt: Attempt, choice: Choice<'_>) {
         let key = attempt.call;
         let invited = self.invite(now, attempt, choice);
         let Some(call) = self.calls.get_mut(key) else {
@@ -119,7 +119,7 @@ impl Core {
             }
         };
         let why = progress.why;
-        search.followed();
+        search.begins(&choice);
         if call.peer.state == peer_leg::State::Calling {
             self.peer_input(now, key, peer_leg::Input::Superseded, With::default());
         }
@@ -166,7 +166,7 @@ impl Core {
         &mut self,
         now: Instant,
         attempt: Attempt,
-        choice: Choice,
+        choice: Choice<'_>,
     ) -> Result<(Key, Hop), Cause> {
         let settings = Arc::clone(&self.context.settings);
         let listener = settings
@@ -183,18 +183,18 @@ impl Core {
         let call_id = self.context.attempt_token(Kind::CallId, attempt);
         let call = self.calls.get_mut(attempt.call).ok_or(Cause::NoDialog)?;
         let offer = &call.offer;
-        let redirect = call.search.as_ref().and_then(|search| {
-            let (_, uri) = search.redirect.as_ref()?;
-            Some(&**uri)
-        });
-        let redirect_room = redirect.map_or(0, <[u8]>::len);
+        let uri = match &call.search {
+            Some(search) => search.next_uri(choice.request_uri),
+            None => choice.request_uri,
+        };
+        let uri_room = uri.map_or(0, <[u8]>::len);
         let client = self
             .clients
             .send(
                 &mut self.context,
                 now,
                 (Purpose::Invite(attempt), hop),
-                offer.room() + redirect_room,
+                offer.room() + uri_room,
                 |writer, branch| {
                     offer.write(
                         &settings,
@@ -206,7 +206,7 @@ impl Core {
                             call_id,
                             cseq: INVITE_CSEQ,
                             min_se: 0,
-                            redirect,
+                            uri,
                         },
                         |_| {},
                     );

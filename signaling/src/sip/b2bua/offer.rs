@@ -140,7 +140,7 @@ impl Offer {
         credentials: impl FnOnce(&mut Writer<'_>),
     ) {
         writer.put(b"INVITE ");
-        let uri = names.redirect.unwrap_or_else(|| self.request_uri());
+        let uri = names.uri.unwrap_or_else(|| self.request_uri());
         target::write_peer_uri(writer, uri, hop);
         writer.put(b" SIP/2.0\r\n");
         write_via(settings, writer, hop, &names.branch);
@@ -195,8 +195,8 @@ pub(crate) struct PeerNames<'a> {
     pub(crate) cseq: u32,
     /// The least session interval that the peer asked for, or 0.
     pub(crate) min_se: u32,
-    /// The URI that another peer sent the call to, instead of the one that was dialled.
-    pub(crate) redirect: Option<&'a [u8]>,
+    /// The URI that the call goes to, instead of the one that was dialled.
+    pub(crate) uri: Option<&'a [u8]>,
 }
 
 /// A From value without its tag parameter: what stands before and after it.

@@ -177,7 +177,7 @@ impl Core {
         &mut self,
         now: Instant,
         attempt: Attempt,
-        choice: Result<Choice, Refusal>,
+        choice: Result<Choice<'_>, Refusal>,
     ) {
         let key = attempt.call;
         let choice = match choice {
@@ -191,6 +191,9 @@ impl Core {
         };
         if let Some(transfer) = self.transfer_mut(key) {
             transfer.state = State::Calling;
+            if let Some(uri) = choice.request_uri {
+                transfer.target = uri.into();
+            }
         }
         let settings = &self.context.settings;
         let Some(listener) = settings.listener_for(choice.transport, &choice.remote) else {

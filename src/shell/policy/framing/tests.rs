@@ -24,23 +24,23 @@ fn in_all_pieces(text: &str) -> Result<String, Ambiguous> {
 }
 
 const CHUNKED: &str =
-    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n";
+    "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\n\r\n";
 
 #[test]
 fn what_is_beyond_doubt_passes_as_it_is() {
     for text in [
         "GET /status HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET / HTTP/1.0\r\n\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab\ncdGET / HTTP/1.1\r\n\r\n",
-        "POST / HTTP/1.1\r\ncontent-length:0\r\nx:\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab\ncdGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: x\r\ncontent-length:0\r\nx:\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
         CHUNKED,
         &format!("{CHUNKED}{CHUNKED}"),
     ] {
         assert_eq!(in_all_pieces(text).as_deref(), Ok(text));
     }
     // An empty line before a request is passed over; what is not whole is held back.
-    let passed = in_all_pieces("\r\nGET / HTTP/1.1\r\n\r\nGET / HT");
-    assert_eq!(passed.as_deref(), Ok("GET / HTTP/1.1\r\n\r\n"));
+    let passed = in_all_pieces("\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT");
+    assert_eq!(passed.as_deref(), Ok("GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
 }
 
 #[test]
@@ -64,12 +64,16 @@ fn what_two_could_read_differently_is_refused() {
         "X: a\rY: b",
         "no colon",
         ": x",
+        "Host: y",
     ] {
-        let text = format!("POST / HTTP/1.1\r\n{fields}\r\n\r\nabcde");
+        let text = format!("POST / HTTP/1.1\r\nHost: x\r\n{fields}\r\n\r\nabcde");
         assert_eq!(in_all_pieces(&text), Err(Ambiguous), "{fields:?}");
     }
     for text in [
         "GET / HTTP/1.1\n\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nX-Host: x\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: x\r\nHost: x\r\n\r\n",
         "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
         &CHUNKED.replace("3;", " 3;"),
         &CHUNKED.replace("3;x=y", ""),
@@ -77,7 +81,10 @@ fn what_two_could_read_differently_is_refused() {
         &CHUNKED.replace("abc\r\n", "abcd\r\n"),
         &CHUNKED.replace("0\r\n\r\n", "0\r\nX: y\r\n\r\n"),
         &CHUNKED.replace("3;x=y\r\n", "3;x=y\n"),
-        &format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(HEAD_MAX)),
+        &format!(
+            "GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+            "x".repeat(HEAD_MAX)
+        ),
     ] {
         assert_eq!(in_all_pieces(text), Err(Ambiguous), "{text:?}");
     }
