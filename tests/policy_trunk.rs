@@ -1,5 +1,11 @@
 //! What the policy service promises and the trunk keeps: calls over both come to the same meeting.
 #![cfg(target_os = "linux")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of a test: a failure to prepare is a failure of the test"
+)]
 
 mod interop;
 mod policy_world;

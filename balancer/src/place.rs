@@ -142,7 +142,7 @@ impl Balancer {
         let (peer, permit) = match decision.conference() {
             Some(name) => {
                 let permit = self.leases.claim_conference(name, decision.now)?;
-                decision.of_lease(permit).ok()?
+                (decision.peer_of_lease(&permit)?, permit)
             }
             None => {
                 let peer = decision.bridge(position).ok()?;
@@ -301,18 +301,13 @@ impl<'a> Decision<'a> {
         }
     }
 
-    /// The peer of a place that was held in a conference, if the call can go there; else the place.
-    fn of_lease(&self, permit: Permit) -> Result<(&'a Peer, Permit), Permit> {
-        match self.board.peer(permit.peer()) {
-            Some(peer)
-                if !self.request.tried.contains(&peer.id)
-                    && peer.vitals.health().is_well(self.now)
-                    && !peer.targets.is_empty() =>
-            {
-                Ok((peer, permit))
-            }
-            Some(_) | None => Err(permit),
-        }
+    /// The peer of a place that was held in a conference, if the call can go there.
+    fn peer_of_lease(&self, permit: &Permit) -> Option<&'a Peer> {
+        let peer = self.board.peer(permit.peer())?;
+        let is_wanted = !self.request.tried.contains(&peer.id)
+            && peer.vitals.health().is_well(self.now)
+            && !peer.targets.is_empty();
+        is_wanted.then_some(peer)
     }
 
     /// Whoever dials the alias of a peer must be one who could have dialled that of the conference; of
@@ -376,20 +371,27 @@ impl<'a> Decision<'a> {
 
     /// The conference's peer, or a new one where the conference is to be set up.
     fn join(&self, name: &str) -> Decided<'a> {
-        let directory = &self.balancer.directory;
         let held = match self.claims {
             Claims::Leases => self.balancer.leases.claim_conference(name, self.now),
             Claims::Nothing => None,
         };
-        // One of a peer that is lost keeps its conference from being over until it has moved.
-        let _lost = match held.map(|permit| self.of_lease(permit)) {
-            Some(Ok((peer, permit))) => return Ok((peer, permit, Reason::Lease)),
-            Some(Err(permit)) => Some(permit),
-            None => {
-                self.check_zone()?;
-                None
+        let mut lost = None;
+        if let Some(permit) = held {
+            match self.peer_of_lease(&permit) {
+                Some(peer) => return Ok((peer, permit, Reason::Lease)),
+                None => lost = Some(permit),
             }
-        };
+        } else {
+            self.check_zone()?;
+        }
+        let joined = self.join_or_open(name);
+        // The place of a peer that is lost kept its conference from being over until it had moved.
+        drop(lost);
+        joined
+    }
+
+    fn join_or_open(&self, name: &str) -> Decided<'a> {
+        let directory = &self.balancer.directory;
         let rule = self.route.rule;
         let seats_max = rule.map_or(u32::MAX, |rule| rule.participants_max);
         for _ in 0..ROUNDS_MAX {
