@@ -125,15 +125,12 @@ impl Balancer {
         Ok(decision.placement(decided))
     }
 
-    /// The place that a lease holds for a call to an alias of a peer, and none for any other call: for a
-    /// node that takes no new calls but those that were promised.
+    /// The place that a lease holds for a call to an alias of a peer: for a node that takes no others.
     #[must_use]
     pub fn place_promised(&self, request: &Request<'_>) -> Option<Placement> {
         let board = self.board_now();
-        let mut name = None;
-        let route = self
-            .route(&board, (request.alias, request.zone), &mut name)
-            .ok()?;
+        let (asked, mut name) = ((request.alias, request.zone), None);
+        let route = self.route(&board, asked, &mut name).ok()?;
         let (position, _) = route.bridge?;
         let decision = Decision {
             claims: Claims::Leases,

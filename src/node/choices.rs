@@ -47,7 +47,11 @@ impl Worker {
 
     /// The next address of the peer whose last one did not answer. None where a peer sent the call elsewhere, or
     /// probes have found this one dead at all of them.
-    pub(super) fn next_address(&mut self, attempt: Attempt, same: Transport) -> Option<Choice<'static>> {
+    pub(super) fn next_address(
+        &mut self,
+        attempt: Attempt,
+        same: Transport,
+    ) -> Option<Choice<'static>> {
         let question = self.core.question(attempt.call)?;
         let peers_before = question.tried.len().saturating_sub(1);
         let held = self.permits.leaving(attempt.call)?;
