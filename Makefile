@@ -6,6 +6,7 @@
 #   make fuzz TARGET=message SECONDS=60
 #   make bench FILTER=index
 #   make loadtest ARGS=--help  (docs/loadtest.md)
+#   make scenarios             all of loadtest/scenarios but the overload and the hour
 
 CARGO ?= cargo
 SECONDS ?= 60
@@ -13,7 +14,7 @@ SECONDS ?= 60
 # The model is built apart: with it, atomics are not those of the machine.
 LOOM_TARGET := $(or $(CARGO_TARGET_DIR),target)/loom
 
-.PHONY: verify format lint test loom doc fix sim fuzz bench loadtest
+.PHONY: verify format lint test loom doc fix sim fuzz bench loadtest scenarios
 
 verify: format lint test loom doc
 
@@ -54,3 +55,9 @@ bench:
 
 loadtest:
 	$(CARGO) run --release --locked -p loadtest -- $(ARGS)
+
+# A node with configs/loadtest.toml, and the scenarios one after the other; pages with plots in target/scenarios.
+SCENARIOS ?= trunk-2000 meetings-at-once policy-mix peer-dies
+scenarios:
+	$(CARGO) build --release --locked -p baton -p loadtest
+	CARGO_TARGET_DIR=$(or $(CARGO_TARGET_DIR),target) loadtest/scenarios/play $(SCENARIOS)

@@ -10,7 +10,7 @@ mod interop;
 mod policy_world;
 
 use interop::certificates::Certificates;
-use loadtest::arrivals::Arrivals;
+use loadtest::arrivals::{Arrivals, Phase, Shape};
 use loadtest::bridges::{Bridge, Bridges};
 use loadtest::drive::{Socket, runtime};
 use loadtest::vcs::form::Kind;
@@ -162,6 +162,29 @@ fn searches_end_on_the_promised_peer() {
     for (prefix, calls) in &report.bridges {
         assert!(*calls >= searches() / 8, "{prefix}: {:?}", report.bridges);
     }
+}
+
+#[test]
+fn meetings_that_start_in_one_instant_spread() {
+    let world = World::start("vcs-meetings", |_| String::new());
+    let burst = Phase {
+        shape: Shape::Burst {
+            calls: 100,
+            every: PATIENCE,
+        },
+        lasts: Duration::from_secs(1),
+    };
+    let settings = Settings {
+        arrivals: Arrivals::new([burst], 1),
+        conferences: 100,
+        // Nobody hangs up before the last one is decided.
+        hold: Duration::from_secs(5),
+        ..world.settings(0)
+    };
+    let report = world.play(settings);
+    assert!(report.is_good(false), "{}", words(&report));
+    let calls: Vec<u64> = report.bridges.iter().map(|(_, calls)| *calls).collect();
+    assert_eq!(calls, [25; 4]);
 }
 
 #[test]

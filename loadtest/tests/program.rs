@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -411,10 +411,48 @@ fn the_shipped_scenarios_can_be_read() {
     let files: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap()
         .map(|file| file.unwrap().path())
+        .filter(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "toml")
+        })
         .collect();
     assert!(files.len() >= 6);
     for file in files {
         let output = run_scenario(&file, &["--check"]);
         assert!(output.status.success(), "{}", text(&output));
     }
+}
+
+#[test]
+fn an_interrupt_ends_the_calls_and_tells() {
+    let relay = Relay::start("Max-Forwards: 69");
+    let text = format!(
+        "about = \"Long.\"\ntarget = \"udp:{}\"\nassert = [\"failed = 0\"]\n[calls]\nhold_ms = 3600000\n\
+         [[phase]]\nshape = \"constant\"\nrate = 10\nseconds = 3600\n[[peer]]\nat = \"{}\"\n",
+        relay.address, relay.peer
+    );
+    let file = scenario("interrupt", &text);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    program.arg("run").arg(&file).stdout(Stdio::piped());
+    let mut child = program.spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The sentence about it, then a line a second.
+    let told: Vec<String> = lines.by_ref().take(2).map(Result::unwrap).collect();
+    assert!(told.last().unwrap().contains("begun"), "{told:?}");
+    let kill = format!("kill -INT {}", child.id());
+    assert!(
+        Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(rest.last().unwrap(), "ended before its time", "{rest:?}");
+    assert!(
+        rest.iter()
+            .any(|line| line.starts_with("failed = 0: holds")),
+        "{rest:?}"
+    );
+    assert_eq!(child.wait().unwrap().code(), Some(1));
 }
