@@ -9,6 +9,7 @@ pub mod access;
 mod context;
 mod core;
 pub mod counters;
+pub mod h323;
 pub mod hop;
 pub mod outbox;
 pub mod output;

@@ -3,6 +3,8 @@
 
 #[path = "support/exhaust.rs"]
 mod exhaust;
+#[path = "support/ras_exhaust.rs"]
+mod ras_exhaust;
 
 use std::path::Path;
 
@@ -32,4 +34,11 @@ fn streams() {
 #[test]
 fn values() {
     replay("values", exhaust::exhaust_list);
+}
+
+#[test]
+fn ras() {
+    replay("ras", |bytes| {
+        ras_exhaust::exhaust(bytes);
+    });
 }

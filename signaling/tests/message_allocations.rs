@@ -1,4 +1,4 @@
-//! The message layer allocates nothing per message.
+//! The message layers of SIP and RAS allocate nothing per message.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -8,6 +8,9 @@ use signaling::sip::message::{
     Challenge, Credentials, Cseq, Framing, HeaderName, Index, Limits, MediaType, NameAddr, Rack,
     ReferTo, Replaces, RetryAfter, SessionExpires, Uri, Via, Writer, percent_decode, unescape,
 };
+
+#[path = "support/ras.rs"]
+mod ras;
 
 struct Counting;
 
@@ -116,4 +119,18 @@ fn values<'a>(header: impl Fn(HeaderName) -> &'a [u8]) {
     assert!(Rack::parse(b"1 2 INVITE").is_ok());
     assert!(RetryAfter::parse(b"5 (later);duration=3").is_ok());
     assert!(Challenge::parse(b"Digest realm=\"r\", nonce=\"n\"").is_ok());
+}
+
+#[test]
+fn messages_of_ras_allocate_nothing() {
+    let samples = ras::samples();
+    let mut buffer = [0; 4096];
+    let count = allocations(|| {
+        for (_, message, _) in &samples {
+            let length = message.encode(&mut buffer).unwrap();
+            let bytes = buffer.get(..length).unwrap();
+            assert!(signaling::h323::ras::Message::decode(bytes).unwrap() == *message);
+        }
+    });
+    assert_eq!(count, 0);
 }

@@ -114,3 +114,9 @@ pub(crate) fn with_crlf(bytes: &[u8]) -> Vec<u8> {
     }
     out
 }
+
+/// The octets of hexadecimal digits.
+pub(crate) fn octets(digits: &str) -> Vec<u8> {
+    let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.trim().as_bytes().chunks(2).map(pair).collect()
+}
