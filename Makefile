@@ -28,7 +28,7 @@ lint:
 test:
 	$(CARGO) test --workspace --locked
 
-# Every order of steps of the threads that take and give back sessions.
+# Every order of steps of the threads that take and give back sessions and bandwidth.
 loom:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$(LOOM_TARGET) $(CARGO) test --locked -p balancer --lib model
 

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod balancer;
+pub mod bandwidth;
 mod board;
 mod bridge_alias;
 mod choose;
