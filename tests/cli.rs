@@ -54,6 +54,62 @@ fn the_configurations_of_the_readme_are_good() {
 }
 
 #[test]
+fn bandwidth_check_tells_way_limits_and_the_tightest() {
+    let config = "configs/baton.toml";
+    let check = |more: &[&str]| {
+        let command = ["bandwidth", "check", "--config", config];
+        baton(&[&command, more].concat())
+    };
+    // By the address of somebody in the office, by name.
+    let answer = check(&["192.0.2.7", "DefaultZone", "3000"]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let lines: Vec<&str> = answer.out.lines().collect();
+    let expected = [
+        "from office to DefaultZone, 3000 kbit/s",
+        "links: office-wan, DefaultSubzone - DefaultZone",
+    ];
+    assert_eq!(lines.get(..2), Some(&expected[..]), "{answer:?}");
+    let last = ["tightest: wan", "admitted: 2000 kbit/s, cut down from 3000"];
+    assert_eq!(lines.get(lines.len() - 2..), Some(&last[..]), "{answer:?}");
+    let json = check(&["office", "office", "--traversal", "--output", "json"]);
+    assert!(json.out.contains("\"kbps\":384"), "{json:?}");
+    assert!(json.out.contains("\"times\":2"), "{json:?}");
+    // Nobody's name, and a configuration without the table.
+    assert_eq!(check(&["nowhere", "office"]).code, 4);
+    let without = [
+        "bandwidth",
+        "check",
+        "a",
+        "b",
+        "--config",
+        "configs/lab-trunk.toml",
+    ];
+    let answer = baton(&without);
+    assert_eq!((answer.code, answer.out.as_str()), (1, ""), "{answer:?}");
+}
+
+#[test]
+fn bandwidth_that_no_limit_allows_is_refused() {
+    let text = "[sip]\nlisten = [\"udp:127.0.0.1:5060\"]\n[[peer]]\nname = \"a\"\n\
+                at = \"udp:127.0.0.1:5180\"\nsessions_max = 1\n[bandwidth]\n\
+                premade_links = false\n[[bandwidth.subzone]]\nname = \"s\"\nintra = \"none\"\n";
+    let file = Scratch::new("bandwidth.toml", text);
+    let check = |to| baton(&["bandwidth", "check", "s", to, "--config", file.name()]);
+    let closed = check("s");
+    assert_eq!(closed.code, 1, "{closed:?}");
+    assert!(
+        closed.out.contains("refused: a limit of bandwidth"),
+        "{closed:?}"
+    );
+    let apart = check("DefaultSubzone");
+    assert_eq!(apart.code, 1, "{apart:?}");
+    assert!(
+        apart.out.contains("refused: no links lead there"),
+        "{apart:?}"
+    );
+}
+
+#[test]
 fn check_tells_every_mistake_with_its_place() {
     let file = Scratch::new(
         "mistakes.toml",

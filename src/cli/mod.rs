@@ -1,11 +1,12 @@
-//! The command line: `baton run`, `baton check`, `baton dns check`, `baton demo`, and what an
-//! operator asks of a node.
+//! The command line: `baton run`, `baton check`, `baton dns check`, `baton bandwidth check`,
+//! `baton demo`, and what an operator asks of a node.
 //!
 //! Answers go to standard output, complaints to standard error. Exit codes: 0 success; 1 the
 //! operation failed or the configuration has mistakes; 2 the command line is wrong or the
 //! configuration cannot be read; 3 no node is reachable; 4 there is no such thing; 5 the node is
 //! not well, from `baton status` only. What the commands do stands elsewhere: this is the dispatch.
 
+mod bandwidth;
 mod check;
 mod client;
 mod dns;
@@ -63,6 +64,11 @@ enum Command {
         #[command(subcommand)]
         command: DnsCommand,
     },
+    /// How much of the network a call may use
+    Bandwidth {
+        #[command(subcommand)]
+        command: BandwidthCommand,
+    },
     /// Watch real SIP calls pass through a node, all on this machine
     Demo(DemoArgs),
     #[command(flatten)]
@@ -79,6 +85,28 @@ enum DnsCommand {
         /// Ask as the node of this configuration would: its servers, static map and listeners
         #[arg(short, long, value_name = "FILE")]
         config: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum BandwidthCommand {
+    /// Tell what a call would get while nothing is in use: its way, the limits, the tightest one
+    Check {
+        /// A subzone or a zone, or the address or alias of somebody whom a rule puts into one
+        #[arg(value_name = "FROM")]
+        from: String,
+        /// The same for the other end
+        #[arg(value_name = "TO")]
+        to: String,
+        /// What the call wants; the configured default if left out
+        #[arg(value_name = "KBPS")]
+        kbps: Option<u32>,
+        /// Its media is relayed by the traversal subzone
+        #[arg(long)]
+        traversal: bool,
+        /// The configuration
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
     },
 }
 
@@ -134,6 +162,7 @@ fn dispatch() -> io::Result<u8> {
         Command::Dns {
             command: DnsCommand::Check { name, config },
         } => check_name(&name, config.as_deref(), to.output),
+        Command::Bandwidth { command } => check_bandwidth(&command, to.output),
         Command::Operate(operation) => {
             let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
             operate::operate(operation, &to, &mut out, &mut err)
@@ -150,6 +179,28 @@ fn check_name(name: &str, file: Option<&Path>, form: operate::Output) -> io::Res
         None => None,
     };
     dns::check(name, config.as_ref(), form, &mut out, &mut err)
+}
+
+fn check_bandwidth(command: &BandwidthCommand, form: operate::Output) -> io::Result<u8> {
+    let BandwidthCommand::Check {
+        from,
+        to,
+        kbps,
+        traversal,
+        config,
+    } = command;
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr().lock());
+    let config = match load(config, &mut err)? {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let question = bandwidth::Question {
+        from,
+        to,
+        kbps: *kbps,
+        is_relayed: *traversal,
+    };
+    bandwidth::check(&question, &config, form, &mut out, &mut err)
 }
 
 /// Where a running node reads its configuration anew.

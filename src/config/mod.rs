@@ -10,6 +10,7 @@ mod account;
 mod admin;
 mod alias;
 mod balancing;
+mod bandwidth;
 mod check;
 pub mod destination;
 mod dns;
@@ -51,6 +52,7 @@ pub use tls::{PeerTls, Tls, TlsClientCertificate, TlsVerify, TlsVersion};
 pub use transport::{ListenTransport, PeerTransport};
 pub use zone::{User, Zone};
 
+use balancer::bandwidth::BandwidthSettings;
 use balancer::{AliasSettings, HealthSettings, PoolSettings};
 use mistake::Findings;
 use section::Section;
@@ -91,6 +93,8 @@ pub struct Config {
     pub dns: Dns,
     /// `[policy]`: the service that a VCS asks.
     pub policy: Policy,
+    /// `[bandwidth]`: how much of the network calls may use; none where there is no such table.
+    pub bandwidth: Option<BandwidthSettings>,
 }
 
 /// A value and the byte offset where it stands in the file, so that later checks can point at it.
@@ -101,7 +105,7 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 20] = [
+const TABLES: [(&str, &[&str]); 25] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
@@ -122,12 +126,32 @@ const TABLES: [(&str, &[&str]); 20] = [
     ("policy", policy::KEYS),
     ("policy.listen", policy::LISTEN_KEYS),
     ("policy.rule", policy::RULE_KEYS),
+    ("bandwidth", bandwidth::KEYS),
+    ("bandwidth.subzone", bandwidth::SUBZONE_KEYS),
+    ("bandwidth.pipe", bandwidth::PIPE_KEYS),
+    ("bandwidth.link", bandwidth::LINK_KEYS),
+    ("bandwidth.rule", bandwidth::RULE_KEYS),
 ];
 
 /// The tables that stand at the top of the file.
 const ROOT_KEYS: &[&str] = &[
-    "node", "sip", "timers", "limits", "overload", "rates", "zone", "tls", "alias", "pool", "peer",
-    "health", "log", "admin", "dns", "policy",
+    "node",
+    "sip",
+    "timers",
+    "limits",
+    "overload",
+    "rates",
+    "zone",
+    "tls",
+    "alias",
+    "pool",
+    "peer",
+    "health",
+    "log",
+    "admin",
+    "dns",
+    "policy",
+    "bandwidth",
 ];
 
 impl Config {
@@ -161,6 +185,7 @@ impl Config {
         let admin = Admin::read(&mut root.table("admin", admin::KEYS, &mut findings));
         let dns = Dns::read(&mut root.table("dns", dns::KEYS, &mut findings));
         let policy = Policy::read(&mut root.table("policy", policy::KEYS, &mut findings));
+        let bandwidth = bandwidth::read(&root, &zones, &mut findings);
         check::policy(&root, (&policy, &tls), &peers, &mut findings);
         check::bridge_aliases(&peers, &mut findings);
         check::listens(&root, &listens, &mut findings);
@@ -175,12 +200,8 @@ impl Config {
         let listen: Vec<Listen> = listens.into_iter().flatten().map(|l| l.value).collect();
         let peers: Vec<Peer> = peers.into_iter().flatten().map(|p| p.value).collect();
         debug_assert!(
-            !listen.is_empty(),
-            "a configuration without a listener was accepted"
-        );
-        debug_assert!(
-            !peers.is_empty(),
-            "a configuration without a peer was accepted"
+            !listen.is_empty() && !peers.is_empty(),
+            "a configuration without a listener or a peer was accepted"
         );
         Ok(Self {
             node,
@@ -204,6 +225,7 @@ impl Config {
             admin,
             dns,
             policy,
+            bandwidth,
         })
     }
 }

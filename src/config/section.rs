@@ -455,7 +455,8 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
 /// A table's name as it is written in the file.
 fn heading(name: &str) -> String {
     match name {
-        "alias" | "peer" | "pool" | "zone" | "dns.host" | "policy.rule" => format!("`[[{name}]]`"),
+        "alias" | "peer" | "pool" | "zone" | "dns.host" | "policy.rule" | "bandwidth.subzone"
+        | "bandwidth.pipe" | "bandwidth.link" | "bandwidth.rule" => format!("`[[{name}]]`"),
         "sip.listen" | "policy.listen" => "an entry of `listen`".to_owned(),
         name => format!("`[{name}]`"),
     }

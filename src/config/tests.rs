@@ -46,6 +46,20 @@ fn the_sample_holds_the_defaults() {
     assert_eq!(policy.service.rules.len(), 1, "the sample shows one");
     policy.service.rules.clear();
     assert_eq!(policy, least.policy);
+    assert_eq!(least.bandwidth, None);
+    let shown = config.bandwidth.expect("the sample shows some");
+    let defaults = BandwidthSettings::default();
+    assert_eq!(
+        BandwidthSettings {
+            subzones: Vec::new(),
+            zones: Vec::new(),
+            pipes: Vec::new(),
+            links: Vec::new(),
+            rules: Vec::new(),
+            ..shown
+        },
+        defaults
+    );
     assert_eq!(least.admin, Admin::default());
     assert_eq!(places(&least.admin), places(&config.admin));
     assert!(config.admin.listen.is_some_and(|listen| listen.is_written));
@@ -58,7 +72,16 @@ fn the_sample_shows_every_key_with_a_comment() {
         if !is_inline {
             let heading = if matches!(
                 table,
-                "alias" | "peer" | "pool" | "zone" | "dns.host" | "policy.rule"
+                "alias"
+                    | "peer"
+                    | "pool"
+                    | "zone"
+                    | "dns.host"
+                    | "policy.rule"
+                    | "bandwidth.subzone"
+                    | "bandwidth.pipe"
+                    | "bandwidth.link"
+                    | "bandwidth.rule"
             ) {
                 &format!("[[{table}]]")
             } else {
@@ -229,7 +252,8 @@ fn tables_of_the_wrong_kind_or_name() {
         (
             "[zzz]",
             "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `overload`, \
-             `rates`, `zone`, `tls`, `alias`, `pool`, `peer`, `health`, `log`, `admin`, `dns` or `policy`",
+             `rates`, `zone`, `tls`, `alias`, `pool`, `peer`, `health`, `log`, `admin`, `dns`, `policy` or \
+             `bandwidth`",
         ),
         (
             "[log]\nzzz = 1",

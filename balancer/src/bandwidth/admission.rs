@@ -64,6 +64,18 @@ impl View {
         self.network.subzone_of(address, aliases)
     }
 
+    /// The same, where a rule says so.
+    #[must_use]
+    pub fn subzone_by_rule(&self, address: Option<IpAddr>, aliases: &[&str]) -> Option<NodeId> {
+        self.network.subzone_by_rule(address, aliases)
+    }
+
+    /// What a node is called.
+    #[must_use]
+    pub fn name(&self, node: NodeId) -> Option<&str> {
+        self.network.name(node)
+    }
+
     /// Takes bandwidth for a call from every total on its way, or nothing.
     ///
     /// # Errors

@@ -9,12 +9,14 @@ mod check;
 mod counter;
 mod members;
 mod network;
+mod premade;
 mod settings;
 mod topology;
 
 pub use admission::{Ask, Grant, Refused, View};
 pub use check::{Charged, Check, Use};
 pub use network::{Cap, NodeId};
+pub use premade::{DEFAULT_SUBZONE, DEFAULT_ZONE, TRAVERSAL_SUBZONE};
 pub use settings::{
     BandwidthMistake, BandwidthSettings, LINKS_MAX, Limit, LinkSettings, PIPES_MAX, PipeSettings,
     RULES_MAX, RuleMatch, RuleSettings, SUBZONES_MAX, SubzoneKind, SubzoneSettings, ZONES_MAX,
@@ -40,6 +42,14 @@ impl Bandwidth {
         Ok(Self {
             network: ArcSwap::from_pointee(network),
         })
+    }
+
+    /// Whether settings can be used, without making anything of them.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with them.
+    pub fn check(settings: &BandwidthSettings) -> Result<(), BandwidthMistake> {
+        Network::without_ways(settings, None).map(|_| ())
     }
 
     /// Takes new settings over, all or nothing. Calls keep what they were charged to; of what vanished

@@ -12,6 +12,7 @@ use super::settings::{
 };
 use super::topology::{Link, Topology, Way};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A subzone or a zone, as one network numbers them.
@@ -90,6 +91,16 @@ impl Network {
         settings: &BandwidthSettings,
         before: Option<&Self>,
     ) -> Result<Self, BandwidthMistake> {
+        let mut network = Self::without_ways(settings, before)?;
+        network.compile();
+        Ok(network)
+    }
+
+    /// All but the ways, which take the most time and can have no mistake.
+    pub(crate) fn without_ways(
+        settings: &BandwidthSettings,
+        before: Option<&Self>,
+    ) -> Result<Self, BandwidthMistake> {
         check_sizes(settings)?;
         let nodes = settings.subzones.iter().map(|subzone| &subzone.name);
         let names = numbered(nodes.chain(&settings.zones))?;
@@ -110,7 +121,7 @@ impl Network {
         }
         let topology = Topology::new(names.len(), links(settings, &names, &pipes)?);
         let traversal = place_of_kind(settings, SubzoneKind::Traversal);
-        let mut network = Self {
+        Ok(Self {
             number: before.map_or(0, |before| before.number.wrapping_add(1)),
             members: Members::new(settings, &names)?,
             settings: settings.clone(),
@@ -121,9 +132,7 @@ impl Network {
             relayed: Box::default(),
             charges: Box::default(),
             traversal,
-        };
-        network.compile();
-        Ok(network)
+        })
     }
 
     /// The limits are those of this network from now on, also for calls that older ones admitted.
@@ -299,15 +308,42 @@ impl Network {
         NodeId { place, network }
     }
 
-    /// The subzone of an endpoint; none where there is not even a default subzone.
-    pub(crate) fn subzone_of(
+    /// What a node of this network is called.
+    pub(crate) fn name(&self, node: NodeId) -> Option<&str> {
+        let place = usize::from(node.place);
+        let subzone = self
+            .settings
+            .subzones
+            .get(place)
+            .map(|subzone| &subzone.name);
+        let zone = || {
+            self.settings
+                .zones
+                .get(place - self.settings.subzones.len())
+        };
+        let name = subzone
+            .or_else(zone)
+            .filter(|_| node.network == self.number);
+        name.map(String::as_str)
+    }
+
+    /// The subzone that a rule puts an endpoint into.
+    pub(crate) fn subzone_by_rule(
         &self,
-        address: Option<std::net::IpAddr>,
+        address: Option<IpAddr>,
         aliases: &[&str],
     ) -> Option<NodeId> {
-        let ruled = self.members.subzone_of(address, aliases);
-        let place = ruled.or_else(|| place_of_kind(&self.settings, SubzoneKind::Default));
+        let place = self.members.subzone_of(address, aliases);
         place.map(|place| self.node_at(place))
+    }
+
+    /// The subzone of an endpoint; none where there is not even a default subzone.
+    pub(crate) fn subzone_of(&self, address: Option<IpAddr>, aliases: &[&str]) -> Option<NodeId> {
+        let default = || {
+            let place = place_of_kind(&self.settings, SubzoneKind::Default);
+            place.map(|place| self.node_at(place))
+        };
+        self.subzone_by_rule(address, aliases).or_else(default)
     }
 
     /// The way between two nodes of this network.

@@ -335,6 +335,47 @@ fn endpoints_are_in_subzones_by_rules() {
 }
 
 #[test]
+fn what_is_there_without_being_configured() {
+    let mut plan = Plan::default()
+        .plain(&["Home"])
+        .subzone("Elsewhere", |subzone| subzone.kind = SubzoneKind::Default)
+        .zone("Trunk")
+        .pipe("P", Limit::Limited(1000), Limit::Unlimited)
+        .link("Home", "Elsewhere", &["P"]);
+    plan.0.add_premade_nodes();
+    plan.0.add_premade_links();
+    let pairs: Vec<[&str; 2]> = plan
+        .0
+        .links
+        .iter()
+        .map(|link| {
+            let [one, other] = &link.nodes;
+            [one.as_str(), other.as_str()]
+        })
+        .collect();
+    let expected = [
+        ["Home", "Elsewhere"],
+        ["Elsewhere", TRAVERSAL_SUBZONE],
+        ["Elsewhere", "Trunk"],
+        [TRAVERSAL_SUBZONE, "Trunk"],
+        ["Elsewhere", DEFAULT_ZONE],
+        [TRAVERSAL_SUBZONE, DEFAULT_ZONE],
+        [TRAVERSAL_SUBZONE, "Home"],
+    ];
+    assert_eq!(pairs, expected);
+    let before = plan.0.clone();
+    plan.0.add_premade_nodes();
+    plan.0.add_premade_links();
+    assert_eq!(plan.0, before, "a second time adds nothing");
+    let site = plan.build();
+    // Two links over either subzone: the one with the pipe came first.
+    let grant = site.call("Home", "Trunk", 384).unwrap();
+    assert_eq!(grant.charges().count(), 3);
+    assert_eq!((site.own("Elsewhere"), site.own("P")), (384, 384));
+    assert_eq!(site.relay("Trunk", DEFAULT_ZONE, 384).unwrap().kbps(), 384);
+}
+
+#[test]
 fn mistakes_are_told() {
     let mistake = |plan: Plan| Bandwidth::new(&plan.0).unwrap_err().to_string();
     let base = || Plan::default().plain(&["S", "T"]);
