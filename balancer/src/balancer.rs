@@ -6,7 +6,7 @@ use crate::health::{Event, Health};
 use crate::leases::Leases;
 use crate::moment::{Epoch, millis};
 use crate::place::{NoPlace, Request};
-use crate::plan::{Mistake, without_scheme};
+use crate::plan::Mistake;
 use crate::report::{Cause, Outcome, Reported};
 use crate::settings::{Operator, Settings, Target};
 use arc_swap::{ArcSwap, Guard};
@@ -109,41 +109,21 @@ impl Balancer {
         self.board_now().weighs_media()
     }
 
-    /// Whether this is, by its form, an alias of a conference on one of the peers.
-    #[must_use]
-    pub fn is_on_peer(&self, alias: &str) -> bool {
-        let board = self.board_now();
-        board.plan.bridge(without_scheme(alias)).is_some()
-    }
-
-    /// Writes the alias of a conference on a peer; `false` where its conferences have none.
-    pub fn write_alias(&self, peer: PeerId, number: u32, out: &mut String) -> bool {
-        let board = self.board_now();
-        let alias = board
-            .peer(peer)
-            .and_then(|peer| peer.settings.alias.as_ref());
-        if let Some(alias) = alias {
-            alias.write(number, out);
-        }
-        alias.is_some()
-    }
-
-    /// Where the conference of an alias is, and its number, for whoever asks without calling; `None`
-    /// where it is not running and a call could begin it.
-    ///
-    /// # Errors
-    /// No call could be sent there.
-    pub fn running(&self, request: &Request<'_>) -> Result<Option<(PeerId, u32)>, NoPlace> {
-        let board = self.board_now();
+    /// [`crate::Snapshot::running`].
+    pub(crate) fn running_on(
+        &self,
+        board: &Board,
+        request: &Request<'_>,
+    ) -> Result<Option<(PeerId, u32)>, NoPlace> {
         let mut name = None;
-        let route = self.route(&board, (request.alias, request.zone), &mut name)?;
+        let route = self.route(board, (request.alias, request.zone), &mut name)?;
         let running = name
             .as_ref()
             .filter(|_| route.has_conference)
             .and_then(|name| self.directory.find(name.as_str()));
         match running {
             Some(seating) => {
-                let peer = self.look_along(&board, &route, (name.as_ref(), request));
+                let peer = self.look_along(board, &route, (name.as_ref(), request));
                 match peer {
                     // Its peer is lost: a call would begin it anew, elsewhere.
                     Ok(peer) if peer != seating.peer => Ok(None),

@@ -114,6 +114,8 @@ pub struct Board {
     pub(crate) pools: Box<[Pool]>,
     weighs_media: bool,
     pub(crate) plan: Arc<Plan>,
+    /// Which configuration it was made from.
+    pub(crate) configuration: u64,
     pub(crate) rules: Rules,
     /// How long the answer to a probe may take.
     pub(crate) probe_timeout: Duration,
@@ -236,6 +238,7 @@ impl Board {
             pools: Box::default(),
             weighs_media: false,
             plan: Arc::new(plan),
+            configuration: settings.configuration,
             rules: Rules::new(&settings.health),
             probe_timeout: settings.health.probe_timeout,
             positions: positions.into(),

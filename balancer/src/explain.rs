@@ -105,7 +105,10 @@ impl Balancer {
     /// Where a call would go now, and why. Takes nothing, counts nothing.
     #[must_use]
     pub fn explain(&self, request: &Request<'_>) -> Explanation {
-        let board = self.board_now();
+        self.snapshot().explain(request)
+    }
+
+    pub(crate) fn explain_on(&self, board: &Board, request: &Request<'_>) -> Explanation {
         let mut explanation = Explanation {
             alias: String::from_utf8_lossy(request.alias).into_owned(),
             zone: request.zone.to_owned(),
@@ -116,7 +119,7 @@ impl Balancer {
             decision: Err(NoPlace::AliasUnknown),
         };
         let mut name = None;
-        let route = match self.route(&board, (request.alias, request.zone), &mut name) {
+        let route = match self.route(board, (request.alias, request.zone), &mut name) {
             Ok(route) => route,
             Err(why) => {
                 explanation.decision = Err(why);
@@ -132,9 +135,9 @@ impl Balancer {
             let running = self.directory.find(name.as_str());
             explanation.running = running.map(|running| running.figures());
         }
-        let decided = self.look_along(&board, &route, (name.as_ref(), request));
+        let decided = self.look_along(board, &route, (name.as_ref(), request));
         let asking = Asking {
-            board: &board,
+            board,
             request,
             tags: route.tags,
             now: self.millis(request.now),

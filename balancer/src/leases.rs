@@ -34,6 +34,9 @@ pub struct Leased {
     pub role: Role,
     /// The number of the conference, or of a call that shares none, in the aliases of the peer.
     pub number: u32,
+    /// Another peer, for a call that cannot reach this one, where the alias asks for that and there is one. Nothing is
+    /// taken there.
+    pub fallback: Option<PeerId>,
 }
 
 /// All leases. No guard of a map leaves a function, and no permit is dropped under one (decision 16).
@@ -237,32 +240,31 @@ fn key(route: &Route<'_>, name: Option<&Name>, (alias, serial): (&[u8], &str)) -
 }
 
 impl Balancer {
-    /// Decides for somebody else, whose call will come later or not at all. What is taken is held
-    /// for `time` (TRUNK.md: 30 to 60 s). The same serial again gets the same answer, and nothing
-    /// more is taken, as long as a call could be sent there.
-    ///
-    /// # Errors
-    /// Why there is no peer.
-    pub fn lease(
+    /// [`crate::Snapshot::lease`].
+    pub(crate) fn lease_on(
         &self,
+        board: &Board,
         request: &Request<'_>,
-        serial: &str,
-        time: Duration,
+        (serial, time): (&str, Duration),
     ) -> Result<Leased, NoPlace> {
         let now = self.millis(request.now);
-        let board = self.board_now();
         let mut name = None;
-        let route = self.route(&board, (request.alias, request.zone), &mut name)?;
+        let route = self.route(board, (request.alias, request.zone), &mut name)?;
         let key = key(&route, name.as_ref(), (request.alias, serial));
         if let Some(held) = self.leases.find(&key, now) {
-            if self.is_kept(&board, &held.leased) {
+            if self.is_kept(board, &held.leased) {
                 return Ok(held.leased.clone());
             }
             drop(self.leases.end(&held));
         }
         let named = (name.as_ref(), request);
-        let placement = self.place_along(&board, &route, named, Claims::Nothing)?;
+        let placement = self.place_along(board, &route, named, Claims::Nothing)?;
+        let fallback = route
+            .rule
+            .filter(|rule| rule.fallback)
+            .and_then(|_| self.look_beside(board, &route, named, placement.peer));
         let leased = Leased {
+            fallback,
             peer: placement.peer,
             targets: placement.targets,
             conference: placement.permit.conference(),

@@ -29,6 +29,7 @@ mod reader;
 mod report;
 mod sessions;
 mod settings;
+mod snapshot;
 mod vitals;
 
 pub use balancer::{Balancer, Change};
@@ -48,4 +49,5 @@ pub use settings::{
     AliasSettings, Failover, HealthSettings, Operator, POOL_OF_ALL, PeerSettings, PoolSettings,
     Role, Settings, Statuses, Strategy, Target, Transport, UNKNOWN,
 };
+pub use snapshot::Snapshot;
 pub use vitals::Reason;

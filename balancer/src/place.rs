@@ -8,6 +8,8 @@
 //! shard of the directory, shared, while a name is looked up. A choice takes its session only if the
 //! figures that it was made on still hold.
 
+mod promised;
+
 use crate::balancer::Balancer;
 use crate::board::{Board, Candidate, Peer, PeerId, Pool};
 use crate::choose::{Fitness, Wanted, choose, fitness, next_turn, take_turn};
@@ -123,30 +125,6 @@ impl Balancer {
             (None, None) => decision.choose(None)?,
         };
         Ok(decision.placement(decided))
-    }
-
-    /// The place that a lease holds for a call to an alias of a peer: for a node that takes no others.
-    #[must_use]
-    pub fn place_promised(&self, request: &Request<'_>) -> Option<Placement> {
-        let board = self.board_now();
-        let (asked, mut name) = ((request.alias, request.zone), None);
-        let route = self.route(&board, asked, &mut name).ok()?;
-        let (position, _) = route.bridge?;
-        let decision = Decision {
-            claims: Claims::Leases,
-            ..self.decision(&board, &route, (name.as_ref(), request))
-        };
-        let (peer, permit) = match decision.conference() {
-            Some(name) => {
-                let permit = self.leases.claim_conference(name, decision.now)?;
-                (decision.peer_of_lease(&permit)?, permit)
-            }
-            None => {
-                let peer = decision.bridge(position).ok()?;
-                (peer, decision.claim_peer(peer)?)
-            }
-        };
-        Some(decision.placement((peer, permit, Reason::Lease)))
     }
 
     /// Where a call would go now; takes nothing and counts nothing.

@@ -7,6 +7,8 @@ use std::time::Duration;
 /// Everything that is configured; a reload hands over a new one.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// Which configuration this is: each one that is taken over has a greater number.
+    pub configuration: u64,
     /// Where calls can go. Names differ.
     pub peers: Vec<PeerSettings>,
     /// Groups of peers. Without any there is one of all peers, called [`POOL_OF_ALL`].
@@ -271,6 +273,8 @@ pub struct AliasSettings {
     pub may_create: bool,
     /// Callers at one time in one conference.
     pub participants_max: Option<u32>,
+    /// Whether an answer to others names a second peer, for a call that cannot reach the first.
+    pub fallback: bool,
     /// Pools, the first one first. None: all pools in the order of the configuration.
     pub pools: Vec<String>,
     /// What a peer must have.

@@ -57,6 +57,7 @@ fn balancer(now: Instant) -> Balancer {
         priority: 1,
         conference: conference.map(str::to_owned),
         role: Role::Participant,
+        fallback: false,
         may_create: true,
         participants_max: None,
         pools: Vec::new(),

@@ -47,6 +47,7 @@ fn alias(name: &str, pattern: &str, conference: &str) -> AliasSettings {
         priority: 1,
         conference: Some(conference.into()),
         role: Role::Participant,
+        fallback: false,
         may_create: true,
         participants_max: None,
         pools: Vec::new(),

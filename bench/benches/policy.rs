@@ -39,6 +39,7 @@ fn balancer(now: Instant) -> Balancer {
         priority: 1,
         conference: Some(r"\1".to_owned()),
         role: Role::Participant,
+        fallback: false,
         may_create: true,
         participants_max: None,
         pools: Vec::new(),

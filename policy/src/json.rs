@@ -204,7 +204,10 @@ mod tests {
             ("d", Value::Null),
             ("e", text("\u{e4}\n\"\\/\u{1f600}\u{e4}")),
         ];
-        assert_eq!(read(body), Ok(wanted.map(|(a, b)| (a.to_owned(), b)).into()));
+        assert_eq!(
+            read(body),
+            Ok(wanted.map(|(a, b)| (a.to_owned(), b)).into())
+        );
     }
 
     #[test]

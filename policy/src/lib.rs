@@ -6,12 +6,15 @@
 
 pub mod cpl;
 mod form;
+mod json;
 mod request;
 mod rule;
 mod service;
 mod status;
 
+pub use cpl::Answer;
 pub use form::Plus;
+pub use json::JsonError;
 pub use request::{BadRequest, Kind, Method, Protocol, Request};
 pub use rule::{Action, ROUTES_MAX, Range, RuleError, RuleSettings, check_rule, range};
 pub use service::{Decided, Mistake, Outcome, Service, Settings};

@@ -6,6 +6,7 @@
 //! then the first one counts.
 
 use crate::form::{Plus, decode, pairs};
+use crate::json::{JsonError, Value, members};
 use balancer::without_scheme;
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -85,10 +86,16 @@ pub struct Request<'b> {
 }
 
 /// Why a request cannot be understood (400).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRequest {
+    /// No JSON, where that is spoken.
+    #[error("{0}")]
+    Json(#[from] JsonError),
+    /// A name that is not known, where that is a mistake.
+    #[error("`{0}` is no member of a request")]
+    Member(String),
     /// A call without a destination.
-    #[error("no DESTINATION_ALIAS")]
+    #[error("no destination alias")]
     NoDestination,
     /// Not said what is to be decided.
     #[error("no POLICY_TYPE")]
@@ -99,6 +106,9 @@ pub enum BadRequest {
     /// A type of policy that does not exist.
     #[error("unknown POLICY_TYPE")]
     UnknownKind,
+    /// A member has another kind of value, or one that is not known.
+    #[error("`{0}` cannot have this value")]
+    Value(String),
 }
 
 /// The parameters that decide anything, or say which call it is. The others (`ALLOW_INTERWORKING`,
@@ -224,6 +234,88 @@ impl<'b> Request<'b> {
             local_serial: fields.local_serial.0,
             cluster: fields.cluster.0,
         })
+    }
+}
+
+impl<'b> Request<'b> {
+    /// Reads the same from a JSON object, of somebody who is no VCS; and whether the grounds are wanted.
+    ///
+    /// # Errors
+    /// Why it says nothing that can be decided.
+    pub fn read_json(body: &'b [u8]) -> Result<(Self, bool), BadRequest> {
+        let mut request = Self {
+            kind: Kind::Search,
+            dialled: Cow::Borrowed(""),
+            method: None,
+            has_method: false,
+            protocol: None,
+            is_authenticated: false,
+            named_source: Cow::Borrowed(""),
+            user: Cow::Borrowed(""),
+            zone: Cow::Borrowed(""),
+            address: None,
+            global_serial: Cow::Borrowed(""),
+            local_serial: Cow::Borrowed(""),
+            cluster: Cow::Borrowed(""),
+        };
+        let mut explain = false;
+        for (name, value) in members(body)? {
+            request.take(&name, value, &mut explain)?;
+        }
+        if request.alias().is_empty() && request.kind != Kind::Registration {
+            return Err(BadRequest::NoDestination);
+        }
+        Ok((request, explain))
+    }
+
+    /// One member of a JSON object.
+    fn take(&mut self, name: &str, value: Value<'b>, explain: &mut bool) -> Result<(), BadRequest> {
+        let bad = || BadRequest::Value(name.to_owned());
+        match (name, value) {
+            // As if it did not stand there.
+            (
+                "address" | "alias" | "authenticated" | "call" | "explain" | "method" | "protocol"
+                | "source" | "type" | "user" | "zone",
+                Value::Null,
+            ) => {}
+            ("alias", Value::Text(text)) => self.dialled = text,
+            ("call", Value::Text(text)) => self.global_serial = text,
+            ("source", Value::Text(text)) => self.named_source = text,
+            ("user", Value::Text(text)) => self.user = text,
+            ("zone", Value::Text(text)) => self.zone = text,
+            ("authenticated", Value::Truth(truth)) => self.is_authenticated = truth,
+            ("explain", Value::Truth(truth)) => *explain = truth,
+            ("address", Value::Text(text)) => {
+                self.address = Some(text.parse().map_err(|_| bad())?);
+            }
+            ("method", Value::Text(text)) => {
+                self.method = Some(method(&text).ok_or_else(bad)?);
+                self.has_method = true;
+            }
+            ("protocol", Value::Text(text)) => {
+                self.protocol = Some(match &*text {
+                    "h323" => Protocol::H323,
+                    "sip" => Protocol::Sip,
+                    _ => return Err(bad()),
+                });
+            }
+            ("type", Value::Text(text)) => {
+                self.kind = match &*text {
+                    "admin" => Kind::Admin,
+                    "registration" => Kind::Registration,
+                    "search" => Kind::Search,
+                    "user" => Kind::User,
+                    _ => return Err(bad()),
+                };
+            }
+            (
+                "address" | "alias" | "authenticated" | "call" | "explain" | "method" | "protocol"
+                | "source" | "type" | "user" | "zone",
+                Value::Text(_) | Value::Truth(_),
+            ) => return Err(bad()),
+            _ => return Err(BadRequest::Member(name.to_owned())),
+        }
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::cpl::{self, Answer};
 use crate::form::Plus;
 use crate::request::{BadRequest, Kind, Method, Request};
 use crate::rule::{Action, Rule, RuleError, RuleSettings};
-use balancer::{Balancer, GaveUp, NoPlace, PeerId, without_scheme};
+use balancer::{Balancer, Explanation, GaveUp, NoPlace, PeerId, Snapshot, without_scheme};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -149,7 +149,30 @@ impl Service {
         Request::read(body, self.settings.plus)
     }
 
-    /// Decides, and writes the answer.
+    /// Where a search that no rule decides would go, and why; nothing is taken.
+    #[must_use]
+    pub fn explain(
+        &self,
+        now: Instant,
+        balancer: &Snapshot<'_>,
+        request: &Request<'_>,
+    ) -> Explanation {
+        balancer.explain(&balancer::Request {
+            alias: request.dialled.as_bytes(),
+            zone: &self.settings.zone,
+            tried: &[],
+            is_audio_only: false,
+            now,
+        })
+    }
+
+    /// How long a place is held.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.settings.lease
+    }
+
+    /// Decides, and writes the answer as CPL.
     pub fn decide(
         &self,
         now: Instant,
@@ -157,10 +180,24 @@ impl Service {
         request: &Request<'_>,
         out: &mut Vec<u8>,
     ) -> Decided<'_> {
+        let snapshot = balancer.snapshot();
+        self.decide_on(now, &snapshot, request, &mut |answer| {
+            cpl::write(answer, out);
+        })
+    }
+
+    /// Decides on one board, and tells the answer, once.
+    pub fn decide_on(
+        &self,
+        now: Instant,
+        balancer: &Snapshot<'_>,
+        request: &Request<'_>,
+        tell: &mut dyn FnMut(&Answer<'_>),
+    ) -> Decided<'_> {
         let mut dialled = Cow::Borrowed(&*request.dialled);
         // Ours, or another member's, comes back (POLICY.md section 8.2): the form decides, before any rule.
         if request.kind == Kind::Search && balancer.is_on_peer(&dialled) {
-            return allow(out);
+            return allow(tell);
         }
         let mut gave_up = None;
         for rule in &self.rules {
@@ -184,12 +221,12 @@ impl Service {
             }
             return Decided {
                 gave_up,
-                ..ruled(rule, out)
+                ..ruled(rule, tell)
             };
         }
         let decided = match request.kind {
-            Kind::Admin | Kind::Registration | Kind::User => allow(out),
-            Kind::Search => self.search(now, balancer, (request, &dialled), out),
+            Kind::Admin | Kind::Registration | Kind::User => allow(tell),
+            Kind::Search => self.search(now, balancer, (request, &dialled), tell),
         };
         Decided { gave_up, ..decided }
     }
@@ -198,9 +235,9 @@ impl Service {
     fn search(
         &self,
         now: Instant,
-        balancer: &Balancer,
+        balancer: &Snapshot<'_>,
         (request, dialled): (&Request<'_>, &str),
-        out: &mut Vec<u8>,
+        tell: &mut dyn FnMut(&Answer<'_>),
     ) -> Decided<'_> {
         // A rule has made it one of a peer: there it goes, and is ours when it comes back.
         if balancer.is_on_peer(dialled) {
@@ -209,7 +246,7 @@ impl Service {
                 timeout: None,
                 on_failure: None,
             };
-            cpl::write(&answer, out);
+            tell(&answer);
             return Decided {
                 outcome: Outcome::Routed,
                 rule: None,
@@ -227,15 +264,16 @@ impl Service {
         };
         let handed = if self.is_attempt(request) {
             let leased = balancer.lease(&call, &serial(request), self.settings.lease);
-            leased.map(|leased| Some((leased.peer, leased.number)))
+            leased.map(|leased| Some((leased.peer, leased.number, leased.fallback)))
         } else {
-            balancer.running(&call)
+            let running = balancer.running(&call);
+            running.map(|running| running.map(|(peer, number)| (peer, number, None)))
         };
         match handed {
             // Not a call: whoever asks may go on asking elsewhere.
-            Ok(None) => allow(out),
-            Ok(Some((peer, number))) => self.place(balancer, (peer, number), out),
-            Err(why) => self.refuse(why, out),
+            Ok(None) => allow(tell),
+            Ok(Some(handed)) => self.place(balancer, handed, tell),
+            Err(why) => self.refuse(why, tell),
         }
     }
 
@@ -249,21 +287,23 @@ impl Service {
 
     fn place(
         &self,
-        balancer: &Balancer,
-        (peer, number): (PeerId, u32),
-        out: &mut Vec<u8>,
+        balancer: &Snapshot<'_>,
+        (peer, number, fallback): (PeerId, u32, Option<PeerId>),
+        tell: &mut dyn FnMut(&Answer<'_>),
     ) -> Decided<'_> {
         let mut alias = String::new();
         if !balancer.write_alias(peer, number, &mut alias) || !cpl::is_alias(&alias) {
             // The configuration is checked for this; a peer of a name's set may still be without.
-            return self.refuse(NoPlace::NoCapacity, out);
+            return self.refuse(NoPlace::NoCapacity, tell);
         }
+        let mut other = String::new();
+        let has_other = fallback.is_some_and(|peer| balancer.write_alias(peer, number, &mut other));
         let answer = Answer::Route {
             aliases: &[&alias],
             timeout: None,
-            on_failure: None,
+            on_failure: (has_other && cpl::is_alias(&other)).then_some(&*other),
         };
-        cpl::write(&answer, out);
+        tell(&answer);
         Decided {
             outcome: Outcome::Placed,
             rule: None,
@@ -273,7 +313,7 @@ impl Service {
         }
     }
 
-    fn refuse(&self, why: NoPlace, out: &mut Vec<u8>) -> Decided<'_> {
+    fn refuse(&self, why: NoPlace, tell: &mut dyn FnMut(&Answer<'_>)) -> Decided<'_> {
         let (status, words) = match why {
             NoPlace::AliasUnknown => (404, "No matching conference alias"),
             NoPlace::CallerNotAllowed => (403, "Conference not open to this zone"),
@@ -285,13 +325,10 @@ impl Service {
         };
         let mut reason = self.settings.reason_prefix.clone();
         reason.push_str(words);
-        cpl::write(
-            &Answer::Reject {
-                status,
-                reason: &reason,
-            },
-            out,
-        );
+        tell(&Answer::Reject {
+            status,
+            reason: &reason,
+        });
         Decided {
             outcome: if why == NoPlace::AliasUnknown {
                 Outcome::Missed
@@ -316,8 +353,8 @@ fn serial(request: &Request<'_>) -> String {
     }
 }
 
-fn allow(out: &mut Vec<u8>) -> Decided<'static> {
-    cpl::write(&Answer::Proxy { timeout: None }, out);
+fn allow(tell: &mut dyn FnMut(&Answer<'_>)) -> Decided<'static> {
+    tell(&Answer::Proxy { timeout: None });
     Decided {
         outcome: Outcome::Allowed,
         rule: None,
@@ -328,7 +365,7 @@ fn allow(out: &mut Vec<u8>) -> Decided<'static> {
 }
 
 /// What a rule says.
-fn ruled<'s>(rule: &'s Rule, out: &mut Vec<u8>) -> Decided<'s> {
+fn ruled<'s>(rule: &'s Rule, tell: &mut dyn FnMut(&Answer<'_>)) -> Decided<'s> {
     let mut decided = Decided {
         outcome: Outcome::Allowed,
         rule: Some(&rule.settings.name),
@@ -337,12 +374,12 @@ fn ruled<'s>(rule: &'s Rule, out: &mut Vec<u8>) -> Decided<'s> {
         gave_up: None,
     };
     match &rule.settings.action {
-        Action::Allow { timeout } => cpl::write(&Answer::Proxy { timeout: *timeout }, out),
+        Action::Allow { timeout } => tell(&Answer::Proxy { timeout: *timeout }),
         Action::Reject { status, reason } => {
             decided.outcome = Outcome::Refused;
             decided.status = Some(*status);
             let status = *status;
-            cpl::write(&Answer::Reject { status, reason }, out);
+            tell(&Answer::Reject { status, reason });
         }
         Action::Rewrite { .. } => debug_assert!(false, "a rewriting rule decides nothing"),
         Action::Route {
@@ -357,7 +394,7 @@ fn ruled<'s>(rule: &'s Rule, out: &mut Vec<u8>) -> Decided<'s> {
                 timeout: *timeout,
                 on_failure: on_failure.as_deref(),
             };
-            cpl::write(&answer, out);
+            tell(&answer);
         }
     }
     decided

@@ -75,6 +75,7 @@ fn aliases(scenario: &Scenario) -> Vec<AliasSettings> {
         priority: 10,
         conference: Some(conference.to_owned()),
         role: Role::Participant,
+        fallback: false,
         may_create: true,
         participants_max: meetings.participants_max,
         pools: POOLS.map(str::to_owned).to_vec(),
@@ -84,6 +85,7 @@ fn aliases(scenario: &Scenario) -> Vec<AliasSettings> {
     let guests = AliasSettings {
         priority: 1,
         role: Role::Guest,
+        fallback: false,
         may_create: false,
         ..alias("guests", r"room-(1)@example\.com", "meeting 0")
     };

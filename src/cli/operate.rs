@@ -110,7 +110,7 @@ pub(super) enum PolicyWish {
     /// Let the service tell a VCS that it is in another state, to try what that does
     State {
         /// The state
-        #[arg(value_parser = ["drain", "stop", "resume", "default-credentials", "own-credentials"])]
+        #[arg(value_parser = ["drain", "freeze", "stop", "resume", "default-credentials", "own-credentials"])]
         word: String,
     },
 }

@@ -14,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "role",
     "may_create",
     "participants_max",
+    "fallback",
     "pools",
     "tags",
     "zones",
@@ -74,6 +75,7 @@ fn read_entry(
     let role = section.choice("role", &ROLES, Role::default());
     let may_create = section.truth("may_create", true);
     let participants_max = section.number("participants_max", 0..=1_000_000_000, 0);
+    let fallback = section.truth("fallback", false);
     let pools = section.texts("pools", "bridges").unwrap_or_default();
     for pool in &pools {
         check_known(section, pool, ("pool", POOL_OF_ALL), known_pools);
@@ -95,6 +97,7 @@ fn read_entry(
             role,
             may_create,
             participants_max: (participants_max > 0).then_some(participants_max),
+            fallback,
             pools: owned(pools),
             tags: owned(tags),
             zones: owned(zones),

@@ -222,6 +222,7 @@ pub(super) fn policy(
     peers: &[Option<Placed<Peer>>],
     findings: &mut Findings<'_>,
 ) {
+    bridge_aliases(peers, findings);
     if policy.listen.is_empty() {
         return;
     }
@@ -253,7 +254,7 @@ fn hosts_need_aliases(peer: &Peer) -> String {
 }
 
 /// No conference has the same alias on two peers.
-pub(super) fn bridge_aliases(peers: &[Option<Placed<Peer>>], findings: &mut Findings<'_>) {
+fn bridge_aliases(peers: &[Option<Placed<Peer>>], findings: &mut Findings<'_>) {
     let mut earlier: Vec<(&Peer, &BridgeAlias)> = Vec::new();
     for placed in peers.iter().flatten() {
         let peer = &placed.value;

@@ -61,6 +61,8 @@ use toml::de::DeTable;
 /// The configuration of one node, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// Counts those that this node has taken over, from 0; it stands in no file.
+    pub number: u64,
     /// `[node]`: this process.
     pub node: Node,
     /// `[sip]`: where SIP is spoken.
@@ -187,7 +189,6 @@ impl Config {
         let policy = Policy::read(&mut root.table("policy", policy::KEYS, &mut findings));
         let bandwidth = bandwidth::read(&root, &zones, &mut findings);
         check::policy(&root, (&policy, &tls), &peers, &mut findings);
-        check::bridge_aliases(&peers, &mut findings);
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
         check::pools(&pools, &peers, &mut findings);
@@ -204,6 +205,7 @@ impl Config {
             "a configuration without a listener or a peer was accepted"
         );
         Ok(Self {
+            number: 0,
             node,
             sip: Sip {
                 listen,

@@ -37,7 +37,7 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
     let drain = config.policy.drain;
     let handle = super::start(config.clone())?;
     let names = handle.watch_names(&config)?;
-    let served = handle.serve_policy(listeners, &config)?;
+    let served = handle.serve_policy(listeners, (&config, &names))?;
     let view = handle.view(names, Arc::clone(&served.shared));
     let leave = Arc::clone(&view.leave);
     let reloads = Reloads::new(config, source, handle.settings.clone());

@@ -110,14 +110,18 @@ impl Handle {
     fn serve_policy(
         &self,
         listeners: policy::Listeners,
-        config: &Config,
+        (config, names): (&Config, &names::Names),
     ) -> anyhow::Result<policy::Served> {
+        let named = config.peers.iter();
+        let named = named.filter(|peer| peer.at.destination().is_some());
+        let named = named.map(|peer| peer.name.clone()).collect();
+        let start = policy::Start::new(&self.figures, &names.counted(), named);
         let parts = (
             Arc::clone(&self.balancer),
             self.control(),
             Arc::clone(&self.tls),
         );
-        listeners.serve(&config.policy, parts)
+        listeners.serve(&config.policy, start, parts)
     }
 
     /// Looks after the names of peers from now on, within the runtime that this is called in.

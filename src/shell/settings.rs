@@ -225,6 +225,7 @@ pub(super) fn balancer_settings(config: &Config) -> balancer::Settings {
         Some(peer(entry, entry.name.clone(), targets))
     });
     balancer::Settings {
+        configuration: config.number,
         peers: peers.collect(),
         pools: config.pools.clone(),
         aliases: config.aliases.clone(),

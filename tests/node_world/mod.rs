@@ -56,6 +56,7 @@ pub(crate) fn meetings() -> AliasSettings {
         priority: 1,
         conference: Some("\\1".into()),
         role: Role::Participant,
+        fallback: false,
         may_create: true,
         participants_max: None,
         pools: Vec::new(),

@@ -90,6 +90,7 @@ fn board(plans: &[Plan], strategy: Strategy) -> Board {
         }
     });
     let settings = Settings {
+        configuration: 0,
         peers: peers.collect(),
         pools: vec![PoolSettings {
             strategy,

@@ -29,6 +29,7 @@ fn meet() -> AliasSettings {
         priority: 1,
         conference: Some("meet\\1".into()),
         role: Role::Chair,
+        fallback: false,
         may_create: true,
         participants_max: Some(3),
         pools: Vec::new(),

@@ -75,6 +75,7 @@ pub(crate) struct Rule {
     pub(crate) role: Role,
     pub(crate) may_create: bool,
     pub(crate) participants_max: u32,
+    pub(crate) fallback: bool,
     pools: Box<[u16]>,
     tags: u64,
     zones: Box<[String]>,
@@ -145,6 +146,7 @@ impl Plan {
             role: alias.role,
             may_create: alias.may_create,
             participants_max: alias.participants_max.unwrap_or(u32::MAX),
+            fallback: alias.fallback,
             pools: if pools.is_empty() {
                 self.all_pools.clone()
             } else {

@@ -117,3 +117,57 @@ fn the_same_twice_is_once() {
     let request = read(body).expect("right");
     assert_eq!((request.alias(), request.source()), ("a@b", "1"));
 }
+
+#[test]
+fn a_json_object_says_the_same() {
+    let body = br#"{"type":"admin","alias":"sip:a@b","call":"c1","source":"SIP:bob@x","authenticated":true,
+        "user":"bob","zone":"Z","address":"2001:db8::1","method":"SETUP","protocol":"h323","explain":true}"#;
+    let (request, explain) = Request::read_json(body).expect("right");
+    assert_eq!(
+        (request.kind, request.alias(), explain),
+        (Kind::Admin, "a@b", true)
+    );
+    assert_eq!((request.source(), &*request.global_serial), ("bob@x", "c1"));
+    assert_eq!(
+        (request.method, request.protocol),
+        (Some(Method::Setup), Some(Protocol::H323))
+    );
+    assert!(request.is_authenticated && request.has_method && request.address.is_some());
+    let (short, explain) = Request::read_json(br#"{"alias":"a","zone":null}"#).expect("right");
+    assert_eq!(
+        (short.kind, short.has_method, explain),
+        (Kind::Search, false, false)
+    );
+    for (body, wanted) in [
+        ("{}", BadRequest::NoDestination),
+        (r#"{"alias":"sip:"}"#, BadRequest::NoDestination),
+        (r#"{"alias":true}"#, BadRequest::Value("alias".to_owned())),
+        (
+            r#"{"alias":"a","type":"SEARCH"}"#,
+            BadRequest::Value("type".to_owned()),
+        ),
+        (
+            r#"{"alias":"a","method":"BREW"}"#,
+            BadRequest::Value("method".to_owned()),
+        ),
+        (
+            r#"{"alias":"a","address":"x"}"#,
+            BadRequest::Value("address".to_owned()),
+        ),
+        (
+            r#"{"alias":"a","explain":"yes"}"#,
+            BadRequest::Value("explain".to_owned()),
+        ),
+        (
+            r#"{"alias":"a","aliases":"b"}"#,
+            BadRequest::Member("aliases".to_owned()),
+        ),
+        ("[]", BadRequest::Json(JsonError::NoObject)),
+    ] {
+        assert_eq!(
+            Request::read_json(body.as_bytes()).err(),
+            Some(wanted),
+            "{body}"
+        );
+    }
+}

@@ -25,6 +25,7 @@ fn alias(pattern: &str, conference: &str, pools: &[&str]) -> AliasSettings {
         priority: 1,
         conference: Some(conference.to_owned()),
         role: Role::Participant,
+        fallback: false,
         may_create: true,
         participants_max: None,
         pools: pools.iter().map(|pool| (*pool).to_owned()).collect(),
@@ -353,4 +354,41 @@ fn who_cannot_be_told_from_those_that_are_refused_is_refused() {
     // Another kind of request is not looked at.
     assert_eq!(world.ask("ADMIN", &"a".repeat(60), "").0, Outcome::Allowed);
     assert_eq!(world.search("meet.sales@example.com").0, Outcome::Placed);
+}
+
+#[test]
+fn a_second_peer_is_named_where_the_alias_asks_for_it() {
+    let spare = AliasSettings {
+        fallback: true,
+        ..alias(r"spare\.(\w+)@example\.com", r"t\1", &["P1"])
+    };
+    let settings = balancer::Settings {
+        peers: vec![peer("b1", "6001", 60, "P1"), peer("b2", "6002", 90, "P1")],
+        pools: vec![PoolSettings::new("P1")],
+        aliases: vec![spare],
+        ..balancer::Settings::default()
+    };
+    let mut world = World::new();
+    world.balancer = Balancer::new(&settings, 7, world.now).expect("right");
+    let (outcome, node) = world.search("spare.a@example.com");
+    assert_eq!(outcome, Outcome::Placed);
+    let (first, rest) = node.split_once("><proxy><failure>").expect("a second peer");
+    let alias = |text: &str, prefix: &str| {
+        let (_, alias) = text.split_once("url=\"").expect("an alias");
+        let (alias, _) = alias.split_once('"').expect("its end");
+        let number = alias.strip_prefix(prefix).expect(prefix).to_owned();
+        number.split_once('@').expect("a domain").0.to_owned()
+    };
+    assert_eq!(
+        alias(first, "6002"),
+        alias(rest, "6001"),
+        "one conference, one number"
+    );
+    // Nothing is taken there, and with nobody else there is nobody else.
+    assert_eq!(world.balancer.lease_count(), 1);
+    let other = world.balancer.board().peer_named("b1").expect("b1").id;
+    world
+        .balancer
+        .set_operator(world.now, other, Operator::Maint);
+    assert!(!world.search("spare.b@example.com").1.contains("failure"));
 }

@@ -98,6 +98,7 @@ fn bridges() -> Settings {
         priority: 1,
         conference: Some(conference.to_owned()),
         role: Role::Participant,
+        fallback: false,
         may_create: true,
         participants_max: Some(3),
         pools: Vec::new(),

@@ -26,6 +26,7 @@ use crate::config::Admin;
 use anyhow::Context;
 use door::Door;
 use health::Pulse;
+pub(super) use peers::explained;
 pub(super) use process::this_thread;
 pub(super) use reloads::Reloads;
 pub use reloads::Source;

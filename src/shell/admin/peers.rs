@@ -225,7 +225,7 @@ fn row(peer: &PeerFigures) -> Vec<Json> {
     ]
 }
 
-fn explained(explanation: &Explanation) -> Json {
+pub(in crate::shell) fn explained(explanation: &Explanation) -> Json {
     let optional = |text: Option<&String>| text.map_or(Json::Null, Json::text);
     let pools = explanation.pools.iter().map(|pool| {
         let peers = pool.peers.iter().map(|peer| {

@@ -133,7 +133,8 @@ impl Reloads {
     }
 
     async fn take_over(&self, view: &View, current: &Config) -> Result<Config, String> {
-        let config = (self.source)()?;
+        let mut config = (self.source)()?;
+        config.number = current.number + 1;
         let fixed = fixed(current, &config);
         if !fixed.is_empty() {
             let keys = fixed.join(", ");
@@ -146,15 +147,17 @@ impl Reloads {
         let certificates = Tls::prepare(&config).map_err(|mistake| format!("{mistake:#}"))?;
         let policy = view
             .policy
-            .prepare(&config.policy)
+            .prepare(&config.policy, config.number)
             .map_err(|mistake| format!("{mistake:#}"))?;
         // No call may meet a new peer before it is known what that peer must prove.
         let before = view.tls.take_over(certificates);
+        // Its rules wait for its board: no request sees one without the other.
+        let rules_before = view.policy.take_over(policy);
         if let Err(why) = view.names.reload(config.clone()).await {
             view.tls.take_over(before);
+            view.policy.take_over(rules_before);
             return Err(why);
         }
-        view.policy.take_over(policy);
         log::set_level(config.log);
         self.settings.send_replace(Arc::new(settings.clone()));
         view.control.post(Orders {

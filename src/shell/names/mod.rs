@@ -27,6 +27,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use wire::Wire;
 
+pub(super) use figures::Figures as Counted;
+
 /// The names of a node while they are looked after; they are forgotten when this goes.
 pub(super) struct Names {
     figures: Arc<Figures>,
@@ -53,6 +55,11 @@ impl Names {
             task,
             orders,
         }
+    }
+
+    /// What is counted, for who outlives this.
+    pub(super) fn counted(&self) -> Arc<Counted> {
+        Arc::clone(&self.figures)
     }
 
     /// What is counted.

@@ -4,6 +4,7 @@
 use super::Shared;
 use super::figures::Refusal;
 use super::guard::Credence;
+use super::json;
 use super::site::{Place, Site};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Incoming};
@@ -12,6 +13,7 @@ use hyper::header::{
     WWW_AUTHENTICATE,
 };
 use hyper::{Method, Request, Response, StatusCode};
+use policy::BadRequest;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tracing::debug;
@@ -27,12 +29,14 @@ const DISCARD_MAX: usize = 1024 * 1024;
 const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 /// Within this a request is decided, or another member is to be asked.
 const DEADLINE: Duration = Duration::from_secs(2);
+const JSON: &str = "application/json";
+const XML: &str = "application/xml; charset=utf-8";
 /// An answer as it mostly is.
 const CPL_OCTETS: usize = 512;
 
 /// Answers one request.
 pub(super) async fn answer(shared: &Shared, from: IpAddr, request: Request<Incoming>) -> Answer {
-    let site = shared.site.load_full();
+    let site = shared.site();
     match answered(shared, &site, from, request).await {
         Ok(answer) => answer,
         Err(refused) => {
@@ -64,7 +68,7 @@ async fn answered(
 ) -> Result<Answer, Refused> {
     let place = site.place(request.uri().path());
     let allowed = match place {
-        Place::Decision => "POST",
+        Place::Decision | Place::DecisionInJson => "POST",
         Place::Nowhere => {
             let answer = text(StatusCode::NOT_FOUND, "nothing is here\n");
             return Err(Box::new((Refusal::NotFound, answer)));
@@ -72,7 +76,7 @@ async fn answered(
         Place::Status => "GET, HEAD",
     };
     let is_right = match *request.method() {
-        Method::POST => place == Place::Decision,
+        Method::POST => place != Place::Status,
         Method::GET | Method::HEAD => place == Place::Status,
         _ => false,
     };
@@ -85,7 +89,9 @@ async fn answered(
     }
     let authorization = request.headers().get(AUTHORIZATION).cloned();
     let authorization = authorization.as_ref().map(HeaderValue::as_bytes);
+    let begun = Instant::now();
     let judged = tokio::time::timeout(DEADLINE, site.guard.judge(from, authorization)).await;
+    let left = DEADLINE.saturating_sub(begun.elapsed());
     let Ok(credence @ (Credence::Good | Credence::Wrong)) = judged else {
         return Err(unavailable("too busy to look at credentials"));
     };
@@ -117,7 +123,11 @@ async fn answered(
         Ok(body) => body,
         Err(refusal) => return Err(Box::new((refusal, cut_off(refusal)))),
     };
-    decide(shared, site, &body)
+    // How long the body took is its sender's affair.
+    if tokio::time::timeout(left, shared.thaw()).await.is_err() {
+        return Err(unavailable("not decided in time"));
+    }
+    decide(shared, place, &body)
 }
 
 fn status(shared: &Shared, site: &Site) -> Result<Answer, Refused> {
@@ -130,32 +140,45 @@ fn status(shared: &Shared, site: &Site) -> Result<Answer, Refused> {
     }
 }
 
-fn decide(shared: &Shared, site: &Site, body: &[u8]) -> Result<Answer, Refused> {
+fn decide(shared: &Shared, place: Place, body: &[u8]) -> Result<Answer, Refused> {
+    let snapshot = shared.balancer.snapshot();
+    let sites = shared.sites.load();
+    let site = sites.of(snapshot.configuration());
     let state = shared.state(site);
     if !state.decides() {
         return Err(unavailable(state.words()));
     }
     let begun = Instant::now();
-    let request = site.service.read(body).map_err(|error| {
+    let bad = |error: BadRequest| {
         let answer = text(StatusCode::BAD_REQUEST, format!("{error}\n"));
         Box::new((Refusal::BadRequest, answer))
-    })?;
-    let mut cpl = Vec::with_capacity(CPL_OCTETS);
-    let decided = site
-        .service
-        .decide(begun, &shared.balancer, &request, &mut cpl);
+    };
+    let (request, explain) = if place == Place::DecisionInJson {
+        policy::Request::read_json(body).map_err(bad)?
+    } else {
+        (site.service.read(body).map_err(bad)?, false)
+    };
+    let mut out = Vec::with_capacity(CPL_OCTETS);
+    let (decided, kind) = if place == Place::DecisionInJson {
+        let asked = (&site.service, begun, explain);
+        (json::decide(asked, &snapshot, &request, &mut out), JSON)
+    } else {
+        let mut tell = |answer: &policy::Answer<'_>| policy::cpl::write(answer, &mut out);
+        let decided = site
+            .service
+            .decide_on(begun, &snapshot, &request, &mut tell);
+        (decided, XML)
+    };
     let took = begun.elapsed();
     shared.figures.decided(decided.outcome, took);
     if decided.gave_up.is_some() {
         shared.figures.gave_up();
     }
-    shared
-        .record
-        .write(&shared.balancer, &request, &decided, took);
-    let mut answer = Response::new(Full::new(Bytes::from(cpl)));
+    let record = &shared.record;
+    record.write(&snapshot, &request, &decided, took);
+    let mut answer = Response::new(Full::new(Bytes::from(out)));
     let headers = answer.headers_mut();
-    let xml = HeaderValue::from_static("application/xml; charset=utf-8");
-    headers.insert(CONTENT_TYPE, xml);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(answer)
 }

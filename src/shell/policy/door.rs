@@ -56,7 +56,7 @@ impl Door {
             while visits.try_join_next().is_some() {}
             match listener.accept().await {
                 Ok((stream, from)) => {
-                    let site = door.shared.site.load();
+                    let site = door.shared.site();
                     let ticket = door.shared.crowd.enter(
                         from.ip(),
                         site.connections,

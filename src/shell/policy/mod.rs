@@ -12,9 +12,11 @@ pub(super) mod figures;
 mod framing;
 mod guard;
 mod handshakes;
+mod json;
 mod patient;
 mod record;
 mod site;
+mod start;
 mod trials;
 mod work;
 
@@ -27,7 +29,8 @@ use balancer::Balancer;
 use door::Door;
 use figures::Figures;
 pub(super) use site::Override;
-use site::Site;
+use site::{Site, Sites};
+pub(super) use start::Start;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
@@ -36,12 +39,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+/// How long connections wait for the workers of a node that starts.
+const START_PATIENCE: Duration = Duration::from_secs(5);
+const START_LOOK: Duration = Duration::from_millis(1);
 /// How often it is looked whether a lease is over.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What everybody who serves, changes or watches the service shares.
 pub(super) struct Shared {
-    site: ArcSwap<Site>,
+    sites: ArcSwap<Sites>,
+    start: Start,
     /// What an operator said of the state, as [`Override`].
     said: AtomicU8,
     balancer: Arc<Balancer>,
@@ -86,6 +93,7 @@ impl Listeners {
     pub(super) fn serve(
         self,
         policy: &Policy,
+        start: Start,
         (balancer, control, tls): (Arc<Balancer>, Arc<Control>, Arc<Tls>),
     ) -> anyhow::Result<Served> {
         let site = Site::new(policy, None)?;
@@ -93,7 +101,8 @@ impl Listeners {
             warn!("the policy service has no user and password: it says 503 until it has");
         }
         let shared = Arc::new(Shared {
-            site: ArcSwap::from_pointee(site),
+            sites: ArcSwap::from_pointee(Sites::first(site)),
+            start,
             said: AtomicU8::new(Override::None as u8),
             balancer,
             control,
@@ -133,6 +142,11 @@ fn serve(
         .enable_all()
         .build()?;
     runtime.block_on(async {
+        // Mostly a moment: who asks at once need not be sent away for that.
+        let begun = Instant::now();
+        while !shared.start.has_workers() && begun.elapsed() < START_PATIENCE {
+            tokio::time::sleep(START_LOOK).await;
+        }
         let mut tasks = tokio::task::JoinSet::new();
         for (listen, listener) in doors {
             let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -158,17 +172,20 @@ async fn end_leases(balancer: Arc<Balancer>) {
 }
 
 impl Shared {
-    /// Makes another configuration ready.
+    /// Makes the configuration of this number ready.
     ///
     /// # Errors
     /// Why it cannot be used; nothing has changed then.
-    pub(super) fn prepare(&self, policy: &Policy) -> anyhow::Result<Prepared> {
-        let before = self.site.load();
-        Ok(Prepared(Arc::new(Site::new(policy, Some(&before))?)))
+    pub(super) fn prepare(&self, policy: &Policy, number: u64) -> anyhow::Result<Prepared> {
+        let site = Site::new(policy, Some(&self.site()))?;
+        let sites = self.sites.load().followed_by(number, site);
+        Ok(Prepared(Arc::new(sites)))
     }
 
-    pub(super) fn take_over(&self, prepared: Prepared) {
-        self.site.store(prepared.0);
+    /// Uses another configuration for all that is decided on its board; that comes next. What was there before
+    /// comes out, in case the board is refused.
+    pub(super) fn take_over(&self, prepared: Prepared) -> Prepared {
+        Prepared(self.sites.swap(prepared.0))
     }
 
     /// Whether anybody has asked for anything.
@@ -195,7 +212,7 @@ pub fn hash(password: &[u8]) -> anyhow::Result<String> {
 }
 
 /// A configuration that can be used.
-pub(super) struct Prepared(Arc<Site>);
+pub(super) struct Prepared(Arc<Sites>);
 
 #[cfg(test)]
 mod tests {

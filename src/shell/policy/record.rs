@@ -1,7 +1,7 @@
 //! One line in the log for each decision; for scanners, who dial what nobody knows, so many a second
 //! and no more.
 
-use balancer::Balancer;
+use balancer::Snapshot;
 use policy::{Decided, Outcome, Request};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ impl Default for Record {
 impl Record {
     pub(super) fn write(
         &self,
-        balancer: &Balancer,
+        balancer: &Snapshot<'_>,
         request: &Request<'_>,
         decided: &Decided<'_>,
         took: Duration,
@@ -61,8 +61,7 @@ impl Record {
                 "a pattern took too many steps: a rule that rejects rejects then, any other does not fit"
             );
         }
-        let board = balancer.board();
-        let peer = decided.peer.and_then(|peer| board.peer(peer));
+        let peer = decided.peer.and_then(|peer| balancer.peer_name(peer));
         let alias: String = request.alias().chars().take(ALIAS_MAX).collect();
         info!(
             outcome = decided.outcome.as_str(),
@@ -70,7 +69,7 @@ impl Record {
             kind = ?request.kind,
             ?alias,
             rule = decided.rule,
-            peer = peer.map(|peer| peer.settings.name.as_str()),
+            peer,
             call = ?short(&request.global_serial),
             on_vcs = ?short(&request.local_serial),
             microseconds = took.as_micros(),

@@ -6,8 +6,14 @@ use super::guard::Guard;
 use crate::config::Policy;
 use crate::shell::control::Phase;
 use policy::{Service, State};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+/// How often it is looked whether what was frozen moves again.
+const LOOK: Duration = Duration::from_millis(20);
+/// Where decisions are made in JSON.
+const JSON_PATH: &str = "/api/v1/place";
 
 /// One configuration.
 pub(super) struct Site {
@@ -20,10 +26,50 @@ pub(super) struct Site {
     pub(super) connections_per_source: usize,
 }
 
+/// The last two configurations: requests are decided by the rules that belong to the board that they are
+/// decided on, and while a reload installs both, either may be the newer one.
+pub(super) struct Sites {
+    /// The number of the newer one.
+    since: u64,
+    newer: Arc<Site>,
+    older: Arc<Site>,
+}
+
+impl Sites {
+    pub(super) fn first(site: Site) -> Self {
+        let site = Arc::new(site);
+        Self {
+            since: 0,
+            newer: Arc::clone(&site),
+            older: site,
+        }
+    }
+
+    /// The same with another one, which is that of this number.
+    pub(super) fn followed_by(&self, number: u64, site: Site) -> Self {
+        Self {
+            since: number,
+            newer: Arc::new(site),
+            older: Arc::clone(&self.newer),
+        }
+    }
+
+    /// That of a board.
+    pub(super) fn of(&self, configuration: u64) -> &Arc<Site> {
+        if configuration >= self.since {
+            &self.newer
+        } else {
+            &self.older
+        }
+    }
+}
+
 /// What a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Decision,
+    /// A decision for who speaks JSON.
+    DecisionInJson,
     Nowhere,
     Status,
 }
@@ -35,7 +81,9 @@ pub(in crate::shell) enum Override {
     None = 0,
     DefaultCredentials = 1,
     Draining = 2,
-    Stopped = 3,
+    /// What decisions depend on answers nothing.
+    Frozen = 3,
+    Stopped = 4,
 }
 
 impl Override {
@@ -44,6 +92,7 @@ impl Override {
         Some(match word {
             "default-credentials" => Self::DefaultCredentials,
             "drain" => Self::Draining,
+            "freeze" => Self::Frozen,
             "own-credentials" | "resume" => Self::None,
             "stop" => Self::Stopped,
             _ => return None,
@@ -77,6 +126,8 @@ impl Site {
         };
         if self.paths.iter().any(|known| is(known)) {
             Place::Decision
+        } else if is(JSON_PATH) {
+            Place::DecisionInJson
         } else if is(&self.status_path) || self.paths.iter().any(is_below) {
             Place::Status
         } else {
@@ -95,6 +146,7 @@ impl Shared {
             State::DefaultCredentials
         } else {
             match self.control.phase() {
+                Phase::Running if !self.start.is_over() => State::Starting,
                 Phase::Running if said == Override::Draining as u8 => State::Draining,
                 Phase::Running => State::Active,
                 Phase::Maintenance | Phase::Lingering => State::Draining,
@@ -103,9 +155,25 @@ impl Shared {
         }
     }
 
+    /// The configuration that requests meet now.
+    pub(super) fn site(&self) -> Arc<Site> {
+        // The number first: whatever board has it, its rules are there by then.
+        let configuration = self.balancer.snapshot().configuration();
+        Arc::clone(self.sites.load().of(configuration))
+    }
+
     /// The state in words.
     pub(in crate::shell) fn words(&self) -> &'static str {
-        self.state(&self.site.load()).words()
+        self.state(&self.site()).words()
+    }
+
+    /// Returns when decisions can be made: at once, but for an operator who tries what becomes of those that
+    /// cannot.
+    pub(super) async fn thaw(&self) {
+        // Relaxed: it stands for itself.
+        while self.said.load(Ordering::Relaxed) == Override::Frozen as u8 {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// An operator wants this state, until the next word.
@@ -118,6 +186,25 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_board_has_the_rules_of_its_configuration() {
+        let site = |idle| {
+            let idle = Duration::from_secs(idle);
+            let policy = Policy {
+                idle,
+                ..Policy::default()
+            };
+            Site::new(&policy, None).unwrap()
+        };
+        let first = Sites::first(site(1));
+        let second = first.followed_by(1, site(2));
+        let third = second.followed_by(2, site(3));
+        let idle = |sites: &Sites, configuration| sites.of(configuration).idle.as_secs();
+        assert_eq!([0, 1].map(|number| idle(&first, number)), [1, 1]);
+        assert_eq!([0, 1].map(|number| idle(&second, number)), [1, 2]);
+        assert_eq!([1, 2].map(|number| idle(&third, number)), [2, 3]);
+    }
 
     #[test]
     fn slashes_make_no_difference() {
@@ -133,7 +220,15 @@ mod tests {
         ] {
             assert_eq!(site.place(path), Place::Status, "{path}");
         }
-        for path in ["/", "/nosuch", "/policy/x", "/Policy", "/status/policy"] {
+        assert_eq!(site.place("/api/v1/place/"), Place::DecisionInJson);
+        for path in [
+            "/api/v1",
+            "/",
+            "/nosuch",
+            "/policy/x",
+            "/Policy",
+            "/status/policy",
+        ] {
             assert_eq!(site.place(path), Place::Nowhere, "{path}");
         }
     }
