@@ -1,7 +1,6 @@
 //! Many at one time: idle connections, handshakes that never end, and scanners.
 #![cfg(target_os = "linux")]
 #![expect(
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "helpers of a test: a failure to prepare is a failure of the test"
 )]
