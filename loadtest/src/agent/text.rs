@@ -65,6 +65,15 @@ impl Text {
     }
 }
 
+/// What a Contact says of the transport beyond UDP.
+pub(super) fn transport_parameter(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => ";transport=tcp",
+        Transport::Tls => ";transport=tls",
+        Transport::Udp => "",
+    }
+}
+
 /// The Via of a request of ours.
 pub(super) fn via(transport: Transport, local: SocketAddr, branch: &str) -> String {
     format!("SIP/2.0/{transport} {local};branch={branch};rport")

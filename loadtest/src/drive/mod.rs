@@ -6,16 +6,21 @@
 mod fate;
 mod peer_thread;
 mod tcp;
+mod tls;
 mod udp;
 
 use crate::agent::{Agent, Random};
 use signaling::Transport;
+use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
 pub use fate::{Deaf, Death, Fate};
 pub use peer_thread::{Gauge, PeerReport, PeerThread};
+pub use tls::{Verification, acceptor};
 
 /// What tells this run of a program from all others, for the names that its agents make: from the clock and the
 /// number of the process.
@@ -35,14 +40,23 @@ pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
 }
 
 /// What an agent speaks through, open before its thread runs, so that its address is known.
-#[derive(Debug)]
 pub enum Socket {
     /// A connection to a server; others may be opened beside it.
     TcpConnection(TcpStream),
     /// Whoever wants to connect.
     TcpListener(TcpListener),
+    /// A connection to a server that is yet to agree on TLS.
+    TlsConnection(TcpStream, TlsConnector),
+    /// Whoever wants to connect and speaks TLS; requests of a peer's own go over connections of its own.
+    TlsListener(TcpListener, TlsAcceptor, TlsConnector),
     /// Datagrams.
     Udp(UdpSocket),
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Socket").field(&self.local_addr()).finish()
+    }
 }
 
 impl Socket {
@@ -54,7 +68,7 @@ impl Socket {
                 listener.set_nonblocking(true)?;
                 Ok(Self::TcpListener(listener))
             }
-            Transport::Tls => Err(without_tls()),
+            Transport::Tls => Err(needs("a certificate")),
             Transport::Udp => Ok(Self::Udp(udp::bind(local)?)),
         }
     }
@@ -67,24 +81,42 @@ impl Socket {
                 stream.set_nonblocking(true)?;
                 Ok(Self::TcpConnection(stream))
             }
-            Transport::Tls => Err(without_tls()),
+            Transport::Tls => Err(needs("to know which certificates are good")),
             Transport::Udp => Self::listen(transport, SocketAddr::new(server.ip(), 0)),
         }
+    }
+
+    /// For an agent that is called over TLS.
+    pub fn listen_tls(
+        local: SocketAddr,
+        (acceptor, connector): (TlsAcceptor, TlsConnector),
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(local)?;
+        listener.set_nonblocking(true)?;
+        Ok(Self::TlsListener(listener, acceptor, connector))
+    }
+
+    /// For an agent that calls over TLS.
+    pub fn towards_tls(server: SocketAddr, connector: TlsConnector) -> io::Result<Self> {
+        let stream = TcpStream::connect(server)?;
+        stream.set_nonblocking(true)?;
+        Ok(Self::TlsConnection(stream, connector))
     }
 
     /// Its own address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         match self {
-            Self::TcpConnection(stream) => stream.local_addr(),
-            Self::TcpListener(listener) => listener.local_addr(),
+            Self::TcpConnection(stream) | Self::TlsConnection(stream, _) => stream.local_addr(),
+            Self::TcpListener(listener) | Self::TlsListener(listener, _, _) => {
+                listener.local_addr()
+            }
             Self::Udp(socket) => socket.local_addr(),
         }
     }
 }
 
-/// The agents speak in the clear.
-fn without_tls() -> io::Error {
-    io::Error::new(ErrorKind::Unsupported, "the load generator has no TLS")
+fn needs(what: &str) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, format!("TLS needs {what}"))
 }
 
 /// The sockets of one agent.
@@ -101,8 +133,14 @@ impl Wire {
     /// Takes a socket; to be called within a runtime.
     pub fn new(socket: Socket) -> io::Result<Self> {
         let kind = match socket {
-            Socket::TcpConnection(stream) => Kind::Tcp(tcp::Tcp::connected(stream)?),
-            Socket::TcpListener(listener) => Kind::Tcp(tcp::Tcp::listening(listener)?),
+            Socket::TcpConnection(stream) => Kind::Tcp(tcp::Tcp::connected(stream, None)?),
+            Socket::TcpListener(listener) => Kind::Tcp(tcp::Tcp::listening(listener, None)?),
+            Socket::TlsConnection(stream, connector) => {
+                Kind::Tcp(tcp::Tcp::connected(stream, Some(connector))?)
+            }
+            Socket::TlsListener(listener, acceptor, connector) => {
+                Kind::Tcp(tcp::Tcp::listening(listener, Some((acceptor, connector)))?)
+            }
             Socket::Udp(socket) => Kind::Udp(udp::Udp::new(socket)?),
         };
         Ok(Self { kind })

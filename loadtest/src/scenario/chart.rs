@@ -19,6 +19,49 @@ pub(super) struct Series {
     pub(super) values: Vec<f64>,
 }
 
+/// How values are laid out from the bottom to the top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// From zero.
+    Linear,
+    /// Decade by decade, from a tenth.
+    Logarithmic,
+}
+
+/// What a logarithmic plot begins with.
+const LEAST: f64 = 0.1;
+
+impl Scale {
+    /// The upper end for these values.
+    fn top(self, most: f64) -> f64 {
+        match self {
+            Self::Linear => ceiling(most),
+            Self::Logarithmic => 10_f64.powf(most.max(1.0).log10().ceil()),
+        }
+    }
+
+    /// How far up a value stands, from 0 to 1.
+    fn height(self, value: f64, top: f64) -> f64 {
+        match self {
+            Self::Linear => value / top,
+            Self::Logarithmic => (value.max(LEAST) / LEAST).log10() / (top / LEAST).log10(),
+        }
+    }
+
+    /// The values that have a line of their own.
+    fn marks(self, top: f64) -> Vec<f64> {
+        match self {
+            Self::Linear => (0..=4)
+                .map(|quarter| top * f64::from(quarter) / 4.0)
+                .collect(),
+            Self::Logarithmic => {
+                let decades = std::iter::successors(Some(LEAST), |mark| Some(mark * 10.0));
+                decades.take_while(|mark| *mark <= top * 1.01).collect()
+            }
+        }
+    }
+}
+
 /// Text as it may stand in XML.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -37,18 +80,17 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// Values over the seconds of a run.
-pub(super) fn lines(unit: &str, series: &[Series]) -> String {
+pub(super) fn lines(unit: &str, scale: Scale, series: &[Series]) -> String {
     let seconds = series.iter().map(|line| line.values.len()).max();
     let seconds = seconds.unwrap_or(0).max(1);
     let values = series.iter().flat_map(|line| line.values.iter().copied());
-    let top = ceiling(values.fold(0.0, f64::max));
+    let top = scale.top(values.fold(0.0, f64::max));
     let x = |second: usize| LEFT + (WIDTH - LEFT - RIGHT) * of(second, seconds);
-    let y = |value: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * (value / top);
+    let y = |value: f64| HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * scale.height(value, top);
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" xmlns=\"http://www.w3.org/2000/svg\">"
     );
-    for quarter in 0..=4 {
-        let value = top * f64::from(quarter) / 4.0;
+    for value in scale.marks(top) {
         let at = y(value);
         svg += &format!(
             "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{at:.1}\" y2=\"{at:.1}\" class=\"grid\"/>\
@@ -164,15 +206,32 @@ mod tests {
     }
 
     #[test]
+    fn decades_stand_equally_far_apart() {
+        let scale = Scale::Logarithmic;
+        let top = scale.top(2_042.0);
+        assert_eq!(top, 10_000.0);
+        assert_eq!(scale.marks(top).len(), 6);
+        for (value, height) in [
+            (0.0, 0.0),
+            (0.1, 0.0),
+            (1.0, 0.2),
+            (10.0, 0.4),
+            (10_000.0, 1.0),
+        ] {
+            assert!((scale.height(value, top) - height).abs() < 1e-9, "{value}");
+        }
+    }
+
+    #[test]
     fn a_plot_has_its_lines_and_escapes_its_names() {
         let series = ["a<b", "c"].map(|name| Series {
             name: name.into(),
             values: vec![1.0, 2.0],
         });
-        let plot = lines("calls", &series);
+        let plot = lines("calls", Scale::Linear, &series);
         assert_eq!(plot.matches("<polyline").count(), 2);
         assert!(plot.contains("a&lt;b") && !plot.contains("NaN"), "{plot}");
-        assert!(!lines("calls", &[]).contains("NaN"));
+        assert!(!lines("calls", Scale::Logarithmic, &[]).contains("NaN"));
         assert!(bars(&[("x&y".into(), 3)]).contains("x&amp;y</td><td class=\"n\">3<"));
     }
 }

@@ -1,7 +1,7 @@
 //! The report of a scenario as one page.
 
 use super::assertion::NAMES;
-use super::chart::{Series, bars, escaped, lines};
+use super::chart::{Scale, Series, bars, escaped, lines};
 use super::file::Scenario;
 use super::play::Ending;
 use super::sample::Sample;
@@ -24,7 +24,6 @@ pub fn html(name: &str, scenario: &Scenario, ending: &Ending) -> String {
     } else {
         "<span class=\"bad\">FAILED</span>"
     };
-    let samples = &ending.samples;
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{0}</title><style>{STYLE}</style>\
          <h1>{0}: {verdict}</h1><p>{1} Seed {2}.</p>",
@@ -34,40 +33,7 @@ pub fn html(name: &str, scenario: &Scenario, ending: &Ending) -> String {
     );
     page += "<h2>Assertions</h2>";
     page += &assertions(ending);
-    page += "<h2>Rate</h2>";
-    let rate = [
-        ("begun", each_second(samples, |sample| sample.offered)),
-        (
-            "answered and ended well",
-            each_second(samples, |sample| sample.answered),
-        ),
-        ("failed", each_second(samples, |sample| sample.failed)),
-    ];
-    page += &lines("calls a second", &rate.map(named));
-    page += "<h2>Latency</h2>";
-    let latency = [("p50", 0), ("p99", 1), ("longest", 2)].map(|(name, place)| {
-        let values = samples.iter().map(|sample| {
-            let micros = sample.latency_us.get(place).copied();
-            to_f64(micros.unwrap_or_default()) / 1000.0
-        });
-        named((name, values.collect()))
-    });
-    page += &lines(
-        "milliseconds, from when a call was due, of the calls of each second",
-        &latency,
-    );
-    page += "<h2>Calls under way</h2>";
-    let under_way = samples.iter().map(|sample| to_f64(sample.live));
-    page += &lines("calls", &[named(("with the caller", under_way.collect()))]);
-    page += "<h2>Sessions at each peer</h2>";
-    let peers = ending.peers.iter().enumerate().map(|(place, peer)| {
-        let values = samples.iter().map(|sample| {
-            let live = sample.peers.get(place).copied();
-            to_f64(live.unwrap_or_default())
-        });
-        named((&peer.name, values.collect()))
-    });
-    page += &lines("calls", &peers.collect::<Vec<_>>());
+    page += &plots(ending);
     page += &peer_table(ending);
     page += "<h2>Failures by cause</h2>";
     let failures: Vec<(String, u64)> = ending.failures.clone().into_iter().collect();
@@ -86,6 +52,51 @@ pub fn html(name: &str, scenario: &Scenario, ending: &Ending) -> String {
     page += "<h2>Figures</h2>";
     page += &figures(ending);
     page += "</html>\n";
+    page
+}
+
+/// All that is drawn over the seconds of the run.
+fn plots(ending: &Ending) -> String {
+    let samples = &ending.samples;
+    let mut page = "<h2>Rate</h2>".to_owned();
+    let rate = [
+        ("begun", each_second(samples, |sample| sample.offered)),
+        (
+            "answered and ended well",
+            each_second(samples, |sample| sample.answered),
+        ),
+        ("failed", each_second(samples, |sample| sample.failed)),
+    ];
+    page += &lines("calls a second", Scale::Linear, &rate.map(named));
+    page += "<h2>Latency</h2>";
+    let latency = [("p50", 0), ("p99", 1), ("longest", 2)].map(|(name, place)| {
+        let values = samples.iter().map(|sample| {
+            let micros = sample.latency_us.get(place).copied();
+            to_f64(micros.unwrap_or_default()) / 1000.0
+        });
+        named((name, values.collect()))
+    });
+    page += &lines(
+        "milliseconds, from when a call was due, of the calls of each second",
+        Scale::Logarithmic,
+        &latency,
+    );
+    page += "<h2>Calls under way</h2>";
+    let under_way = samples.iter().map(|sample| to_f64(sample.live));
+    page += &lines(
+        "calls",
+        Scale::Linear,
+        &[named(("with the caller", under_way.collect()))],
+    );
+    page += "<h2>Sessions at each peer</h2>";
+    let peers = ending.peers.iter().enumerate().map(|(place, peer)| {
+        let values = samples.iter().map(|sample| {
+            let live = sample.peers.get(place).copied();
+            to_f64(live.unwrap_or_default())
+        });
+        named((&peer.name, values.collect()))
+    });
+    page += &lines("calls", Scale::Linear, &peers.collect::<Vec<_>>());
     page
 }
 

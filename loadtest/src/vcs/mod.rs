@@ -16,11 +16,10 @@ mod play;
 mod search;
 mod servers;
 mod tally;
-mod tls;
 mod xml;
 
+pub use crate::drive::Verification;
 pub use client::Url;
 pub use play::{Settings, run};
 pub use servers::{Figures, ServerReport};
 pub use tally::{Report, Tally};
-pub use tls::Verification;

@@ -4,7 +4,7 @@ use super::{Call, Desk, Dialog};
 use crate::agent::act::Acts;
 use crate::agent::plan::Offer;
 use crate::agent::received::Received;
-use crate::agent::text::{Text, via};
+use crate::agent::text::{Text, transport_parameter, via};
 use crate::agent::{CALLER_MARK, sdp};
 
 impl Call {
@@ -72,11 +72,7 @@ impl Call {
     }
 
     pub(super) fn contact(&self, desk: &Desk) -> String {
-        let transport = if desk.transport.is_reliable() {
-            ";transport=tcp"
-        } else {
-            ""
-        };
+        let transport = transport_parameter(desk.transport);
         format!(
             "<sip:{CALLER_MARK}{}@{}{transport}>",
             self.number, desk.local

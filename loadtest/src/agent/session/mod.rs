@@ -6,7 +6,7 @@ use super::behaviour::{Behaviour, Verdict};
 use super::context::{Context, Repeat, check_common};
 use super::inside::{self, Inside, Names};
 use super::received::{Received, after, show};
-use super::text::Echo;
+use super::text::{Echo, transport_parameter};
 use super::{CALLER_MARK, PEER_MARK, sdp};
 use signaling::sip::message::Method;
 use std::net::SocketAddr;
@@ -486,11 +486,7 @@ impl Session {
     }
 
     fn contact(&self, desk: &Desk) -> String {
-        let transport = if desk.transport.is_reliable() {
-            ";transport=tcp"
-        } else {
-            ""
-        };
+        let transport = transport_parameter(desk.transport);
         format!("<sip:{PEER_MARK}{}@{}{transport}>", self.id, desk.local)
     }
 

@@ -11,7 +11,6 @@ mod report;
 mod scenario;
 mod vcs;
 
-use anyhow::Context;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use loadtest::agent::{Agent, Caller, CallerSettings, Counts, PeerSettings, Timers};
@@ -80,18 +79,20 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         transport,
         address: server,
     } = options.target();
-    let peer_socket = Socket::listen(transport, options.peer)
-        .with_context(|| format!("cannot take calls on {}", options.peer))?;
+    let peer_socket = options.peer_socket()?;
     let run = drive::new_run();
     let settings = PeerSettings {
-        transport,
+        transport: options.peer().transport,
         run,
         max_forwards: if options.direct { 70 } else { 69 },
-        ..PeerSettings::answering(options.peer, options.seed.wrapping_add(1), options.answer())
+        ..PeerSettings::answering(
+            options.peer().address,
+            options.seed.wrapping_add(1),
+            options.answer(),
+        )
     };
     let peer = PeerThread::start("peer", peer_socket, settings, None)?;
-    let socket =
-        Socket::towards(transport, server).with_context(|| format!("cannot reach {server}"))?;
+    let socket = options.caller_socket()?;
     let mut caller = Caller::new(CallerSettings {
         local: socket.local_addr()?,
         target: server,

@@ -2,11 +2,14 @@
 
 use super::scenario::RunOptions;
 use super::vcs::VcsOptions;
+use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use loadtest::agent::Plan;
+use loadtest::drive::{Socket, Verification, acceptor};
 use loadtest::load::Load;
 use signaling::Transport;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Places SIP calls through a server on this machine, takes them at the other side, and judges both legs.
@@ -41,12 +44,24 @@ pub(super) enum Role {
 /// Calls at a steady rate.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The server under test, such as udp:127.0.0.1:5060 or tcp:127.0.0.1:5060
+    /// The server under test, such as udp:127.0.0.1:5060, tcp:127.0.0.1:5060 or tls:127.0.0.1:5061
     #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", value_parser = target)]
     target: Option<Target>,
-    /// Where the server sends the calls: this program answers there
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5180", value_parser = loopback)]
-    pub(super) peer: SocketAddr,
+    /// Where the server sends the calls: this program answers there. Without a transport, that of the target
+    #[arg(long, value_name = "[TRANSPORT:]ADDRESS:PORT", default_value = "127.0.0.1:5180", value_parser = peer)]
+    peer: PeerAt,
+    /// Authorities that may have signed the certificate of a tls target
+    #[arg(long, value_name = "FILE", conflicts_with = "no_verification")]
+    ca: Option<PathBuf>,
+    /// Take any certificate of a tls target
+    #[arg(long)]
+    no_verification: bool,
+    /// What a tls peer shows ...
+    #[arg(long, value_name = "FILE", requires = "key")]
+    certificate: Option<PathBuf>,
+    /// ... and its key
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    key: Option<PathBuf>,
     /// Nobody is in between: the target is the peer of this program itself. Shows what the generator can do alone
     #[arg(long, conflicts_with = "target", required_unless_present = "target")]
     pub(super) direct: bool,
@@ -82,6 +97,13 @@ pub(super) struct Options {
     pub(super) json: bool,
 }
 
+/// Where the peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PeerAt {
+    transport: Option<Transport>,
+    address: SocketAddr,
+}
+
 /// The server under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Target {
@@ -94,8 +116,54 @@ impl Options {
     pub(super) fn target(&self) -> Target {
         self.target.unwrap_or(Target {
             transport: Transport::Udp,
-            address: self.peer,
+            address: self.peer.address,
         })
+    }
+
+    /// Where this program answers.
+    pub(super) fn peer(&self) -> Target {
+        Target {
+            transport: self
+                .peer
+                .transport
+                .unwrap_or_else(|| self.target().transport),
+            address: self.peer.address,
+        }
+    }
+
+    /// The socket of the peer.
+    pub(super) fn peer_socket(&self) -> anyhow::Result<Socket> {
+        let Target { transport, address } = self.peer();
+        let socket = match (transport, &self.certificate, &self.key) {
+            (Transport::Tls, Some(certificate), Some(key)) => {
+                let connector = self
+                    .verification()
+                    .unwrap_or(Verification::Off)
+                    .connector()?;
+                Socket::listen_tls(address, (acceptor(certificate, key)?, connector))
+            }
+            _ => Socket::listen(transport, address),
+        };
+        socket.with_context(|| format!("cannot take calls on {address}"))
+    }
+
+    fn verification(&self) -> Option<Verification> {
+        if self.no_verification {
+            return Some(Verification::Off);
+        }
+        self.ca.clone().map(Verification::On)
+    }
+
+    /// The socket of the caller.
+    pub(super) fn caller_socket(&self) -> anyhow::Result<Socket> {
+        let Target { transport, address } = self.target();
+        let socket = match (transport, self.verification()) {
+            (Transport::Tls, Some(verification)) => {
+                Socket::towards_tls(address, verification.connector()?)
+            }
+            _ => Socket::towards(transport, address),
+        };
+        socket.with_context(|| format!("cannot reach {address}"))
     }
 
     /// The calls that these options ask for.
@@ -126,17 +194,30 @@ impl Options {
 pub(super) fn target(text: &str) -> Result<Target, String> {
     let (transport, address) = match text.split_once(':') {
         Some(("tcp", address)) => (Transport::Tcp, address),
+        Some(("tls", address)) => (Transport::Tls, address),
         Some(("udp", address)) => (Transport::Udp, address),
         Some((other, _)) => {
             return Err(format!(
-                "{other:?} is no transport of this program; write udp:ADDRESS:PORT or tcp:ADDRESS:PORT"
+                "{other:?} is no transport of this program; write udp:, tcp: or tls: and ADDRESS:PORT"
             ));
         }
-        None => return Err("write udp:ADDRESS:PORT or tcp:ADDRESS:PORT".into()),
+        None => return Err("write udp:, tcp: or tls: and ADDRESS:PORT".into()),
     };
     Ok(Target {
         transport,
         address: loopback(address)?,
+    })
+}
+
+fn peer(text: &str) -> Result<PeerAt, String> {
+    if let Ok(address) = loopback(text) {
+        let transport = None;
+        return Ok(PeerAt { transport, address });
+    }
+    let Target { transport, address } = target(text)?;
+    Ok(PeerAt {
+        transport: Some(transport),
+        address,
     })
 }
 

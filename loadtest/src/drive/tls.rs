@@ -1,14 +1,16 @@
-//! Which certificates of a policy service are good: the VCS's *Certificate verification mode*.
+//! TLS of both sides: which certificates are good (a VCS's *Certificate verification mode*), and which one is shown.
 
 use anyhow::Context;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, Error, RootCertStore, ServerConfig, SignatureScheme,
+};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// On, with the authorities of a file, or off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +22,11 @@ pub enum Verification {
 }
 
 impl Verification {
-    pub(super) fn connector(&self) -> anyhow::Result<TlsConnector> {
+    /// Whoever connects by it.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn connector(&self) -> anyhow::Result<TlsConnector> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -32,6 +38,23 @@ impl Verification {
         };
         Ok(TlsConnector::from(Arc::new(config.with_no_client_auth())))
     }
+}
+
+/// Shows a certificate to whoever connects.
+///
+/// # Errors
+/// What is wrong with the files.
+pub fn acceptor(certificate: &Path, key: &Path) -> anyhow::Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .with_context(|| format!("no certificate in {}", certificate.display()))?;
+    let chain = chain.collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("no key in {}", key.display()))?;
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 fn roots(file: &Path) -> anyhow::Result<RootCertStore> {
