@@ -65,7 +65,7 @@ fn a_node_starts_when_it_knows_where_its_peers_are() {
     // A name service that hears and says nothing.
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let dns = format!(
-        "\n[dns]\nservers = [\"{}\"]\ntimeout_ms = 3000\nattempts = 1\n",
+        "\n[dns]\nservers = [\"{}\"]\ntimeout_ms = 10000\nattempts = 1\n",
         silent.local_addr().unwrap()
     );
     let node = Node::start("policy-starting", |config, _| {
