@@ -89,6 +89,10 @@ metrics! {
 
     CONFERENCES: Gauge "baton_conferences" []
         "Conferences that run or are being set up.";
+    LEASES: Gauge "baton_leases" []
+        "Places that are held for calls that were decided for others and have not come yet.";
+    PATTERN_GIVE_UPS: Counter "baton_alias_pattern_give_ups_total" []
+        "How often the pattern of an alias took too many steps, so that it counted as no match.";
 
     PEER_UP: Gauge "baton_peer_up" ["peer"]
         "Whether a peer is in service.";

@@ -42,6 +42,10 @@ pub(super) fn write(page: &mut Page, view: &View) {
     }
     let conferences = view.balancer.conference_count();
     page.family(&names::CONFERENCES).sample(&[], conferences);
+    let leases = view.balancer.lease_count();
+    page.family(&names::LEASES).sample(&[], leases);
+    let give_ups = view.balancer.pattern_give_ups();
+    page.family(&names::PATTERN_GIVE_UPS).sample(&[], give_ups);
 }
 
 fn sessions(page: &mut Page, peers: &[PeerFigures]) {
