@@ -423,36 +423,53 @@ fn the_shipped_scenarios_can_be_read() {
     }
 }
 
+/// Starts it, waits for its line of a second, interrupts it, and gives what it says then.
+fn interrupted(mut program: Command) -> (Option<i32>, Vec<String>) {
+    let mut child = program.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let is_second = |line: &String| line.trim_start().starts_with("1 s ");
+    assert!(
+        lines
+            .by_ref()
+            .map(Result::unwrap)
+            .any(|line| is_second(&line))
+    );
+    let kill = format!("kill -INT {}", child.id());
+    let mut shell = Command::new("sh");
+    assert!(shell.args(["-c", &kill]).status().unwrap().success());
+    let rest = lines.map(Result::unwrap).collect();
+    (child.wait().unwrap().code(), rest)
+}
+
 #[test]
-fn an_interrupt_ends_the_calls_and_tells() {
+fn an_interrupt_ends_a_scenario_and_tells() {
     let relay = Relay::start("Max-Forwards: 69");
     let text = format!(
         "about = \"Long.\"\ntarget = \"udp:{}\"\nassert = [\"failed = 0\"]\n[calls]\nhold_ms = 3600000\n\
          [[phase]]\nshape = \"constant\"\nrate = 10\nseconds = 3600\n[[peer]]\nat = \"{}\"\n",
         relay.address, relay.peer
     );
-    let file = scenario("interrupt", &text);
     let mut program = Command::new(env!("CARGO_BIN_EXE_loadtest"));
-    program.arg("run").arg(&file).stdout(Stdio::piped());
-    let mut child = program.spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // The sentence about it, then a line a second.
-    let told: Vec<String> = lines.by_ref().take(2).map(Result::unwrap).collect();
-    assert!(told.last().unwrap().contains("begun"), "{told:?}");
-    let kill = format!("kill -INT {}", child.id());
-    assert!(
-        Command::new("sh")
-            .args(["-c", &kill])
-            .status()
-            .unwrap()
-            .success()
-    );
-    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    program.arg("run").arg(scenario("interrupt", &text));
+    let (code, rest) = interrupted(program);
     assert_eq!(rest.last().unwrap(), "ended before its time", "{rest:?}");
-    assert!(
-        rest.iter()
-            .any(|line| line.starts_with("failed = 0: holds")),
+    let holds = |line: &String| line.starts_with("failed = 0: holds");
+    assert!(rest.iter().any(holds), "{rest:?}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn an_interrupt_ends_plain_calls_and_tells() {
+    let relay = Relay::start("Max-Forwards: 69");
+    let mut program = Command::new(env!("CARGO_BIN_EXE_loadtest"));
+    program.arg(format!("--target=udp:{}", relay.address));
+    program.arg(format!("--peer={}", relay.peer));
+    program.args(["--rate=10", "--seconds=3600", "--hold-ms=3600000"]);
+    let (code, rest) = interrupted(program);
+    assert_eq!(
+        rest.last().unwrap(),
+        "every call went as planned",
         "{rest:?}"
     );
-    assert_eq!(child.wait().unwrap().code(), Some(1));
+    assert_eq!(code, Some(0));
 }

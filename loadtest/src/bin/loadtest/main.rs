@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod establish;
+mod interrupts;
 mod memory;
 mod options;
 mod report;
@@ -133,6 +134,9 @@ async fn play(
 ) -> anyhow::Result<Tally> {
     let mut wire = Wire::new(socket)?;
     let mut load = options.load();
+    if options.establish.is_none() {
+        load.stop = Some(interrupts::heed()?);
+    }
     let tally = if options.establish.is_some() {
         establish::run(out, options, &mut wire, caller, &mut load).await?
     } else {

@@ -1,5 +1,6 @@
 //! `loadtest run FILE`: a scenario, judged by its assertions.
 
+use super::interrupts;
 use anyhow::Context;
 use clap::Args;
 use loadtest::json::{array, object, quoted};
@@ -8,8 +9,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Plays a scenario: who calls, who takes the calls, and what must hold at the end stand in a file of TOML.
 ///
@@ -52,8 +51,7 @@ pub(super) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
         writeln!(out, "{file}: good")?;
         return Ok(ExitCode::SUCCESS);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    heed_interrupts(&stop)?;
+    let stop = interrupts::heed()?;
     if !options.json {
         writeln!(out, "{}", scenario.about)?;
     }
@@ -79,25 +77,6 @@ pub(super) fn run(options: &RunOptions) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// A thread that waits for Ctrl-C: the first one asks for the end, the second one is the end.
-fn heed_interrupts(stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
-    let stop = Arc::clone(stop);
-    let runtime = loadtest::drive::runtime()?;
-    std::thread::Builder::new()
-        .name("interrupts".into())
-        .spawn(move || {
-            runtime.block_on(async {
-                while tokio::signal::ctrl_c().await.is_ok() {
-                    // Relaxed: a word on its own.
-                    if stop.swap(true, Ordering::Relaxed) {
-                        std::process::exit(130);
-                    }
-                }
-            });
-        })?;
-    Ok(())
 }
 
 fn second(out: &mut impl Write, sample: &Sample) -> io::Result<()> {

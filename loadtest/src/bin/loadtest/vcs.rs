@@ -1,5 +1,6 @@
 //! `loadtest vcs`: an emulated VCS before a policy service and a trunk.
 
+use super::interrupts;
 use super::options::{Target, loopback, target};
 use anyhow::Context;
 use base64::Engine;
@@ -18,6 +19,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Plays a VCS: asks a policy service where each call goes, does what the CPL says, calls over the trunk, and looks
@@ -110,7 +112,7 @@ pub(super) struct VcsOptions {
 }
 
 impl VcsOptions {
-    fn settings(&self) -> Settings {
+    fn settings(&self, stop: Arc<AtomicBool>) -> Settings {
         let kinds = Kind::IN_ORDER.into_iter().filter(|kind| match kind {
             Kind::Admin => self.call_policy,
             Kind::User => self.user_policy,
@@ -137,7 +139,7 @@ impl VcsOptions {
             conferences: self.conferences,
             hold: Duration::from_millis(self.hold_ms),
             seed: self.seed,
-            stop: Arc::default(),
+            stop,
             trunks: self.trunk.iter().map(|trunk| trunk.address).collect(),
         }
     }
@@ -180,6 +182,7 @@ pub(super) fn play(options: &VcsOptions) -> anyhow::Result<ExitCode> {
         bridges.start(transport, &bridge)?;
     }
     std::thread::sleep(Duration::from_millis(options.warm_up_ms));
+    let stop = interrupts::heed()?;
     let mut out = io::stdout().lock();
     let mut report = runtime()?.block_on(async {
         let socket = Socket::towards(transport, trunk.address)
@@ -191,7 +194,7 @@ pub(super) fn play(options: &VcsOptions) -> anyhow::Result<ExitCode> {
             }
         };
         run(
-            options.settings(),
+            options.settings(stop),
             (transport, socket),
             &bridges,
             &mut each_second,
