@@ -3,22 +3,25 @@
 
 mod lines;
 
-use crate::config::{Level, Log};
+use crate::config::{CallLines, Level, Log};
 use lines::Lines;
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
+/// The lines that `[log] calls` asks for: a switch of their own.
+pub const CALLS: &str = "baton::calls";
 /// How long the last lines may take when the program ends.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The way to the level, once somebody logs.
-static LEVEL: OnceLock<reload::Handle<LevelFilter, Registry>> = OnceLock::new();
+static LEVEL: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 /// The lines that wait, once somebody logs.
 static LINES: OnceLock<Lines> = OnceLock::new();
 
@@ -52,7 +55,7 @@ pub fn init(log: Log) -> io::Result<Flush> {
     let writer = thread::Builder::new().name("log".to_owned());
     let writer = writer.spawn(move || lines.write_to(&mut io::stderr()))?;
     lines.written_by(writer.thread().clone());
-    let (level, handle) = reload::Layer::new(filter(log.level));
+    let (level, handle) = reload::Layer::new(filter(log));
     let layer = fmt::layer()
         .with_writer(move || lines)
         // Colours are for people: a file or a journal gets plain text.
@@ -73,18 +76,47 @@ pub fn lines_dropped() -> u64 {
 /// Writes lines of this level and those that are more important from now on.
 pub fn set_level(log: Log) {
     if let Some(handle) = LEVEL.get()
-        && let Err(error) = handle.reload(filter(log.level))
+        && let Err(error) = handle.reload(filter(log))
     {
         tracing::error!(%error, "the level of the log stays as it was");
     }
 }
 
-fn filter(level: Level) -> LevelFilter {
-    match level {
+/// Whoever asks for the lines of calls has a reason, whatever else is written.
+fn filter(log: Log) -> Targets {
+    let level = match log.level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
         Level::Info => LevelFilter::INFO,
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
+    };
+    let calls = match log.calls {
+        CallLines::Off => level,
+        CallLines::Short | CallLines::Explained => level.max(LevelFilter::INFO),
+    };
+    Targets::new().with_default(level).with_target(CALLS, calls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level as Importance;
+
+    #[test]
+    fn lines_of_calls_are_written_whatever_the_level() {
+        let log = |level, calls| Log {
+            level,
+            calls,
+            ..Log::default()
+        };
+        let warn = filter(log(Level::Warn, CallLines::Short));
+        assert!(warn.would_enable(CALLS, &Importance::INFO));
+        assert!(!warn.would_enable(CALLS, &Importance::DEBUG));
+        assert!(!warn.would_enable("baton::shell", &Importance::INFO));
+        let off = filter(log(Level::Warn, CallLines::Off));
+        assert!(!off.would_enable(CALLS, &Importance::INFO));
+        let trace = filter(log(Level::Trace, CallLines::Explained));
+        assert!(trace.would_enable(CALLS, &Importance::TRACE));
     }
 }
