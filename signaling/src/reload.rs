@@ -2,6 +2,7 @@
 
 use crate::core::Core;
 use crate::settings::Settings;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,6 +27,14 @@ impl Core {
         self.exchanges
             .set_limits(settings.exchanges_max, settings.exchanges_per_call_max);
         self.context.handle_settings(now, settings);
+    }
+
+    /// Where the peers are now: who sends from there may do what a peer may (docs/decisions/0010).
+    pub fn handle_peers(&mut self, peers: impl IntoIterator<Item = IpAddr>) {
+        let access = (*self.context.settings.access).clone();
+        let mut settings = (*self.context.settings).clone();
+        settings.access = Arc::new(access.with_located(peers));
+        self.context.settings = Arc::new(settings);
     }
 
     /// New calls are welcome again, after [`Core::drain`].

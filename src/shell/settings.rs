@@ -79,7 +79,7 @@ pub(super) fn reloaded(running: &Settings, config: &Config) -> anyhow::Result<Se
         exchanges_per_call_max: config.limits.exchanges_per_call,
         session: config.sip.session,
         refer: config.sip.refer,
-        access: Arc::new(access(config)?),
+        access: Arc::new(access(config)?.after(&running.access)),
         overload: overload(config, share),
         ..running.clone()
     })
@@ -88,8 +88,7 @@ pub(super) fn reloaded(running: &Settings, config: &Config) -> anyhow::Result<Se
 /// Who may call.
 fn access(config: &Config) -> anyhow::Result<Access> {
     let zones: anyhow::Result<Vec<Zone>> = config.zones.iter().map(zone).collect();
-    // Where a name leads is not known yet and changes; what a peer may do besides answering, it
-    // may do from a zone.
+    // Where a name leads is not known yet and changes: each worker tells its core (`node`).
     let peers = config.peers.iter().filter_map(|peer| match &peer.at {
         PeerAt::Address { address, .. } => Some(Prefix::of(address.ip())),
         PeerAt::Name(_) | PeerAt::Set { .. } => None,

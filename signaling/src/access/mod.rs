@@ -17,10 +17,20 @@ use crate::sip::auth::answer::{Account, Answerable};
 use crate::sip::message::{HeaderName, Line, Message};
 use siphasher::sip::SipHasher13;
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 
-/// Which zone: an index into the zones of [`Access`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ZoneId(pub u16);
+/// Which zone, by its name: it says the same in each configuration, so that a call which lives keeps its
+/// zone whatever stands before or behind that now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ZoneId(u64);
+
+impl ZoneId {
+    /// The zone of this name.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self(number_of(name))
+    }
+}
 
 /// Where calls come from, and what holds for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,25 +200,37 @@ struct Name {
 
 impl Name {
     fn new(text: &str, zone: ZoneId) -> Self {
-        let mut hasher = SipHasher13::new();
-        text.hash(&mut hasher);
         Self {
             text: text.to_owned(),
-            // Only names that an operator wrote are numbered: nobody outside makes two of them equal.
-            id: IdentityId(hasher.finish()),
+            id: IdentityId(number_of(text)),
             zone,
         }
     }
 }
 
+/// Only names that an operator wrote are numbered: nobody outside makes two of them equal.
+fn number_of(name: &str) -> u64 {
+    let mut hasher = SipHasher13::new();
+    name.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Most zones that are remembered after they are gone.
+const GONE_MAX: usize = 1_000;
+
 /// The zones of a node, compiled once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    zones: Vec<Zone>,
+    /// In the order of their numbers.
+    zones: Vec<(ZoneId, Zone)>,
+    /// Zones that are configured no more, as they were last: for the calls that came from them.
+    gone: Vec<(ZoneId, Zone)>,
     sources: Prefixes<ZoneId>,
     /// The names of all zones.
     names: Vec<Name>,
     peers: Prefixes<()>,
+    /// Where the names of peers lead now.
+    located: Prefixes<()>,
     /// What becomes of who is in no zone, where there are zones.
     pub strangers: Strangers,
     /// How often one source may begin something.
@@ -226,21 +248,27 @@ impl Access {
         strangers: Strangers,
         rates: Rates,
     ) -> Self {
-        let ids = || (0..=u16::MAX).map(ZoneId);
-        let sources = Prefixes::new(
-            zones
-                .iter()
-                .zip(ids())
-                .flat_map(|(zone, id)| zone.from.iter().map(move |prefix| (*prefix, id))),
-        );
-        let named = zones.iter().zip(ids());
-        let names =
-            named.flat_map(|(zone, id)| zone.tls_names.iter().map(move |name| Name::new(name, id)));
+        let numbered = zones.into_iter().map(|zone| (ZoneId::of(&zone.name), zone));
+        let mut zones: Vec<(ZoneId, Zone)> = numbered.collect();
+        let froms = |(id, zone): &(ZoneId, Zone)| {
+            let id = *id;
+            let from = zone.from.clone().into_iter();
+            from.map(move |prefix| (prefix, id))
+        };
+        let sources = Prefixes::new(zones.iter().flat_map(froms));
+        let names = zones.iter().flat_map(|(id, zone)| {
+            let names = zone.tls_names.iter();
+            names.map(|name| Name::new(name, *id))
+        });
+        let names = names.collect();
+        zones.sort_by_key(|(id, _)| *id);
         Self {
-            names: names.collect(),
+            names,
             zones,
+            gone: Vec::new(),
             sources,
             peers: Prefixes::new(peers.into_iter().map(|prefix| (prefix, ()))),
+            located: Prefixes::default(),
             strangers,
             rates,
             accounts: Vec::new(),
@@ -250,7 +278,25 @@ impl Access {
     /// What is known of a zone.
     #[must_use]
     pub fn zone(&self, id: ZoneId) -> Option<&Zone> {
-        self.zones.get(usize::from(id.0))
+        let at = |zones: &[(ZoneId, Zone)]| zones.binary_search_by_key(&id, |(id, _)| *id).ok();
+        let (zones, at) = match (at(&self.zones), at(&self.gone)) {
+            (Some(at), _) => (&self.zones, at),
+            (None, at) => (&self.gone, at?),
+        };
+        zones.get(at).map(|(_, zone)| zone)
+    }
+
+    /// The same, after another configuration: what held for the zones that are gone still holds for the
+    /// calls that came from them.
+    #[must_use]
+    pub fn after(mut self, earlier: &Self) -> Self {
+        let is_gone = |id: &ZoneId| self.zones.binary_search_by_key(id, |(id, _)| *id).is_err();
+        let gone = earlier.zones.iter().chain(&earlier.gone);
+        let mut gone: Vec<_> = gone.filter(|(id, _)| is_gone(id)).cloned().collect();
+        gone.truncate(GONE_MAX);
+        gone.sort_by_key(|(id, _)| *id);
+        self.gone = gone;
+        self
     }
 
     /// What the other side of a hop is. Who is in a zone and a peer too may call.
@@ -311,10 +357,24 @@ impl Access {
         self.accounts.iter().any(|account| account.is_at(hop))
     }
 
+    /// The same, where the names of peers lead here now.
+    #[must_use]
+    pub fn with_located(mut self, peers: impl IntoIterator<Item = IpAddr>) -> Self {
+        let peers = peers.into_iter().map(|peer| (Prefix::of(peer), ()));
+        self.located = Prefixes::new(peers);
+        self
+    }
+
     /// Whether the other side of a hop has an address of some peer.
     #[must_use]
     pub fn is_peer(&self, hop: &Hop) -> bool {
-        self.peers.find(hop.remote.ip()).is_some()
+        self.has_peer_at(hop.remote.ip())
+    }
+
+    /// Whether some peer has this address.
+    #[must_use]
+    pub fn has_peer_at(&self, address: IpAddr) -> bool {
+        self.peers.find(address).is_some() || self.located.find(address).is_some()
     }
 
     /// Whether a message that came by `hop` comes from the side that `known` leads to: the same
@@ -374,16 +434,40 @@ mod tests {
     fn with_zones_a_source_is_in_one_or_a_peer_or_a_stranger() {
         let access = access(&[("vcs", "10.0.0.0/8"), ("lab", "2001:db8::/64")]);
         let source = |remote| access.source(&hop(remote, 0));
-        assert_eq!(source("10.1.1.1:5060"), Source::Zone(ZoneId(0)));
-        assert_eq!(source("[2001:db8::7]:5060"), Source::Zone(ZoneId(1)));
+        assert_eq!(source("10.1.1.1:5060"), Source::Zone(ZoneId::of("vcs")));
+        assert_eq!(
+            source("[2001:db8::7]:5060"),
+            Source::Zone(ZoneId::of("lab"))
+        );
         assert_eq!(source("192.0.2.9:5060"), Source::Peer);
         assert_eq!(source("192.0.2.8:5060"), Source::Stranger);
         // The peer in the zone's range may call too.
-        assert_eq!(source("10.0.0.9:5060"), Source::Zone(ZoneId(0)));
+        assert_eq!(source("10.0.0.9:5060"), Source::Zone(ZoneId::of("vcs")));
         assert_eq!(
-            access.zone(ZoneId(1)).map(|zone| zone.name.as_str()),
+            access
+                .zone(ZoneId::of("lab"))
+                .map(|zone| zone.name.as_str()),
             Some("lab")
         );
+    }
+
+    #[test]
+    fn a_zone_is_known_by_its_name_after_a_reload() {
+        let earlier = access(&[("vcs", "10.0.0.0/8"), ("old", "10.1.0.0/16")]);
+        let later = access(&[("new", "192.0.2.0/24"), ("vcs", "10.0.0.0/9")]).after(&earlier);
+        for name in ["new", "vcs", "old"] {
+            let zone = later.zone(ZoneId::of(name));
+            assert_eq!(zone.map(|zone| zone.name.as_str()), Some(name));
+        }
+        let vcs = later.zone(ZoneId::of("vcs")).map(|zone| &zone.from);
+        assert_eq!(vcs, Some(&vec!["10.0.0.0/9".parse().unwrap()]));
+        let moved = later.source(&hop("10.1.1.1:5060", 0));
+        assert_eq!(moved, Source::Zone(ZoneId::of("vcs")));
+        // Once more: who is gone stays known, and who comes back is as it is now.
+        let again = access(&[("old", "10.2.0.0/16")]).after(&later);
+        assert!(again.zone(ZoneId::of("new")).is_some());
+        let old = again.zone(ZoneId::of("old")).map(|zone| &zone.from);
+        assert_eq!(old, Some(&vec!["10.2.0.0/16".parse().unwrap()]));
     }
 
     #[test]
@@ -398,6 +482,19 @@ mod tests {
         assert!(!access.is_same_side(&known, &hop("192.0.2.77:5060", 8)));
         // Two strangers are not one side.
         assert!(!access.is_same_side(&hop("192.0.2.1:5060", 0), &hop("192.0.2.2:5060", 0)));
+    }
+
+    #[test]
+    fn where_the_name_of_a_peer_leads_is_a_peer() {
+        let access = access(&[("vcs", "10.0.0.0/8")]);
+        let found = hop("198.51.100.7:5060", 0);
+        assert_eq!(access.source(&found), Source::Stranger);
+        let access = access.with_located([found.remote.ip()]);
+        assert_eq!(access.source(&found), Source::Peer);
+        assert!(access.is_peer(&hop("192.0.2.9:5060", 0)));
+        // It has moved.
+        let access = access.with_located([]);
+        assert_eq!(access.source(&found), Source::Stranger);
     }
 
     fn kept(zone: &Zone, headers: &str) -> Vec<String> {
@@ -471,7 +568,11 @@ mod tests {
         assert_eq!(access.source(&with(far, None)), Source::Stranger);
         for remote in [near, far] {
             let zone = access.source(&with(remote, identity));
-            assert_eq!(zone, Source::Zone(ZoneId(1)), "what is proven counts more");
+            assert_eq!(
+                zone,
+                Source::Zone(ZoneId::of("vcs")),
+                "what is proven counts more"
+            );
         }
         let sibling = access.identity(&names(&["a.example.com"]));
         assert_ne!(sibling, identity);
