@@ -174,8 +174,16 @@ impl Core {
     /// or whose INVITE could not be sent, begins none.
     #[must_use]
     pub fn is_under_way(&self, attempt: Attempt) -> bool {
-        let progress = self.calls.get(attempt.call).map(|call| call.peer.progress);
-        progress.is_some_and(|it| it.is_open && it.current(attempt.call) == attempt)
+        let Some(call) = self.calls.get(attempt.call) else {
+            return false;
+        };
+        if let Some(transfer) = call.transfer.as_deref()
+            && transfer.attempt == attempt
+        {
+            return transfer.is_owned && transfer.client.is_some();
+        }
+        let progress = &call.peer.progress;
+        progress.is_open && progress.current(attempt.call) == attempt
     }
 
     /// Ends a call that its owner wants ended: BYE to both sides.
@@ -259,30 +267,32 @@ impl Core {
     #[must_use]
     pub fn question(&self, call: Key) -> Option<Question<'_>> {
         let call = self.calls.get(call)?;
-        let referred = call.transfer.as_deref().map(|transfer| &*transfer.target);
         // The target of a REFER is asked for anew: what was tried for the call says nothing of it.
-        let tried = call.search.as_ref().filter(|_| referred.is_none());
+        let (request_uri, body, search, replaced) = match call.transfer.as_deref() {
+            // It makes the offer itself, which is not known yet.
+            Some(transfer) => {
+                let search = Some(&transfer.search);
+                (&*transfer.target, &[][..], search, transfer.replaced)
+            }
+            None => {
+                let offer = &call.offer;
+                let (uri, body) = (offer.request_uri(), offer.body());
+                let replaced = call.replaced.as_deref().copied();
+                (uri, body, call.search.as_deref(), replaced)
+            }
+        };
         Some(Question {
-            request_uri: referred.unwrap_or_else(|| call.offer.request_uri()),
+            request_uri,
             source: call.source,
             zone: call.zone,
-            // A REFER's target is called with the offer that the other leg would make: not known yet here.
-            body: if referred.is_some() {
-                &[]
-            } else {
-                call.offer.body()
-            },
-            tried: tried.map_or(&[], |search| &search.tried),
-            redirect: tried.and_then(|search| {
+            body,
+            tried: search.map_or(&[], |search| &search.tried),
+            redirect: search.and_then(|search| {
                 let (at, _) = search.redirect.as_ref()?;
                 Some(*at)
             }),
-            is_elsewhere: tried.is_some_and(|search| search.is_elsewhere),
-            replaced: call
-                .replaced
-                .as_deref()
-                .filter(|_| referred.is_none())
-                .copied(),
+            is_elsewhere: search.is_some_and(|search| search.is_elsewhere),
+            replaced,
         })
     }
 
@@ -408,9 +418,7 @@ impl Core {
             }
             Matched::Tell(client, purpose) => {
                 let from = (client, purpose);
-                if challenged
-                    .is_some_and(|request| self.answer_in_dialog(now, from, &request, message))
-                {
+                if challenged.is_some_and(|request| self.ask_again(now, from, &request, message)) {
                     return;
                 }
                 self.client_event(now, client, purpose, Event::Response, Some(message));
@@ -467,6 +475,9 @@ impl Core {
             (Purpose::TransferOffer(call), event) => {
                 self.offer_answered(now, (client, call), event, message);
             }
+            (Purpose::Notice(call, side), _) if is_final => {
+                self.notice_answered(call, side, message);
+            }
             (Purpose::Probe(peer), Event::Response) => {
                 if let Some(message) = message.filter(|_| is_final) {
                     self.probed(peer, failover::answered(message));
@@ -481,7 +492,8 @@ impl Core {
                 Purpose::ByeToCaller(_)
                 | Purpose::ByeToLate(_)
                 | Purpose::ByeToPeer(_)
-                | Purpose::Forgotten,
+                | Purpose::Forgotten
+                | Purpose::Notice(..),
                 _,
             ) => {}
         }

@@ -3,7 +3,7 @@
 
 use crate::access::ZoneId;
 use crate::core::Core;
-use crate::output::{Ending, Output};
+use crate::output::{Attempt, Ending, Output};
 use crate::seen;
 use crate::sip::b2bua::call::Call;
 use crate::sip::b2bua::{caller_leg, peer_leg};
@@ -40,8 +40,10 @@ pub struct CallRecord {
     pub zone: Option<ZoneId>,
     /// The URI in the caller's From.
     pub from: String,
-    /// The URI in the caller's To.
+    /// The URI in the caller's To, or of whom a REFER brought in its place.
     pub to: String,
+    /// The attempt that made the peer leg, or was the last one.
+    pub attempt: Attempt,
     /// The Call-ID of the caller leg.
     pub call_id: String,
     /// The Call-ID of the peer leg, if that was answered.
@@ -98,7 +100,8 @@ impl CallRecord {
             key,
             zone: call.zone,
             from: seen::uri(caller.remote()),
-            to: seen::uri(caller.local()),
+            to: seen::uri(seen::dialled(call)),
+            attempt: call.peer.progress.current(key),
             call_id: seen::text(caller.call_id()),
             peer_call_id: peer.map(Dialog::call_id).map(seen::text),
             begun: call.begun,

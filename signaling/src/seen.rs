@@ -1,6 +1,7 @@
 //! Calls as operators see them: a few at a time, copied out.
 
 use crate::core::Core;
+use crate::output::Attempt;
 use crate::sip::b2bua::call::Call;
 use crate::sip::b2bua::{caller_leg, peer_leg};
 use crate::sip::dialog::Dialog;
@@ -32,12 +33,14 @@ pub struct CallSeen {
     pub state: CallState,
     /// The URI in the caller's From.
     pub from: String,
-    /// The URI in the caller's To.
+    /// The URI in the caller's To, or of whom a REFER brought in its place.
     pub to: String,
     /// The Call-ID of the caller leg.
     pub call_id: String,
     /// The Call-ID of the peer leg, once it is answered.
     pub peer_call_id: Option<String>,
+    /// The attempt that made the peer leg, or is to make it.
+    pub attempt: Attempt,
     /// When the INVITE came.
     pub begun: Instant,
 }
@@ -75,11 +78,18 @@ fn call_seen(key: Key, call: &Call) -> CallSeen {
         key,
         state: state(call.caller.state, call.peer.state),
         from: uri(caller.remote()),
-        to: uri(caller.local()),
+        to: uri(dialled(call)),
         call_id: text(caller.call_id()),
         peer_call_id: call.peer.dialog.as_ref().map(Dialog::call_id).map(text),
+        attempt: call.peer.progress.current(key),
         begun: call.begun,
     }
+}
+
+/// Whom the caller talks with: who was dialled, unless a REFER brought somebody else.
+pub(crate) fn dialled(call: &Call) -> &[u8] {
+    let referred = call.peer.dialog.as_ref().filter(|_| call.was_referred);
+    referred.map_or(call.caller.dialog.local(), Dialog::remote)
 }
 
 fn state(caller: caller_leg::State, peer: peer_leg::State) -> CallState {

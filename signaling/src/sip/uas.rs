@@ -322,7 +322,9 @@ impl Core {
         (message, tag): (&Message<'_>, &[u8]),
         index: u64,
     ) -> Result<(), Cause> {
-        let (leg, call) = self.find_leg(source, message, tag).ok_or(Cause::NoDialog)?;
+        let Some((leg, call)) = self.find_leg(source, message, tag) else {
+            return self.hear_target(now, (source, reply), (message, tag), index);
+        };
         match message.method() {
             Method::Bye => {
                 // A full table must not keep a call alive: then the answer leaves nothing behind.

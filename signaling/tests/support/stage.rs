@@ -64,6 +64,7 @@ pub(crate) fn play(name: &str, text: &str) -> String {
         },
     );
     stage.shows_sessions = text.contains("ession timer");
+    stage.text = text.to_owned();
     let mut out = String::new();
     for line in text.lines().filter(|line| !line.starts_with("    ")) {
         out.push_str(line);
@@ -112,7 +113,7 @@ pub(crate) fn riot(seed: u64) -> (String, Vec<String>) {
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
     };
-    stage.peers = 1 + usize::from(seed.is_multiple_of(3));
+    stage.peers = 1 + 2 * usize::from(seed.is_multiple_of(3));
     let openings = [
         "caller INVITE",
         "caller INVITE Supported:~timer,100rel Session-Expires:~600;refresher=uas",
@@ -161,7 +162,7 @@ fn pick(words: &[&str], turn: usize) -> String {
 }
 
 /// What happens in a riot.
-const DEEDS: [&str; 57] = [
+const DEEDS: [&str; 66] = [
     "caller ACK",
     "caller ACK re-INVITE",
     "caller ACK re-INVITE answer",
@@ -184,6 +185,15 @@ const DEEDS: [&str; 57] = [
     "peer2 486",
     "peer2 BYE",
     "peer2 200 to BYE",
+    "peer2 422 Min-SE:~2400",
+    "peer3 100",
+    "peer3 200",
+    "peer3 200 to BYE",
+    "dead peer2",
+    "held",
+    "stays",
+    "elsewhere",
+    "peer 422 Min-SE:~2400",
     "caller again",
     "caller again",
     "caller 180",
@@ -258,16 +268,17 @@ fn access(text: &str) -> Access {
     } else {
         Strangers::Refuse
     };
-    let mut access = Access::new(
-        if has("zone 192.0.2.0/29") {
-            vec![zone]
-        } else {
-            Vec::new()
-        },
-        ["192.0.2.9".parse().unwrap()],
-        strangers,
-        rates,
-    );
+    let mut zones = Vec::new();
+    if has("zone 192.0.2.0/29") {
+        zones.push(zone);
+    }
+    if has("a reload puts one in front") {
+        zones.insert(
+            0,
+            Zone::new("front", vec!["198.51.100.0/24".parse().unwrap()]),
+        );
+    }
+    let mut access = Access::new(zones, ["192.0.2.9".parse().unwrap()], strangers, rates);
     if has("an account at the peer") {
         let peer = ("192.0.2.9:5080".parse().unwrap(), None);
         let account = Account::new("bridges", peer, ("baton", "secret"));
@@ -366,6 +377,8 @@ struct Stage {
     invite_branches: [String; 2],
     leaks: Vec<String>,
     shows_sessions: bool,
+    /// The ladder.
+    text: String,
 }
 
 impl Stage {
@@ -434,6 +447,7 @@ impl Stage {
             invite_branches: [String::new(), String::new()],
             leaks: Vec::new(),
             shows_sessions: false,
+            text: String::new(),
         }
     }
 
@@ -467,6 +481,12 @@ impl Stage {
                 let side = Side::of(side).ok_or("no such side")?;
                 self.core.handle_peer_failed(self.now, side as u32 - 1);
                 self.drain_outputs();
+            }
+            ["reload"] => {
+                let mut settings = (**self.core.settings()).clone();
+                let access = access(&format!("{} a reload puts one in front", self.text));
+                settings.access = Arc::new(access.after(&settings.access));
+                self.core.handle_settings(self.now, Arc::new(settings));
             }
             ["quiet"] => self.check_quiet()?,
             ["lines", side, name] => self.lines(side, None, name)?,
@@ -702,11 +722,10 @@ impl Stage {
         } else {
             assert!(self.open.contains(&attempt), "what is over has no outcome");
         }
-        if !self.tells_attempts {
-            return;
+        if self.tells_attempts {
+            let outcome = told(outcome);
+            self.note(&format!("attempt {}: {outcome}", attempt.number + 1));
         }
-        let outcome = told(outcome);
-        self.note(&format!("attempt {}: {outcome}", attempt.number + 1));
     }
 
     fn transmitted(&mut self, transmit: Transmit) {

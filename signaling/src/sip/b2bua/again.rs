@@ -1,15 +1,19 @@
 //! The INVITE of an attempt once more to the same peer, because its refusal says how to ask.
 //!
 //! [`super::challenge`] sends it with credentials. A 422 (RFC 4028 §7.3) is answered with the interval
-//! that the peer asks for: each leg has a session timer of its own, so that the caller need not know.
+//! that the peer asks for: each leg has a session timer of its own, so that the caller need not know. The
+//! same holds inside a dialog, for what was carried across.
 
 use super::call::With;
+use super::challenge::write_start_again;
 use super::offer::PeerNames;
 use super::peer_leg;
+use super::session_timer::write_wish;
 use crate::core::Core;
-use crate::sip::message::{HeaderName, Message, MinSe, Writer};
-use crate::sip::token::Kind;
-use crate::sip::transaction::client::Purpose;
+use crate::settings::Settings;
+use crate::sip::message::{HeaderName, Message, MinSe, SessionExpires, Writer};
+use crate::sip::token::{Kind, Text};
+use crate::sip::transaction::client::{Challenged, Purpose};
 use crate::slots::Key;
 use std::sync::Arc;
 use std::time::Instant;
@@ -102,5 +106,46 @@ impl Core {
         self.peer_input(now, key, peer_leg::Input::Challenged, With::default());
         self.wait_for_peer(key, now + progress.patience);
         true
+    }
+}
+
+const SESSION_EXPIRES: &[u8] = b"Session-Expires: ";
+const MIN_SE: &[u8] = b"Min-SE: ";
+
+/// The least interval that a 422 asks for, if the request did not offer as much.
+pub(super) fn longer(kept: &Challenged, refusal: &Message<'_>) -> Option<u32> {
+    let wanted = MinSe::parse(refusal.header(HeaderName::MinSe)?).ok()?;
+    let offered = offered(kept.bytes())?.seconds;
+    (wanted.seconds > offered).then_some(wanted.seconds)
+}
+
+/// Session-Expires of a request of ours.
+fn offered(request: &[u8]) -> Option<SessionExpires<'_>> {
+    let mut lines = request.split(|octet| *octet == b'\n');
+    let line = lines.find_map(|line| line.strip_prefix(SESSION_EXPIRES))?;
+    SessionExpires::parse(line.trim_ascii()).ok()
+}
+
+/// Writes a request of ours once more, for a session of at least so many seconds.
+pub(super) fn write_longer(
+    settings: &Settings,
+    writer: &mut Writer<'_>,
+    kept: &Challenged,
+    names: (&Text, u32),
+    wanted: u32,
+) {
+    let lines = write_start_again(settings, writer, kept, names);
+    let refresher = offered(kept.bytes()).and_then(|offered| offered.refresher);
+    let mut times = settings.session;
+    times.min_se = times.min_se.max(wanted);
+    write_wish(writer, times, (wanted, refresher));
+    let mut is_head = true;
+    // The credentials were for the request before.
+    for line in lines.skip(usize::from(kept.has_credentials)) {
+        is_head &= !line.trim_ascii().is_empty();
+        let is_old = line.starts_with(SESSION_EXPIRES) || line.starts_with(MIN_SE);
+        if !(is_head && is_old) {
+            writer.put(line);
+        }
     }
 }

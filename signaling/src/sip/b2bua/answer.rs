@@ -7,7 +7,7 @@ use super::{extensions, headers};
 use crate::context::Context;
 use crate::hop::Hop;
 use crate::outbox::Span;
-use crate::sip::dialog::{is_focus, write_contact};
+use crate::sip::dialog::contact::{Features, write_contact};
 use crate::sip::message::{HeaderName, Message};
 use crate::sip::reject::Cause;
 use crate::sip::token::{Kind, Text};
@@ -61,7 +61,8 @@ pub(crate) fn relay(
                 if to.begins {
                     head.write_record_route(writer);
                 }
-                write_contact(&settings, writer, &to.hop, (&to.tag, is_focus(message)));
+                let features = Features::Of(message);
+                write_contact(&settings, writer, &to.hop, (&to.tag, features));
                 if says_allow {
                     headers::write_allow(writer, message, zone);
                 }
@@ -104,13 +105,13 @@ pub(crate) fn accept_refresh(
     context: &mut Context,
     servers: &mut Servers,
     now: Instant,
-    (to, is_focus): (Answering, bool),
+    (to, features): (Answering, Features<'_>),
 ) {
     let settings = Arc::clone(&context.settings);
     servers.respond(context, now, (to.server, 200), ADDED_MAX, |writer, head| {
         writer.status_line(200, b"OK");
         head.write(writer, Some(&to.tag));
-        write_contact(&settings, writer, &to.hop, (&to.tag, is_focus));
+        write_contact(&settings, writer, &to.hop, (&to.tag, features));
         writer.put(headers::allow(to.way.zone(&settings)));
         writer.put(extensions::OWN);
         if let Some(session) = to.session {

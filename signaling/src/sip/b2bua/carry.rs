@@ -72,20 +72,29 @@ impl Core {
         if !dialog.takes_cseq(message.cseq()) {
             return Err(Cause::OutOfOrder);
         }
-        match self.check_turn(key, from, message) {
-            // The next moment may decide otherwise: a transaction keeps what was said.
-            Err(cause @ (Cause::Busy | Cause::Glare)) => {
-                return self.refuse_for_now(now, (from, key), hops, (message, index), cause);
-            }
-            other => other?,
+        // From here on its number counts, and a repeat would not find it new: a transaction keeps what was
+        // said.
+        match self.carry_counted(now, (from, key), hops, (message, index), refer) {
+            Ok(()) => Ok(()),
+            // Without room there is none for a refusal either.
+            Err(cause @ Cause::Overloaded) => Err(cause),
+            Err(cause) => self.refuse_for_now(now, (from, key), hops, (message, index), cause),
         }
+    }
+
+    /// Carries a request whose number in CSeq was taken.
+    fn carry_counted(
+        &mut self,
+        now: Instant,
+        (from, key): (Side, Key),
+        hops: (Hop, Hop),
+        (message, index): (&Message<'_>, u64),
+        refer: ReferMode,
+    ) -> Result<(), Cause> {
+        self.check_turn(key, from, message)?;
+        let method = message.method();
         if method == Method::Refer && refer == ReferMode::Terminate {
-            return match self.accept_refer(now, (from, key), hops, message, index) {
-                Err(cause @ Cause::Busy) => {
-                    self.refuse_for_now(now, (from, key), hops, (message, index), cause)
-                }
-                other => other,
-            };
+            return self.accept_refer(now, (from, key), hops, message, index);
         }
         let rack = if method == Method::Prack {
             Some(self.translated_rack(key, from, message)?)
@@ -96,7 +105,8 @@ impl Core {
             self.retarget(key, from, message);
             self.hear_allow(key, from, message);
         }
-        if method == Method::Update && message.body().is_empty() && wish.seconds.is_some() {
+        let is_refresh = message.body().is_empty() && Wish::of(message).seconds.is_some();
+        if method == Method::Update && is_refresh {
             return self.answer_refresh(now, (from, key), hops, message, index);
         }
         self.begin_exchange(now, (from, key), hops, message, (index, rack))

@@ -5,6 +5,7 @@
 //! where there is an account, and written once more from what was sent: a new branch, the next
 //! number, the credentials.
 
+use super::again;
 use super::side::Side;
 use crate::core::Core;
 use crate::settings::Settings;
@@ -62,22 +63,52 @@ impl Core {
         is_sent
     }
 
-    /// Answers the challenge to a request inside a dialog, once for each; `false`: it is not for us.
-    pub(crate) fn answer_in_dialog(
+    /// Sends a request inside a dialog once more, as its refusal asks for it, once for each kind of refusal;
+    /// `false`: the refusal is not for us.
+    pub(crate) fn ask_again(
         &mut self,
         now: Instant,
         (client, purpose): (Key, Purpose),
-        challenged: &Challenged,
+        kept: &Challenged,
         refusal: &Message<'_>,
     ) -> bool {
         let settings = Arc::clone(&self.context.settings);
-        let hop = challenged.hop;
-        let Some((account, answerable)) = settings.access.answerable(&hop, refusal) else {
-            return false;
-        };
         if !self.is_still_wanted(client, purpose, refusal.cseq_method()) {
             return false;
         }
+        if refusal.status() == 422 {
+            let Some(wanted) = again::longer(kept, refusal) else {
+                return false;
+            };
+            let marks = (false, true);
+            return self.send_again(now, purpose, (kept, marks), refusal, |writer, names| {
+                again::write_longer(&settings, writer, kept, names, wanted);
+            });
+        }
+        let Some((account, answerable)) = settings.access.answerable(&kept.hop, refusal) else {
+            return false;
+        };
+        let cnonce = self.context.ack_branch();
+        let marks = (true, kept.is_longer);
+        let is_sent = self.send_again(now, purpose, (kept, marks), refusal, |writer, names| {
+            let lines = write_start_again(&settings, writer, kept, names);
+            account.write(writer, &answerable, kept.start(), &cnonce);
+            lines.for_each(|line| writer.put(line));
+        });
+        if is_sent {
+            self.context.counters.challenges_answered.add_one();
+        }
+        is_sent
+    }
+
+    fn send_again(
+        &mut self,
+        now: Instant,
+        purpose: Purpose,
+        (kept, marks): (&Challenged, (bool, bool)),
+        refusal: &Message<'_>,
+        write: impl FnOnce(&mut Writer<'_>, (&Text, u32)),
+    ) -> bool {
         let leg = self.leg_asked(purpose);
         let dialog = leg.and_then(|(call, side)| self.calls.get_mut(call)?.dialog_mut(side));
         let next = refusal.cseq() + 1;
@@ -85,29 +116,26 @@ impl Core {
             dialog.cseq_local += 1;
             dialog.cseq_local
         });
-        let start = challenged.start();
-        let cnonce = self.context.ack_branch();
         // What is quoted stands in the refusal or in the configuration.
-        let room = challenged.bytes().len() + refusal.bytes().len() + URI_MAX;
-        let to = (purpose, hop);
+        let room = kept.bytes().len() + refusal.bytes().len() + URI_MAX;
+        let to = (purpose, kept.hop);
         let (context, clients) = (&mut self.context, &mut self.clients);
         let sent = clients.send(context, now, to, room, |writer, branch| {
-            let names = (branch, cseq);
-            write_again(&settings, writer, challenged, names, |writer| {
-                account.write(writer, &answerable, start, &cnonce);
-            });
+            write(writer, (branch, cseq));
         });
         let Some(again) = sent else { return false };
-        self.clients.mark_answer(again);
-        self.context.counters.challenges_answered.add_one();
-        self.goes_on_as(purpose, (again, cseq), refusal);
+        self.clients.mark_again(again, marks);
+        self.goes_on_as(now, purpose, (again, cseq), refusal);
         true
     }
 
     /// Whether somebody waits for what the request asks for.
     fn is_still_wanted(&self, client: Key, purpose: Purpose, method: Method) -> bool {
         match purpose {
-            Purpose::ByeToCaller(_) | Purpose::ByeToLate(_) | Purpose::ByeToPeer(_) => true,
+            Purpose::ByeToCaller(_)
+            | Purpose::ByeToLate(_)
+            | Purpose::ByeToPeer(_)
+            | Purpose::Notice(..) => true,
             // The BYE to a fork that lost. A CANCEL is never challenged (§22.1).
             Purpose::Forgotten => method == Method::Bye,
             Purpose::Exchange(exchange) => self.exchanges.get(exchange).is_some(),
@@ -135,9 +163,9 @@ impl Core {
             Purpose::Exchange(exchange) | Purpose::Reinvite(exchange) => {
                 Some(self.exchanges.get(exchange)?.asked())
             }
-            Purpose::Refresh(call, side) | Purpose::RefreshByInvite(call, side) => {
-                Some((call, side))
-            }
+            Purpose::Notice(call, side)
+            | Purpose::Refresh(call, side)
+            | Purpose::RefreshByInvite(call, side) => Some((call, side)),
             Purpose::TransferOffer(call) => self.side_that_stays(call).map(|side| (call, side)),
             Purpose::ByeToLate(_)
             | Purpose::Forgotten
@@ -148,7 +176,13 @@ impl Core {
     }
 
     /// The request goes on in another transaction and under another number.
-    fn goes_on_as(&mut self, purpose: Purpose, (client, cseq): (Key, u32), refusal: &Message<'_>) {
+    fn goes_on_as(
+        &mut self,
+        now: Instant,
+        purpose: Purpose,
+        (client, cseq): (Key, u32),
+        refusal: &Message<'_>,
+    ) {
         match purpose {
             Purpose::Reinvite(exchange) => {
                 if let Some(reinvite) = self.exchanges.reinvite_mut(exchange) {
@@ -172,31 +206,31 @@ impl Core {
                     self.refer_renumbered(call, side.other(), (refusal.cseq(), cseq));
                 }
             }
-            Purpose::Transfer(attempt) => self.target_goes_on_as(attempt.call, client),
+            Purpose::Transfer(attempt) => self.target_goes_on_as(now, attempt.call, client),
             Purpose::TransferOffer(call) => self.offer_goes_on_as(call, client),
             Purpose::ByeToCaller(_)
             | Purpose::ByeToLate(_)
             | Purpose::ByeToPeer(_)
             | Purpose::Forgotten
             | Purpose::Invite(_)
+            | Purpose::Notice(..)
             | Purpose::Probe(_) => {}
         }
     }
 }
 
-/// Writes a request of ours once more. It begins with request line and Via; lines that passed may be
-/// folded, and a folded line begins with white space.
-fn write_again(
+/// Writes a request of ours once more, up to and with its CSeq; what follows there is left. It begins with
+/// request line and Via; lines that passed may be folded, and a folded line begins with white space.
+pub(super) fn write_start_again<'a>(
     settings: &Settings,
     writer: &mut Writer<'_>,
-    challenged: &Challenged,
+    kept: &'a Challenged,
     (branch, cseq): (&Text, u32),
-    credentials: impl FnOnce(&mut Writer<'_>),
-) {
-    let (method, uri) = challenged.start();
+) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    let (method, uri) = kept.start();
     writer.request_line(method, uri);
-    write_via(settings, writer, &challenged.hop, branch);
-    let mut lines = challenged.bytes().split_inclusive(|octet| *octet == b'\n');
+    write_via(settings, writer, &kept.hop, branch);
+    let mut lines = kept.bytes().split_inclusive(|octet| *octet == b'\n');
     for line in lines.by_ref().skip(2) {
         if line.starts_with(b"CSeq: ") {
             break;
@@ -208,8 +242,5 @@ fn write_again(
     writer.put(b" ");
     writer.put(method);
     writer.put(b"\r\n");
-    credentials(writer);
-    for line in lines {
-        writer.put(line);
-    }
+    lines
 }

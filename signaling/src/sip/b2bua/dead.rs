@@ -6,6 +6,7 @@
 use super::attempt::Why;
 use super::call::With;
 use super::peer_leg;
+use super::transfer::State;
 use crate::core::Core;
 use crate::sip::reject::Cause;
 use crate::slots::Key;
@@ -23,6 +24,16 @@ impl Core {
         let waiting: Vec<Key> = self.calls.keys().filter(waits).collect();
         for key in waiting {
             self.peer_is_dead(now, key);
+        }
+        let refers = |key: &Key| {
+            let call = self.calls.get(*key);
+            let transfer = call.and_then(|call| call.transfer.as_deref());
+            transfer
+                .is_some_and(|it| it.peer == peer && it.is_owned && it.state == State::Proceeding)
+        };
+        let referring: Vec<Key> = self.calls.keys().filter(refers).collect();
+        for key in referring {
+            self.target_is_dead(now, key);
         }
     }
 

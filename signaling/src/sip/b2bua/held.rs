@@ -26,6 +26,9 @@ impl Core {
         index: &mut Index,
     ) {
         let key = attempt.call;
+        if self.target_confirmed(now, attempt, stays) {
+            return;
+        }
         let is_held = self.calls.get(key).is_some_and(|call| {
             call.peer.state == peer_leg::State::Held && call.peer.progress.current(key) == attempt
         });

@@ -7,7 +7,7 @@ use super::transfer::{ADDED_MAX, State, Transfer};
 use super::{extensions, headers, request};
 use crate::core::Core;
 use crate::output::Outcome;
-use crate::sip::dialog::write_contact;
+use crate::sip::dialog::contact::{Features, write_contact};
 use crate::sip::message::{Message, Refresher};
 use crate::sip::transaction::client::{Event, Purpose, TwoHundred};
 use crate::slots::Key;
@@ -28,16 +28,16 @@ impl Core {
             return;
         };
         let side = transfer.referrer.other();
-        if transfer.gives_up_at.is_some_and(|until| until <= now) {
+        let Some(gives_up_at) = transfer.gives_up_at.filter(|until| now < *until) else {
             return self.transfer_failed(now, key, 504);
-        }
+        };
         let mut exchanges = self.exchanges.of(call);
         let is_busy = call.stage(side) != Stage::Established
             || call.is_refreshing_by_invite()
             || exchanges.any(|(_, exchange)| exchange.changes_session());
         drop(exchanges);
         if is_busy {
-            return self.wait_for_target(key, now + BUSY_LOOK);
+            return self.wait_for_target(key, gives_up_at.min(now + BUSY_LOOK));
         }
         let user = self.leg_token(key, side);
         let wish = self.wish_for(key, side);
@@ -58,7 +58,8 @@ impl Core {
             clients.send(context, now, to, room, |writer, branch| {
                 let start = (&b"INVITE"[..], dialog.cseq_local, request::MAX_FORWARDS);
                 dialog.write_start(&settings, writer, start, branch);
-                write_contact(&settings, writer, &dialog.hop, (&user, offer.is_focus));
+                let features = Features::Kept(&offer.features);
+                write_contact(&settings, writer, &dialog.hop, (&user, features));
                 writer.put(headers::allow(zone));
                 writer.put(extensions::OWN);
                 write_wish(writer, settings.session, wish);
@@ -72,10 +73,11 @@ impl Core {
         }
         if let Some(transfer) = self.transfer_mut(key) {
             transfer.offering = offering;
+            transfer.is_heard = false;
             transfer.state = State::Offering;
         }
-        let wait = self.context.settings.timers.ring;
-        self.wait_for_target(key, now + wait);
+        // The target repeats its 2xx no longer than that, and hangs up (RFC 3261 §13.3.1.4).
+        self.wait_for_target(key, gives_up_at);
     }
 
     /// The side that stays has answered the offer, or does not.
@@ -90,7 +92,11 @@ impl Core {
             .transfer_mut(key)
             .is_some_and(|transfer| transfer.offering == Some(client));
         match (event, message) {
-            (Event::Response, Some(message)) if message.status() < 200 => {}
+            (Event::Response, Some(message)) if message.status() < 200 => {
+                if let Some(transfer) = self.transfer_mut(key).filter(|_| is_current) {
+                    transfer.is_heard = true;
+                }
+            }
             (Event::Response, Some(message)) if message.status() < 300 => {
                 match self.clients.two_hundred(client, 0) {
                     Some(TwoHundred::First) if is_current => self.join(now, (client, key), message),
@@ -164,7 +170,7 @@ impl Core {
             call.seat(goes, (dialog, hop), (transfer.attempt, transfer.is_owned));
         }
         if let Some(call) = self.calls.get_mut(key) {
-            call.session_mut(goes).is_focus = transfer.offer.is_focus;
+            call.session_mut(goes).features = std::mem::take(&mut transfer.offer.features);
         }
         let terms = Agreed::of(answer);
         self.retarget(key, stays, answer);

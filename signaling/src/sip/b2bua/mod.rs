@@ -9,6 +9,7 @@ mod again;
 pub(crate) mod answer;
 pub(crate) mod attempt;
 pub(crate) mod call;
+mod callee;
 pub mod caller_leg;
 mod carry;
 mod challenge;

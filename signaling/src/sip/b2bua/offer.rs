@@ -8,7 +8,8 @@ use crate::access::Zone;
 use crate::hop::Hop;
 use crate::pool::{Buffer, Pool};
 use crate::settings::Settings;
-use crate::sip::dialog::{is_focus, target, write_contact, write_via};
+use crate::sip::dialog::contact::{Features, write_contact, write_features};
+use crate::sip::dialog::{target, write_via};
 use crate::sip::message::{HeaderName, Message, Writer};
 use crate::sip::token::Text;
 
@@ -23,25 +24,27 @@ enum Part {
     /// Header lines that pass, with their CRLF.
     Lines,
     Body,
+    /// What the caller can do.
+    Features,
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part::RequestUri,
     Part::FromFront,
     Part::FromBack,
     Part::To,
     Part::Lines,
     Part::Body,
+    Part::Features,
 ];
 
 /// The INVITE of a call that is being set up.
 #[derive(Debug, Default)]
 pub(crate) struct Offer {
     buffer: Buffer,
-    ends: [u32; 6],
+    ends: [u32; 7],
     max_forwards: u32,
     has_sdp: bool,
-    is_focus: bool,
 }
 
 /// What is written for the peer leg beside the offer's own text: request line, Via, Contact and so
@@ -67,7 +70,7 @@ impl Offer {
         let mut buffer = pool.take(room);
         let from = message.from();
         let (front, back) = split_at_tag(from, message.from_tag());
-        let mut ends = [0; 6];
+        let mut ends = [0; 7];
         let mut writer = Writer::new(buffer.room());
         for (part, end) in PARTS.into_iter().zip(&mut ends) {
             match part {
@@ -86,6 +89,7 @@ impl Offer {
                     headers::write_allow(&mut writer, message, zone);
                 }
                 Part::Body => writer.put(message.body()),
+                Part::Features => write_features(&mut writer, Features::Of(message)),
             }
             *end = u32::try_from(writer.len()).unwrap_or(u32::MAX);
         }
@@ -97,7 +101,6 @@ impl Offer {
             buffer,
             ends,
             has_sdp: refresh::is_sdp(message),
-            is_focus: is_focus(message),
             max_forwards: message
                 .max_forwards()
                 .unwrap_or(MAX_FORWARDS_DEFAULT + 1)
@@ -158,7 +161,8 @@ impl Offer {
         writer.put(b"\r\nCSeq: ");
         writer.number(names.cseq);
         writer.put(b" INVITE\r\n");
-        write_contact(settings, writer, hop, (&names.tag, self.is_focus));
+        let features = Features::Kept(self.part(Part::Features));
+        write_contact(settings, writer, hop, (&names.tag, features));
         credentials(writer);
         let mut times = settings.session;
         times.min_se = times.min_se.max(names.min_se);
@@ -170,7 +174,7 @@ impl Offer {
     /// Gives the memory back.
     pub(crate) fn release(&mut self, pool: &mut Pool) {
         pool.put(std::mem::take(&mut self.buffer));
-        self.ends = [0; 6];
+        self.ends = [0; 7];
     }
 
     fn part(&self, part: Part) -> &[u8] {

@@ -8,9 +8,10 @@ use super::transfer::Transfer;
 use super::{extensions, request};
 use crate::core::Core;
 use crate::hop::Hop;
-use crate::output::{ATTEMPTS_MAX, Output};
+use crate::output::{ATTEMPTS_MAX, Replaced};
 use crate::settings::Settings;
-use crate::sip::dialog::{Dialog, target, write_contact, write_via};
+use crate::sip::dialog::contact::{Features, write_contact};
+use crate::sip::dialog::{Dialog, target, write_via};
 use crate::sip::message::{HeaderName, Message, Method, NameAddr, ReferTo, Scheme, Writer};
 use crate::sip::reject::Cause;
 use crate::sip::token::Text;
@@ -34,11 +35,13 @@ pub(crate) struct Notices {
 }
 
 /// Whom a REFER names.
-struct Named {
-    uri: Vec<u8>,
-    lines: Vec<u8>,
+pub(crate) struct Named {
+    pub(crate) uri: Vec<u8>,
+    pub(crate) lines: Vec<u8>,
     /// The other end of a call of ours, which is called where it is.
-    hop: Option<Hop>,
+    pub(crate) hop: Option<Hop>,
+    /// That call, where a peer has it.
+    pub(crate) replaced: Option<Replaced>,
 }
 
 impl Core {
@@ -78,11 +81,9 @@ impl Core {
             id: (!is_first).then_some(message.cseq()),
             said: 0,
         };
-        call.peer.progress.begun += 1;
-        let names = (named.uri.as_slice(), named.lines.as_slice());
-        call.transfer = Some(Box::new(Transfer::new((from, attempt), names, notices)));
+        call.transfer = Some(Box::new(Transfer::new((from, attempt), named, notices)));
         let hop = call.dialog(from).map_or(hops.1, |dialog| dialog.hop);
-        let is_focus = call.session(from.other()).is_focus;
+        let features = Features::Kept(&call.session(from.other()).features);
         let settings = Arc::clone(&self.context.settings);
         self.servers.respond(
             &mut self.context,
@@ -92,7 +93,7 @@ impl Core {
             |writer, head| {
                 writer.status_line(202, b"Accepted");
                 head.write(writer, Some(&tag));
-                write_contact(&settings, writer, &hop, (&tag, is_focus));
+                write_contact(&settings, writer, &hop, (&tag, features));
                 if !is_wanted {
                     writer.put(b"Refer-Sub: false\r\n");
                 }
@@ -100,10 +101,7 @@ impl Core {
             },
         );
         self.notify_referrer(now, key, 100);
-        match named.hop {
-            Some(hop) => self.call_directly(now, key, hop),
-            None => self.context.outputs.push_back(Output::Choose(attempt)),
-        }
+        self.seek_target(now, key);
         Ok(())
     }
 
@@ -127,16 +125,16 @@ impl Core {
             lines.extend_from_slice(b"\r\n");
         }
         if refer_to.replaces().is_some() {
-            let (uri, line, hop) = self.replaced_by(key, &refer_to).ok_or(Cause::Declined)?;
-            lines.extend_from_slice(&line);
-            let hop = Some(hop);
-            return Ok(Named { uri, lines, hop });
+            let named = self.replaced_by(key, &refer_to).ok_or(Cause::Declined)?;
+            lines.extend_from_slice(&named.lines);
+            return Ok(Named { lines, ..named });
         }
         let uri = refer_to.address.uri.split(|octet| *octet == b'?').next();
         Ok(Named {
             uri: uri.unwrap_or(&[]).to_vec(),
             lines,
             hop: None,
+            replaced: None,
         })
     }
 
@@ -155,7 +153,7 @@ impl Core {
             return;
         }
         transfer.notices.said = status;
-        let is_focus = call.session(side.other()).is_focus;
+        let features = call.session(side.other()).features.clone();
         let tag = self.leg_token(key, side);
         let Some(dialog) = self
             .calls
@@ -166,13 +164,14 @@ impl Core {
         };
         dialog.cseq_local += 1;
         let dialog = &*dialog;
-        let to = (Purpose::Forgotten, dialog.hop);
+        let to = (Purpose::Notice(key, side), dialog.hop);
         let room = dialog.room() + ADDED_MAX;
         let (context, clients) = (&mut self.context, &mut self.clients);
         clients.send(context, now, to, room, |writer, branch| {
             let start = (&b"NOTIFY"[..], dialog.cseq_local, request::MAX_FORWARDS);
             dialog.write_start(&settings, writer, start, branch);
-            write_contact(&settings, writer, &dialog.hop, (&tag, is_focus));
+            let features = Features::Kept(&features);
+            write_contact(&settings, writer, &dialog.hop, (&tag, features));
             writer.put(b"Event: refer");
             if let Some(id) = notices.id {
                 writer.put(b";id=");
@@ -186,6 +185,19 @@ impl Core {
             writer.put(b"Content-Type: message/sipfrag;version=2.0\r\n");
             writer.body(fragment(status));
         });
+    }
+}
+
+impl Core {
+    /// A NOTIFY of ours has a final answer. RFC 6665 §4.2.2: who knows the subscription no more hears no more of
+    /// it; the call is another thing (RFC 5057 §5.1).
+    pub(crate) fn notice_answered(&mut self, key: Key, side: Side, message: Option<&Message<'_>>) {
+        if message.is_some_and(|message| message.status() == 481)
+            && let Some(transfer) = self.transfer_mut(key)
+            && transfer.referrer == side
+        {
+            transfer.notices.is_wanted = false;
+        }
     }
 }
 
@@ -216,14 +228,15 @@ pub(crate) fn write_invite(
     writer: &mut Writer<'_>,
     hop: &Hop,
     (branch, tag, call_id): (&Text, &Text, &Text),
-    (stays, transfer, is_focus): (&Dialog, &Transfer, bool),
+    (stays, transfer, features): (&Dialog, &Transfer, Features<'_>),
 ) {
     writer.put(b"INVITE ");
     // Who is called where a dialog leads is called by the URI that it gave itself.
-    if transfer.is_direct {
+    if transfer.direct.is_some() {
         writer.put(&transfer.target);
     } else {
-        target::write_peer_uri(writer, &transfer.target, hop);
+        let uri = transfer.search.uri();
+        target::write_peer_uri(writer, uri.unwrap_or(&transfer.target), hop);
     }
     writer.put(b" SIP/2.0\r\n");
     write_via(settings, writer, hop, branch);
@@ -242,7 +255,7 @@ pub(crate) fn write_invite(
     writer.put(b">\r\nCall-ID: ");
     writer.put(call_id);
     writer.put(b"\r\nCSeq: 1 INVITE\r\n");
-    write_contact(settings, writer, hop, (tag, is_focus));
+    write_contact(settings, writer, hop, (tag, features));
     writer.put(headers::ALLOW);
     writer.put(extensions::OWN);
     writer.put(&transfer.lines);

@@ -9,7 +9,7 @@ use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
 use crate::record::End;
-use crate::sip::dialog::write_contact;
+use crate::sip::dialog::contact::{Features, write_contact};
 use crate::sip::message::{HeaderName, MediaType, Message, Method, MinSe, Refresher};
 use crate::sip::reject::Cause;
 use crate::sip::transaction::client::{Event, Purpose, TwoHundred};
@@ -217,8 +217,8 @@ impl Core {
             return false;
         }
         let zone = call.way(side).zone(&settings);
-        let is_focus = call.session(side.other()).is_focus;
         let sdp = call.session_mut(side).sdp.take();
+        let features = call.session(side.other()).features.clone();
         // Without SDP an UPDATE is the only one, whatever the other side said of it.
         let is_invite = sdp.is_some() && !call.session(side).allows_update;
         let seconds = call.session(side).seconds;
@@ -237,7 +237,8 @@ impl Core {
                 .send(&mut self.context, now, to, room, |writer, branch| {
                     let start = (method, dialog.cseq_local, request::MAX_FORWARDS);
                     dialog.write_start(&settings, writer, start, branch);
-                    write_contact(&settings, writer, &dialog.hop, (&user, is_focus));
+                    let features = Features::Kept(&features);
+                    write_contact(&settings, writer, &dialog.hop, (&user, features));
                     writer.put(headers::allow(zone));
                     writer.put(extensions::OWN);
                     let wish = (seconds, Some(Refresher::Uac));
@@ -403,8 +404,8 @@ impl Core {
             begins: false,
             session: agreed,
         };
-        let is_focus = call.session(side.other()).is_focus;
-        let to = (to, is_focus);
+        let features = Features::Kept(&call.session(side.other()).features);
+        let to = (to, features);
         answer::accept_refresh(&mut self.context, &mut self.servers, now, to);
         self.start_session(now, (key, side), agreed, Refresher::Uas);
         Ok(())

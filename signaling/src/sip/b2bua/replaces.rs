@@ -4,6 +4,7 @@
 //! other leg, as the one there knows them. A dialog that is none of ours keeps its name in a
 //! Refer-To, which is about third parties; an INVITE that replaces it gets 481.
 
+use super::refer::Named;
 use super::side::{Side, Stage};
 use crate::core::Core;
 use crate::hop::Hop;
@@ -189,24 +190,30 @@ impl Core {
 
     /// Where a Refer-To leads whose Replaces names one of our dialogs: to the URI of whoever is behind
     /// it, with a Replaces line of that dialog.
-    pub(crate) fn replaced_by(
-        &self,
-        call: Key,
-        refer_to: &ReferTo<'_>,
-    ) -> Option<(Vec<u8>, Vec<u8>, Hop)> {
+    pub(crate) fn replaced_by(&self, call: Key, refer_to: &ReferTo<'_>) -> Option<Named> {
         let text: Vec<u8> = percent_decoded(refer_to.replaces()?).collect();
         let replaces = Replaces::parse(&text).ok()?;
         let named = (replaces.call_id, replaces.to_tag, replaces.from_tag);
         // Nobody is joined with itself.
         let (key, side) = self.dialog_named(named).filter(|(key, _)| *key != call)?;
-        let other = self.calls.get(key)?.dialog(side.other())?;
-        let mut line = b"Replaces: ".to_vec();
-        write_name(&mut line, other);
+        let named = self.calls.get(key)?;
+        let other = named.dialog(side.other())?;
+        let mut lines = b"Replaces: ".to_vec();
+        write_name(&mut lines, other);
         if replaces.early_only {
-            line.extend_from_slice(b";early-only");
+            lines.extend_from_slice(b";early-only");
         }
-        line.extend_from_slice(b"\r\n");
-        Some((other.target().to_vec(), line, other.hop))
+        lines.extend_from_slice(b"\r\n");
+        let attempt = named.attempt_of(key, side.other());
+        Some(Named {
+            uri: other.target().to_vec(),
+            lines,
+            hop: Some(other.hop),
+            replaced: attempt.map(|attempt| Replaced {
+                attempt,
+                hop: other.hop,
+            }),
+        })
     }
 
     /// Refer-To: with a Replaces that names one of our dialogs, whoever is behind it is called.

@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::outbox::Span;
 use crate::output::Outcome;
 use crate::settings::Settings;
-use crate::sip::dialog::{Dialog, is_focus, write_contact};
+use crate::sip::dialog::Dialog;
+use crate::sip::dialog::contact::{Features, write_contact};
 use crate::sip::message::{HeaderName, Message, Refresher, Writer};
 use crate::sip::token::Text;
 use crate::sip::transaction::client::{Clients, Late, Purpose};
@@ -125,7 +126,8 @@ pub(crate) fn carry(
             let start = (message.method_text(), dialog.cseq_local, hops - 1);
             dialog.write_start(&settings, writer, start, branch);
             if let Some(user) = contact {
-                write_contact(&settings, writer, &dialog.hop, (&user, is_focus(message)));
+                let features = Features::Of(message);
+                write_contact(&settings, writer, &dialog.hop, (&user, features));
                 headers::write_allow(writer, message, zone);
             }
             if let Some((rseq, cseq)) = rack {

@@ -40,6 +40,18 @@ impl Call {
         }
     }
 
+    /// The attempt that holds a session of a peer for a side.
+    pub(crate) fn attempt_of(&self, key: Key, side: Side) -> Option<Attempt> {
+        let number = match side {
+            Side::Caller => self.caller.seated.filter(|(_, is_owned)| *is_owned)?.0,
+            Side::Peer => {
+                let progress = &self.peer.progress;
+                progress.is_open.then_some(progress.number)?
+            }
+        };
+        Some(Attempt { call: key, number })
+    }
+
     /// The attempt of a side whose owner waits for its end; it is not asked for twice.
     pub(crate) fn take_attempt(&mut self, key: Key, side: Side) -> Option<Attempt> {
         let number = match side {

@@ -6,7 +6,7 @@
 use super::extensions;
 use crate::access::Zone;
 use crate::settings::SessionTimes;
-use crate::sip::dialog::is_focus;
+use crate::sip::dialog::contact::features_of;
 use crate::sip::message::{HeaderName, Message, Method, MinSe, Refresher, SessionExpires, Writer};
 use crate::slots::Key;
 use crate::wheel::TimerHandle;
@@ -125,8 +125,8 @@ pub(crate) struct Session {
     pub(crate) is_ours: bool,
     /// Whether the other side takes an UPDATE; else a refresh of ours is a re-INVITE.
     pub(crate) allows_update: bool,
-    /// Whether the other side is a conference, which our refreshes on the other leg repeat.
-    pub(crate) is_focus: bool,
+    /// What the other side can do, which our refreshes on the other leg repeat.
+    pub(crate) features: Box<[u8]>,
     pub(crate) refreshing: Option<Refreshing>,
     /// When the next refresh of ours is due.
     refresh_at: Option<Instant>,
@@ -259,7 +259,7 @@ impl Session {
     /// A message that says who its sender is and what it allows.
     pub(crate) fn heard_from(&mut self, message: &Message<'_>, zone: Option<&Zone>) {
         if message.header(HeaderName::Contact).is_some() {
-            self.is_focus = is_focus(message);
+            self.features = features_of(message);
         }
         if zone.is_some_and(|zone| zone.strips_update) {
             self.allows_update = false;

@@ -3,22 +3,22 @@
 //!
 //! The target gets an INVITE without an offer, and its answer's offer goes to the side that stays as a
 //! re-INVITE; so nothing changes for that side until the target has answered, and no 2xx waits while
-//! it rings. Then the new leg takes the place of the one that referred, which gets BYE.
+//! it rings. Then the new leg takes the place of the one that referred, which gets BYE. What the target
+//! answers, and who is called next, is [`super::callee`]'s.
 
+use super::attempt::Search;
 use super::call::{Call, With};
-use super::headers::Passage;
 use super::session_timer::{Agreed, write_wish};
 use super::side::Side;
 use super::{caller_leg, peer_leg, refer, request};
 use crate::context::Alarm;
 use crate::core::Core;
 use crate::hop::Hop;
-use crate::output::{Attempt, Choice, Outcome, Refusal, Trouble};
-use crate::sip::dialog::{Dialog, is_focus};
-use crate::sip::message::{Message, Writer};
-use crate::sip::reject::Cause;
+use crate::output::{ATTEMPTS_MAX, Attempt, Outcome, Replaced};
+use crate::sip::dialog::Dialog;
+use crate::sip::dialog::contact::Features;
 use crate::sip::token::Kind;
-use crate::sip::transaction::client::{Event, Purpose, TwoHundred};
+use crate::sip::transaction::client::Purpose;
 use crate::slots::Key;
 use crate::wheel::TimerHandle;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) const ADDED_MAX: usize = 1024;
 /// How far a transfer has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// The owner is asked for a peer.
+    /// The owner is asked for a peer, and no INVITE is out.
     Asked,
     /// There is a peer, and nothing came back from it.
     Calling,
@@ -49,15 +49,31 @@ pub(crate) struct Transfer {
     pub(crate) referrer: Side,
     /// It has hung up already.
     pub(crate) is_alone: bool,
+    /// The attempt whose INVITE is out, or was last.
     pub(crate) attempt: Attempt,
+    /// The attempt that the owner is asked for.
+    pub(crate) asked: Option<Attempt>,
+    /// The number that none of its attempts may have, as the owner said it last.
+    pub(crate) most: u8,
+    /// How long the first answer may take.
+    pub(crate) patience: Duration,
+    /// The owner's name for the peer, and what was heard of it.
+    pub(crate) peer: u32,
+    pub(crate) is_silent: bool,
+    pub(crate) is_early: bool,
     /// Whether the owner chose for it, and waits to hear of its end.
     pub(crate) is_owned: bool,
-    /// Whether it goes where a dialog of ours leads.
-    pub(crate) is_direct: bool,
+    /// Whether the owner says, when the target accepts, if it is the right one.
+    pub(crate) awaits_confirmation: bool,
+    /// Where it goes if it is to where a dialog of ours leads, and nowhere else.
+    pub(crate) direct: Option<Hop>,
+    /// The call that is there, where a peer has it.
+    pub(crate) replaced: Option<Replaced>,
     /// Whom to call.
     pub(crate) target: Box<[u8]>,
     /// Lines that the INVITE has beside: Replaces, Referred-By.
     pub(crate) lines: Box<[u8]>,
+    pub(crate) search: Search,
     pub(crate) notices: refer::Notices,
     pub(crate) client: Option<Key>,
     pub(crate) hop: Option<Hop>,
@@ -65,8 +81,9 @@ pub(crate) struct Transfer {
     pub(crate) dialog: Option<Dialog>,
     pub(crate) terms: Option<Agreed>,
     pub(crate) offer: Offered,
-    /// The re-INVITE with its offer.
+    /// The re-INVITE with its offer, and whether it was answered provisionally.
     pub(crate) offering: Option<Key>,
+    pub(crate) is_heard: bool,
     pub(crate) gives_up_at: Option<Instant>,
     pub(crate) alarm: Option<TimerHandle>,
 }
@@ -77,13 +94,13 @@ pub(crate) struct Offered {
     pub(crate) lines: Vec<u8>,
     pub(crate) body: Box<[u8]>,
     pub(crate) is_sdp: bool,
-    pub(crate) is_focus: bool,
+    pub(crate) features: Box<[u8]>,
 }
 
 impl Transfer {
     pub(crate) fn new(
         (referrer, attempt): (Side, Attempt),
-        (target, lines): (&[u8], &[u8]),
+        named: refer::Named,
         notices: refer::Notices,
     ) -> Self {
         Self {
@@ -91,10 +108,19 @@ impl Transfer {
             referrer,
             is_alone: false,
             attempt,
-            is_owned: true,
-            is_direct: false,
-            target: target.into(),
-            lines: lines.into(),
+            asked: None,
+            most: ATTEMPTS_MAX,
+            patience: Duration::ZERO,
+            peer: 0,
+            is_silent: false,
+            is_early: false,
+            is_owned: false,
+            awaits_confirmation: false,
+            direct: named.hop,
+            replaced: named.replaced,
+            target: named.uri.into(),
+            lines: named.lines.into(),
+            search: Search::default(),
             notices,
             client: None,
             hop: None,
@@ -102,6 +128,7 @@ impl Transfer {
             terms: None,
             offer: Offered::default(),
             offering: None,
+            is_heard: false,
             gives_up_at: None,
             alarm: None,
         }
@@ -151,9 +178,13 @@ impl Core {
     }
 
     /// The INVITE to the target went out once more.
-    pub(crate) fn target_goes_on_as(&mut self, key: Key, client: Key) {
+    pub(crate) fn target_goes_on_as(&mut self, now: Instant, key: Key, client: Key) {
         if let Some(transfer) = self.transfer_mut(key) {
             transfer.client = Some(client);
+            // What was said before was not said to the INVITE that counts now.
+            transfer.state = State::Calling;
+            let until = now + transfer.patience;
+            self.wait_for_target(key, until);
         }
     }
 
@@ -161,100 +192,54 @@ impl Core {
     pub(crate) fn offer_goes_on_as(&mut self, key: Key, client: Key) {
         if let Some(transfer) = self.transfer_mut(key) {
             transfer.offering = Some(client);
+            transfer.is_heard = false;
         }
     }
 
-    /// Whether the owner was asked on behalf of a transfer.
-    pub(crate) fn is_for_transfer(&self, attempt: Attempt) -> bool {
-        let call = self.calls.get(attempt.call);
-        let transfer = call.and_then(|call| call.transfer.as_ref());
-        transfer
-            .is_some_and(|transfer| transfer.state == State::Asked && transfer.attempt == attempt)
-    }
-
-    /// The owner's answer for a transfer.
-    pub(crate) fn target_chosen(
+    /// Calls the target where this hop leads. Whether the INVITE is out.
+    pub(crate) fn call_target(
         &mut self,
         now: Instant,
-        attempt: Attempt,
-        choice: Result<Choice<'_>, Refusal>,
-    ) {
-        let key = attempt.call;
-        let choice = match choice {
-            Ok(choice) => choice,
-            Err(refusal) => {
-                if let Some(transfer) = self.transfer_mut(key) {
-                    transfer.is_owned = false;
-                }
-                return self.transfer_failed(now, key, Cause::from(refusal).status().0);
-            }
-        };
-        if let Some(transfer) = self.transfer_mut(key) {
-            transfer.state = State::Calling;
-            if let Some(uri) = choice.request_uri {
-                transfer.target = uri.into();
-            }
-        }
-        let settings = &self.context.settings;
-        let Some(listener) = settings.listener_for(choice.transport, &choice.remote) else {
-            self.context
-                .report(attempt, Outcome::Unreachable(Trouble::Refused));
-            return self.transfer_failed(now, key, 503);
-        };
-        let hop = Hop {
-            transport: choice.transport,
-            listener,
-            remote: choice.remote,
-            connection: None,
-            identity: None,
-        };
-        self.call_target(now, key, (hop, choice.patience));
-    }
-
-    /// Calls the target at once: it is the other end of a call of ours, and nobody else will do.
-    pub(crate) fn call_directly(&mut self, now: Instant, key: Key, hop: Hop) {
-        if let Some(transfer) = self.transfer_mut(key) {
-            transfer.state = State::Calling;
-            transfer.is_owned = false;
-            transfer.is_direct = true;
-        }
-        let wait = self.context.settings.timers.t1_64();
-        self.call_target(now, key, (hop, wait));
-    }
-
-    fn call_target(&mut self, now: Instant, key: Key, (hop, patience): (Hop, Duration)) {
+        key: Key,
+        (hop, patience): (Hop, Duration),
+    ) -> bool {
         let settings = Arc::clone(&self.context.settings);
         let Some(call) = self.calls.get(key) else {
-            return;
+            return false;
         };
         let Some(transfer) = call.transfer.as_deref() else {
-            return;
+            return false;
         };
         let Some(stays) = call.dialog(transfer.referrer.other()) else {
-            return;
+            return false;
         };
-        let is_focus = call.session(transfer.referrer.other()).is_focus;
+        let features = Features::Kept(&call.session(transfer.referrer.other()).features);
         let attempt = transfer.attempt;
         let tag = self.context.attempt_token(Kind::PeerLeg, attempt);
         let call_id = self.context.attempt_token(Kind::CallId, attempt);
-        let room = stays.room() + 2 * transfer.target.len() + transfer.lines.len() + ADDED_MAX;
+        let sent_to = transfer.search.uri().map_or(0, <[u8]>::len);
+        let target = 2 * transfer.target.len() + sent_to;
+        let room = stays.room() + target + transfer.lines.len() + ADDED_MAX;
         let to = (Purpose::Transfer(attempt), hop);
         let (context, clients) = (&mut self.context, &mut self.clients);
         let client = clients.send(context, now, to, room, |writer, branch| {
             let names = (branch, &tag, &call_id);
-            refer::write_invite(&settings, writer, &hop, names, (stays, transfer, is_focus));
+            refer::write_invite(&settings, writer, &hop, names, (stays, transfer, features));
             let times = settings.session;
             write_wish(writer, times, (times.expires, None));
             writer.body(b"");
         });
-        let Some(client) = client else {
-            return self.transfer_failed(now, key, 503);
+        let Some(transfer) = self.transfer_mut(key) else {
+            return false;
         };
-        if let Some(transfer) = self.transfer_mut(key) {
-            transfer.client = Some(client);
-            transfer.hop = Some(hop);
+        transfer.client = client;
+        transfer.hop = Some(hop);
+        transfer.patience = patience;
+        if client.is_some() {
+            transfer.state = State::Calling;
+            self.wait_for_target(key, now + patience);
         }
-        self.wait_for_target(key, now + patience);
+        client.is_some()
     }
 
     pub(crate) fn wait_for_target(&mut self, key: Key, until: Instant) {
@@ -270,138 +255,6 @@ impl Core {
         if let Some(alarm) = self.transfer_mut(key).and_then(|it| it.alarm.take()) {
             self.context.wheel.cancel(alarm);
         }
-    }
-
-    /// The target is silent, rings too long, or the side that stays was busy.
-    pub(crate) fn transfer_alarm(&mut self, now: Instant, key: Key) {
-        let Some(transfer) = self.transfer_mut(key) else {
-            return;
-        };
-        transfer.alarm = None;
-        match transfer.state {
-            State::Asked => {}
-            State::Calling => {
-                self.report_target(key, Outcome::Silent);
-                self.transfer_failed(now, key, 408);
-            }
-            State::Proceeding => self.transfer_failed(now, key, 408),
-            State::Waiting => self.offer_to_who_stays(now, key),
-            State::Offering => self.transfer_failed(now, key, 504),
-        }
-    }
-
-    fn report_target(&mut self, key: Key, outcome: Outcome) {
-        if let Some(transfer) = self.transfer_mut(key).filter(|it| it.is_owned) {
-            let attempt = transfer.attempt;
-            self.context.report(attempt, outcome);
-        }
-    }
-
-    /// The INVITE of a transfer has an answer, or gets none.
-    pub(crate) fn target_answered(
-        &mut self,
-        now: Instant,
-        (client, key): (Key, Key),
-        event: Event,
-        message: Option<&Message<'_>>,
-    ) {
-        let is_current = self
-            .transfer_mut(key)
-            .is_some_and(|transfer| transfer.client == Some(client) && transfer.dialog.is_none());
-        match (event, message) {
-            (Event::Response, Some(message)) if message.status() < 200 => {
-                if is_current {
-                    self.target_rings(now, key, message);
-                }
-            }
-            (Event::Response, Some(message)) if message.status() < 300 => {
-                let tag = self.context.mint.hash(&[message.to_tag().unwrap_or(&[])]);
-                match self.clients.two_hundred(client, tag) {
-                    Some(TwoHundred::First) if is_current => self.target_accepts(now, key, message),
-                    Some(TwoHundred::First | TwoHundred::Again) => {
-                        self.clients.repeat_ack(&mut self.context, client);
-                    }
-                    Some(TwoHundred::Stray(late)) => {
-                        let (context, clients) = (&mut self.context, &mut self.clients);
-                        request::end_stray(context, clients, now, message, late);
-                    }
-                    None => {}
-                }
-            }
-            _ if !is_current => {}
-            (Event::Response, Some(message)) => {
-                self.forget_target(key);
-                self.report_target(key, super::failover::answered(message));
-                self.transfer_failed(now, key, message.status());
-            }
-            (Event::TransportError, _) => {
-                self.forget_target(key);
-                let trouble = self.context.trouble;
-                self.report_target(key, Outcome::Unreachable(trouble));
-                self.transfer_failed(now, key, 503);
-            }
-            (Event::Timeout | Event::Response, _) => {
-                self.forget_target(key);
-                self.report_target(key, Outcome::Silent);
-                self.transfer_failed(now, key, 408);
-            }
-        }
-    }
-
-    /// Nothing of the INVITE is left to be cancelled.
-    fn forget_target(&mut self, key: Key) {
-        if let Some(transfer) = self.transfer_mut(key) {
-            transfer.client = None;
-        }
-    }
-
-    fn target_rings(&mut self, now: Instant, key: Key, message: &Message<'_>) {
-        let ring = self.context.settings.timers.ring;
-        let Some(transfer) = self.transfer_mut(key) else {
-            return;
-        };
-        let is_first = transfer.state == State::Calling;
-        transfer.state = State::Proceeding;
-        if is_first || message.status() > 100 {
-            self.wait_for_target(key, now + ring);
-        }
-        if message.status() > 100 {
-            self.notify_referrer(now, key, message.status());
-        }
-    }
-
-    /// The 2xx of the target, with its offer.
-    fn target_accepts(&mut self, now: Instant, key: Key, message: &Message<'_>) {
-        self.report_target(key, Outcome::Accepted);
-        let settings = Arc::clone(&self.context.settings);
-        let wait = settings.timers.t1_64();
-        let Some(call) = self.calls.get_mut(key) else {
-            return;
-        };
-        let Some(transfer) = call.transfer.as_deref_mut() else {
-            return;
-        };
-        let Some(hop) = transfer.hop else { return };
-        transfer.dialog = Some(Dialog::of_success(&settings, message, hop));
-        transfer.terms = Agreed::of(message);
-        let mut space = vec![0; message.bytes().len()];
-        let mut writer = Writer::new(&mut space);
-        let passage = Passage::closing(message, None, transfer.referrer.other());
-        writer.pass(message, |line| passage.lets(line));
-        let length = writer.finish().unwrap_or(0);
-        space.truncate(length);
-        transfer.offer = Offered {
-            lines: space,
-            body: message.body().into(),
-            is_sdp: super::refresh::is_sdp(message),
-            is_focus: is_focus(message),
-        };
-        transfer.gives_up_at = Some(now + wait);
-        transfer.state = State::Waiting;
-        if message.body().is_empty() {
-            return self.transfer_failed(now, key, 488);
-        }
-        self.offer_to_who_stays(now, key);
     }
 
     /// There is no joining: the call goes on as it was, if both its sides are there.
@@ -431,24 +284,40 @@ impl Core {
         }
     }
 
-    /// Ends what was begun at the target.
+    /// Ends what was begun at the target, and with the side that stays.
     pub(crate) fn abandon_transfer(&mut self, now: Instant, key: Key) {
         self.stop_waiting_for_target(key);
-        let Some(call) = self.calls.get_mut(key) else {
+        let Some(transfer) = self.transfer_mut(key) else {
             return;
         };
-        let Some(mut transfer) = call.transfer.take() else {
-            return;
-        };
-        if let Some(offering) = transfer.offering {
+        let (offering, is_heard) = (transfer.offering.take(), transfer.is_heard);
+        if let Some(offering) = offering {
+            // §9.1: a CANCEL waits for a provisional; what comes later is told to stop.
+            if is_heard {
+                self.clients.cancel(&mut self.context, now, offering);
+            }
             self.clients.abandon(&mut self.context, now, offering);
         }
-        let attempt = transfer.is_owned.then_some(transfer.attempt);
-        let is_over = match (transfer.state, transfer.client) {
+        self.leave_target(now, key);
+        if let Some(call) = self.calls.get_mut(key) {
             // The owner's answer will find nobody.
-            (State::Asked, _) => return,
+            call.transfer = None;
+        }
+    }
+
+    /// Ends the INVITE to the target, or the dialog that it made. Its attempt is over then, or when the other
+    /// end has said so.
+    pub(crate) fn leave_target(&mut self, now: Instant, key: Key) {
+        let Some(transfer) = self.transfer_mut(key) else {
+            return;
+        };
+        let attempt = std::mem::take(&mut transfer.is_owned).then_some(transfer.attempt);
+        let (state, client) = (transfer.state, transfer.client.take());
+        let dialog = transfer.dialog.take();
+        let is_over = match (state, client) {
+            (State::Asked, _) | (State::Calling | State::Proceeding, None) => true,
             (State::Calling | State::Proceeding, Some(client)) => {
-                if transfer.state == State::Proceeding {
+                if state == State::Proceeding {
                     self.clients.cancel(&mut self.context, now, client);
                 }
                 if attempt.is_some() {
@@ -458,16 +327,15 @@ impl Core {
                     false
                 }
             }
-            (State::Calling | State::Proceeding, None) => true,
             (State::Waiting | State::Offering, client) => {
-                let ended = transfer.dialog.as_mut().and_then(|dialog| {
+                let ended = dialog.and_then(|mut dialog| {
                     let (context, clients) = (&mut self.context, &mut self.clients);
-                    let span = request::ack(context, dialog, dialog.cseq_local, None)?;
+                    let span = request::ack(context, &dialog, dialog.cseq_local, None)?;
                     if let Some(client) = client {
                         clients.keep_ack(context, client, span, dialog.hop);
                     }
                     let purpose = attempt.map_or(Purpose::Forgotten, Purpose::ByeToLate);
-                    request::bye(context, clients, now, (purpose, dialog), None)
+                    request::bye(context, clients, now, (purpose, &mut dialog), None)
                 });
                 ended.is_none()
             }

@@ -4,6 +4,7 @@
 //! made when the dialog is made. Our own tag is not kept: it is a token, and stands in the local
 //! value already.
 
+pub(crate) mod contact;
 pub(crate) mod target;
 mod text;
 
@@ -250,33 +251,6 @@ pub(crate) fn write_via(settings: &Settings, writer: &mut Writer<'_>, hop: &Hop,
     writer.put(b";branch=z9hG4bK");
     writer.put(branch);
     writer.put(b";rport\r\n");
-}
-
-/// Our Contact on a message to `hop`; the user part is the leg's token. Where the other side is a
-/// conference, it says so (RFC 4579 §5.1): who calls asks for the roster then.
-pub(crate) fn write_contact(
-    settings: &Settings,
-    writer: &mut Writer<'_>,
-    hop: &Hop,
-    (token, is_focus): (&[u8], bool),
-) {
-    let advertised = settings
-        .listener(hop.listener)
-        .map_or("invalid", |listener| listener.advertised.as_str());
-    writer.put(b"Contact: <sip:");
-    writer.put(token);
-    writer.put(b"@");
-    writer.put(advertised.as_bytes());
-    writer.put(hop.transport.uri_parameter().as_bytes());
-    writer.put(if is_focus { b">;isfocus\r\n" } else { b">\r\n" });
-}
-
-/// Whether the sender of a message is a conference.
-pub(crate) fn is_focus(message: &Message<'_>) -> bool {
-    let contact = message.values(HeaderName::Contact).next();
-    contact
-        .and_then(|value| NameAddr::parse(value).ok())
-        .is_some_and(|contact| contact.params.get("isfocus").is_some())
 }
 
 /// The URI of the first Contact.

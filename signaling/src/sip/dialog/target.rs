@@ -5,7 +5,7 @@ use crate::hop::{Hop, Transport};
 use crate::settings::Settings;
 use crate::sip::message::{NameAddr, Scheme, Uri, Values, Writer};
 use crate::sip::transaction::head::write_ip;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A first route that is a strict router's, and the routes behind it.
 #[derive(Clone, Copy)]
@@ -43,6 +43,11 @@ pub(crate) fn next_hop(settings: &Settings, target: &[u8], routes: &[u8], known:
         return known;
     };
     let Some(ip) = uri.ip() else { return known };
+    // Behind a NAT somebody says where it is on its own side of that. Nobody is reached there from here, and the
+    // way that it came by leads to it (RFC 5626 §1 tells of the same).
+    if is_private(ip) && !is_private(known.remote.ip()) {
+        return known;
+    }
     let transport = transport_of(&uri).unwrap_or(known.transport);
     let port = uri.port.unwrap_or_else(|| transport.default_port());
     let remote = SocketAddr::new(ip, port);
@@ -67,6 +72,21 @@ pub(crate) fn next_hop(settings: &Settings, target: &[u8], routes: &[u8], known:
             identity: known.identity,
         },
         None => known,
+    }
+}
+
+/// Whether an address means something only in its own network (RFC 1918, RFC 6598, RFC 4193, RFC 3927).
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            let is_shared = first == 100 && second & 0xc0 == 64;
+            address.is_private() || address.is_link_local() || address.is_loopback() || is_shared
+        }
+        IpAddr::V6(address) => {
+            let is_local = address.is_unique_local() || address.is_unicast_link_local();
+            is_local || address.is_loopback()
+        }
     }
 }
 
@@ -136,6 +156,25 @@ pub(crate) fn transport_of(uri: &Uri<'_>) -> Option<Transport> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_of_another_network_is_none_to_go_to() {
+        for (address, is) in [
+            ("10.1.2.3", true),
+            ("100.64.0.1", true),
+            ("100.128.0.1", false),
+            ("169.254.1.1", true),
+            ("172.31.0.1", true),
+            ("172.32.0.1", false),
+            ("::ffff:192.168.0.1", true),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_private(address.parse().unwrap()), is, "{address}");
+        }
+    }
 
     #[test]
     fn the_target_decides_on_the_transport() {

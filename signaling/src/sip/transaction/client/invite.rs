@@ -56,6 +56,7 @@ impl Clients {
             | Purpose::ByeToPeer(_)
             | Purpose::Exchange(_)
             | Purpose::Forgotten
+            | Purpose::Notice(..)
             | Purpose::Probe(_)
             | Purpose::Refresh(..)
             | Purpose::RefreshByInvite(..)

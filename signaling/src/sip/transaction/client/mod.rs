@@ -36,6 +36,8 @@ pub(crate) enum Purpose {
     Forgotten,
     /// The INVITE of this attempt.
     Invite(Attempt),
+    /// A NOTIFY that tells a side of this call how its REFER goes.
+    Notice(Key, Side),
     /// The probe of a peer.
     Probe(u32),
     /// An UPDATE of ours that refreshes the session on a leg of a call.
@@ -78,6 +80,8 @@ pub(crate) struct Client {
     owes_end: bool,
     /// It answers a challenge; a second one is not answered.
     is_answer: bool,
+    /// It asks for the interval that a 422 wanted; a second one is passed on.
+    is_longer: bool,
 }
 
 /// What the transaction user is told.
@@ -188,6 +192,7 @@ impl Clients {
             strays: [0; STRAYS],
             owes_end: false,
             is_answer: false,
+            is_longer: false,
         };
         let Some(key) = self.slots.insert(client) else {
             context.counters.dropped_limit.add_one();
@@ -203,10 +208,12 @@ impl Clients {
         let reliable = hop.transport.is_reliable();
         let client = self.slots.get_mut(key)?;
         // A stream repeats nothing, but an INVITE's first lines are wanted again for its ACK
-        // (§17.1.1.3), and what may be challenged to be sent once more.
-        let may_be_asked = context.settings.access.has_account(&hop);
+        // (§17.1.1.3), and what may be challenged, or refused with 422, to be sent once more.
+        let bytes = context.outbox.bytes(transmit.span);
+        let may_be_asked =
+            bytes.starts_with(b"UPDATE ") || context.settings.access.has_account(&hop);
         if !reliable || is_invite || may_be_asked {
-            client.message = context.pool.copy(context.outbox.bytes(transmit.span));
+            client.message = context.pool.copy(bytes);
         }
         let start = match (is_invite, reliable) {
             (true, false) => invite_client::START,
@@ -495,6 +502,7 @@ impl Client {
             | Purpose::ByeToPeer(_)
             | Purpose::Exchange(_)
             | Purpose::Forgotten
+            | Purpose::Notice(..)
             | Purpose::Probe(_)
             | Purpose::Refresh(..)
             | Purpose::RefreshByInvite(..)
