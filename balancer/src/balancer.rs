@@ -241,8 +241,10 @@ impl Balancer {
         self.boards.fetch_add(1, Ordering::Release);
     }
 
-    /// How many boards there were after the first one.
-    pub(crate) fn boards(&self) -> u64 {
+    /// How many boards there were after the first one: who keeps something of a board looks whether this
+    /// has grown.
+    #[must_use]
+    pub fn boards(&self) -> u64 {
         self.boards.load(Ordering::Acquire)
     }
 

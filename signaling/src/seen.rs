@@ -89,7 +89,7 @@ fn call_seen(key: Key, call: &Call) -> CallSeen {
 /// Whom the caller talks with: who was dialled, unless a REFER brought somebody else.
 pub(crate) fn dialled(call: &Call) -> &[u8] {
     let referred = call.peer.dialog.as_ref().filter(|_| call.was_referred);
-    referred.map_or(call.caller.dialog.local(), Dialog::remote)
+    referred.map_or_else(|| call.caller.dialog.local(), Dialog::remote)
 }
 
 fn state(caller: caller_leg::State, peer: peer_leg::State) -> CallState {

@@ -149,10 +149,12 @@ impl Permits {
         }
     }
 
-    /// That of the last attempt of a call.
-    pub(super) fn of_call(&self, call: Key) -> Option<&Permit> {
-        let held = self.last.get(call.slot as usize)?.as_ref()?;
-        (held.attempt.call == call).then_some(&held.permit)
+    /// The same, to look at.
+    pub(super) fn seen(&self, attempt: Attempt) -> Option<&Permit> {
+        match self.last.get(attempt.call.slot as usize) {
+            Some(Some(held)) if held.attempt == attempt => Some(&held.permit),
+            Some(_) | None => self.given_up.get(&attempt)?.permit.as_ref(),
+        }
     }
 
     /// The address of an attempt, if its peer has several, and whether there are others to try.

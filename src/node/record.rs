@@ -2,7 +2,7 @@
 //! of a call, and what was decided about it. Nothing is noted while nobody wants records.
 
 use super::Worker;
-use balancer::{Balancer, PeerId, Request};
+use balancer::{Balancer, PeerId};
 use signaling::slots::Key;
 use signaling::{Attempt, Outcome};
 use std::collections::{BTreeMap, VecDeque};
@@ -42,7 +42,9 @@ pub struct Notes {
     pub zone: String,
     /// The conference that it was for.
     pub conference: Option<Arc<str>>,
-    /// The peers that were asked, in order.
+    /// The peer that had the call when it was over.
+    pub peer: Option<String>,
+    /// The peers that were asked, in order; those that a REFER led to stand behind the first ones.
     pub tries: Vec<Try>,
     /// Why the first of them was chosen.
     pub explanation: Option<String>,
@@ -55,6 +57,8 @@ pub struct Try {
     number: u8,
     /// Its name.
     pub peer: String,
+    /// The conference that the call would have been for there.
+    conference: Option<Arc<str>>,
     /// What came of it.
     pub outcome: Tried,
 }
@@ -95,16 +99,21 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// A peer is to be chosen.
-    pub(super) fn asked(&mut self, attempt: Attempt, request: &Request<'_>, balancer: &Balancer) {
+    /// A peer is to be chosen for a call of this alias from this zone; `why` is asked where it is wanted.
+    pub(super) fn asked(
+        &mut self,
+        attempt: Attempt,
+        (alias, zone): (&[u8], &str),
+        why: impl FnOnce() -> Option<String>,
+    ) {
         if self.wanted == Recording::Off || attempt.number > 0 {
             return;
         }
         let is_explained = self.wanted == Recording::Explained;
         let notes = Notes {
-            alias: String::from_utf8_lossy(request.alias).into_owned(),
-            zone: request.zone.to_owned(),
-            explanation: is_explained.then(|| balancer.explain(request).to_string()),
+            alias: String::from_utf8_lossy(alias).into_owned(),
+            zone: zone.to_owned(),
+            explanation: is_explained.then(why).flatten(),
             ..Notes::default()
         };
         self.notes.insert(attempt.call, notes);
@@ -120,11 +129,11 @@ impl Records {
         let Some(notes) = self.notes.get_mut(&attempt.call) else {
             return;
         };
-        notes.conference = conference();
         if let Some(peer) = balancer.board().peer(peer) {
             notes.tries.push(Try {
                 number: attempt.number,
                 peer: peer.settings.name.clone(),
+                conference: conference(),
                 outcome: Tried::Open,
             });
         }
@@ -148,7 +157,12 @@ impl Records {
 
     /// A call is over.
     pub(super) fn finish(&mut self, now: Instant, call: signaling::CallRecord) {
-        let notes = self.notes.remove(&call.key).unwrap_or_default();
+        let mut notes = self.notes.remove(&call.key).unwrap_or_default();
+        let mut tries = notes.tries.iter();
+        let last = tries.rfind(|tried| tried.number == call.attempt.number);
+        let accepted = last.filter(|tried| tried.outcome == Tried::Accepted);
+        notes.peer = accepted.map(|tried| tried.peer.clone());
+        notes.conference = last.and_then(|tried| tried.conference.clone());
         self.done.push_back(CallRecord {
             call,
             over: now,

@@ -32,7 +32,7 @@ impl Worker {
         let (calls, next) = self.core.calls_seen(slot, slots_max);
         let board = self.balancer.board();
         let calls = calls.into_iter().map(|call| {
-            let permit = self.permits.of_call(call.key);
+            let permit = self.permits.seen(call.attempt);
             let peer = permit.and_then(|permit| board.peer(permit.peer()));
             CallOnPeer {
                 peer: peer.map(|peer| peer.settings.name.clone()),

@@ -57,6 +57,8 @@ pub struct Worker {
     /// How many deaths of peers were dealt with, and when to look for more: while callers wait.
     deaths: u64,
     dead_look_at: Option<Instant>,
+    /// How many boards there were when the core was told where the peers are.
+    boards: Option<u64>,
     pub(super) addresses: Addresses,
     pub(super) probing: Probing,
     changes: VecDeque<PeerChange>,
@@ -88,6 +90,7 @@ impl Worker {
             deaths: 0,
             dead_look_at: None,
             look_at: None,
+            boards: None,
             addresses: Addresses::default(),
             probing: Probing::default(),
             changes: VecDeque::new(),
@@ -105,6 +108,7 @@ impl Worker {
         bytes: &[u8],
         framing: Framing,
     ) -> Option<u8> {
+        self.tell_peers();
         let message = self.index.read(bytes, framing);
         let owner = match self.core.owner(&message) {
             Owner::Worker(worker) => Some(worker),
@@ -127,6 +131,7 @@ impl Worker {
         bytes: &[u8],
         framing: Framing,
     ) -> Option<u8> {
+        self.tell_peers();
         let message = self.index.read(bytes, framing);
         let owner = self.core.next_owner(&source, &message);
         if owner.is_none() {
@@ -136,6 +141,23 @@ impl Worker {
             self.core.handle_message(now, source, &message);
         }
         owner
+    }
+
+    /// A board with other addresses: who sends from there is a peer (docs/decisions/0010).
+    fn tell_peers(&mut self) {
+        let boards = self.balancer.boards();
+        if self.boards.replace(boards) != Some(boards) {
+            let board = self.balancer.board();
+            let targets = board.peers().iter().flat_map(|peer| peer.targets.iter());
+            let addresses = targets.map(|target| target.remote.ip());
+            self.core.handle_peers(addresses);
+        }
+    }
+
+    /// What the core was told last.
+    #[must_use]
+    pub fn settings(&self) -> &Arc<Settings> {
+        self.core.settings()
     }
 
     /// The head of a stream's message that cannot be read to its end: it is answered before the
@@ -153,6 +175,7 @@ impl Worker {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.tell_peers();
         self.core.handle_timeout(now);
         if self.look_at.is_some_and(|at| at <= now) {
             self.look(now);
@@ -255,6 +278,7 @@ impl Worker {
         self.index = Index::new(limits);
         self.core.handle_settings(now, settings);
         self.probing.forget_gone(&self.balancer.board());
+        self.boards = None;
         self.schedule_look(now);
     }
 
@@ -358,7 +382,12 @@ impl Worker {
             is_audio_only: self.balancer.weighs_media() && question.is_audio_only(),
             now,
         };
-        self.records.asked(attempt, &request, &self.balancer);
+        let why = || {
+            let explains = replaced.is_none();
+            explains.then(|| self.balancer.explain(&request).to_string())
+        };
+        self.records
+            .asked(attempt, (request.alias, request.zone), why);
         let placed = match replaced {
             Some(_) if is_late => return Err(Refusal::Draining),
             Some(replaced) => return self.take_place(attempt, replaced),

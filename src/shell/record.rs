@@ -1,7 +1,8 @@
 //! One line in the log for each call that is over, where the operator wants them (`[log] calls`,
 //! docs/decisions/0022).
 
-use crate::node::{CallRecord, Tried};
+use crate::node::CallRecord;
+use crate::observe::log::CALLS;
 use std::time::Instant;
 use tracing::info;
 
@@ -17,16 +18,14 @@ pub(super) fn tell(record: &CallRecord) {
         .iter()
         .map(|tried| format!("{}:{}", tried.peer, tried.outcome))
         .collect();
-    let mut accepted = notes.tries.iter();
-    let accepted = accepted.find(|tried| tried.outcome == Tried::Accepted);
     info!(
-        target: "baton::calls",
+        target: CALLS,
         from = call.from,
         to = call.to,
         alias = notes.alias,
         zone = notes.zone,
         conference = notes.conference.as_deref(),
-        peer = accepted.map(|tried| tried.peer.as_str()),
+        peer = notes.peer.as_deref(),
         tries = tries.join(","),
         end,
         setup_seconds = call.answered.map(|answered| seconds(call.begun, answered)),

@@ -246,7 +246,6 @@ impl Turns {
             };
             self.intake.worker.record_calls(orders.recording);
             self.tcp.set_limits(limits);
-            self.tcp.set_access(Arc::clone(&settings.access));
             self.intake
                 .worker
                 .handle_settings(now, Arc::new(settings), limits.message);
@@ -382,6 +381,7 @@ impl Turns {
 
     /// Puts each message where it leaves from.
     fn distribute(&mut self, now: Instant) {
+        self.tcp.set_access(&self.intake.worker.settings().access);
         while let Some(transmit) = self.intake.worker.poll_output(now) {
             let hop = transmit.hop;
             match hop.transport {

@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub(crate) now: Instant,
     /// Everything that was sent and not yet taken.
     pub(crate) sent: Vec<Sent>,
+    /// The INVITE that a peer got last by [`World::establish`].
+    pub(crate) invited: String,
 }
 
 /// A peer at these of [`PEERS`].
@@ -67,6 +69,15 @@ pub(crate) fn meetings() -> AliasSettings {
 
 impl World {
     pub(crate) fn new(workers: u8, settings: &balancer::Settings) -> Self {
+        Self::referring(workers, settings, signaling::ReferMode::Forward)
+    }
+
+    /// The same, and this becomes of a REFER.
+    pub(crate) fn referring(
+        workers: u8,
+        settings: &balancer::Settings,
+        refer: signaling::ReferMode,
+    ) -> Self {
         let now = Instant::now();
         let balancer = Arc::new(Balancer::new(settings, 7, now).unwrap());
         let zone = Zone::new("edge", vec!["192.0.2.0/29".parse().unwrap()]);
@@ -84,7 +95,7 @@ impl World {
                 exchanges_max: 100,
                 exchanges_per_call_max: 8,
                 session: signaling::SessionTimes::default(),
-                refer: signaling::ReferMode::Forward,
+                refer,
                 listeners: vec![Listener {
                     transport: Transport::Udp,
                     local: NODE.parse().unwrap(),
@@ -109,6 +120,7 @@ impl World {
             balancer,
             now,
             sent: Vec::new(),
+            invited: String::new(),
         }
     }
 
@@ -232,6 +244,7 @@ impl World {
             .unwrap()
             .clone();
         let peer = invite.to.to_string();
+        self.invited.clone_from(&invite.text);
         self.hear(&peer, &answer(&invite.text, "200 OK"));
         let accepted = self.expect(CALLER, "SIP/2.0 200");
         let tag = to_tag(&accepted.text);

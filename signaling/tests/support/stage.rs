@@ -467,13 +467,7 @@ impl Stage {
             [word @ ("elsewhere" | "stays")] => self.confirm(*word == "stays")?,
             ["busy", "is", "final"] => self.choice.next_on = Statuses::of(&FAILED),
             ["drain"] => self.core.drain(),
-            // The oldest message has waited so long, for so long.
-            ["load", waited, "for", time] => {
-                let (waited, time) = (duration(waited)?, duration(time)?);
-                self.core.handle_load(self.now, waited, false);
-                self.wait(time);
-                self.core.handle_load(self.now, waited, false);
-            }
+            ["load", waited, "for", time] => self.load(duration(waited)?, duration(time)?),
             ["probe", side] => self.probe(side)?,
             ["unreachable", side] => self.unreachable(side)?,
             // The owner finds a peer dead.
@@ -482,12 +476,7 @@ impl Stage {
                 self.core.handle_peer_failed(self.now, side as u32 - 1);
                 self.drain_outputs();
             }
-            ["reload"] => {
-                let mut settings = (**self.core.settings()).clone();
-                let access = access(&format!("{} a reload puts one in front", self.text));
-                settings.access = Arc::new(access.after(&settings.access));
-                self.core.handle_settings(self.now, Arc::new(settings));
-            }
+            ["reload"] => self.reload(),
             ["quiet"] => self.check_quiet()?,
             ["lines", side, name] => self.lines(side, None, name)?,
             ["lines", side, kind, name] => self.lines(side, Some(&kind.replace('~', " ")), name)?,
@@ -532,6 +521,21 @@ impl Stage {
         } else {
             Err(self.leaks.join("; "))
         }
+    }
+
+    /// The oldest message has waited so long, for so long.
+    fn load(&mut self, waited: Duration, time: Duration) {
+        self.core.handle_load(self.now, waited, false);
+        self.wait(time);
+        self.core.handle_load(self.now, waited, false);
+    }
+
+    /// A zone is put in front of the others.
+    fn reload(&mut self) {
+        let mut settings = (**self.core.settings()).clone();
+        let access = access(&format!("{} a reload puts one in front", self.text));
+        settings.access = Arc::new(access.after(&settings.access));
+        self.core.handle_settings(self.now, Arc::new(settings));
     }
 
     fn probe(&mut self, side: &str) -> Result<(), String> {

@@ -168,9 +168,11 @@ impl Tcp {
         self.limits = limits;
     }
 
-    /// Other names from now on; who is connected keeps the one that it had.
-    pub(super) fn set_access(&mut self, access: Arc<Access>) {
-        self.access = access;
+    /// Other names, and other places of peers, from now on; who is connected keeps the name that it had.
+    pub(super) fn set_access(&mut self, access: &Arc<Access>) {
+        if !Arc::ptr_eq(&self.access, access) {
+            self.access = Arc::clone(access);
+        }
     }
 
     /// Takes the connections that wait at a listener. `false` when the process has no descriptors left: the listener is
@@ -409,7 +411,10 @@ impl Tcp {
         {
             self.reclaim(now, Some(source))?;
         }
-        if !self.table.has_room(ends.purpose == Purpose::Requests) {
+        // Requests to callers are ends of calls: they wait for room as their answers do.
+        let is_for_peer =
+            ends.purpose == Purpose::Requests && self.access.has_peer_at(ends.remote.ip());
+        if !self.table.has_room(is_for_peer) {
             self.reclaim(now, None)?;
         }
         Some(())

@@ -108,7 +108,7 @@ impl Core {
             Err(_) if transfer.state != State::Asked => return,
             Err(refusal) => {
                 let best = best_refusal(&transfer.search);
-                let status = best.unwrap_or(Cause::from(refusal).status().0);
+                let status = best.unwrap_or_else(|| Cause::from(refusal).status().0);
                 return self.transfer_failed(now, key, status);
             }
         };

@@ -113,6 +113,17 @@ fn a_few_places_are_kept_for_requests() {
     assert_eq!(world.tcp.counters.connections_refused.value(), 1);
     drop(late);
     let remotes: Vec<TcpListener> = (0..2).map(|_| listener()).collect();
+    // Not for those that end calls of callers.
+    for _ in 0..2 {
+        world.send(remotes[0].local_addr().unwrap(), b"BYE", Some(sender()));
+        world.flush();
+        assert_eq!(world.tcp.table.len(), 14);
+        assert_eq!(world.failures.len(), 1);
+        world.failures.clear();
+    }
+    let peer = remotes[0].local_addr().unwrap().ip();
+    let access = Arc::new(Access::default().with_located([peer]));
+    world.tcp.set_access(&access);
     for remote in &remotes {
         world.send(remote.local_addr().unwrap(), b"INVITE", Some(sender()));
     }
