@@ -65,6 +65,24 @@ fn a_call_is_referred() {
     pair.end();
 }
 
+/// The same where the REFER ends at the node: it calls the target without an offer, brings that one's offer to the
+/// caller, and hangs the bridge up.
+#[test]
+fn a_referred_call_ends_here_over_udp() {
+    refer_to_another("baresip-terminate-udp", Over::Udp, Party::Bridge);
+}
+
+#[test]
+fn a_referred_call_ends_here_over_tcp() {
+    refer_to_another("baresip-terminate-tcp", Over::Tcp, Party::Bridge);
+}
+
+/// It is the caller who refers the bridge to another one, and goes.
+#[test]
+fn a_caller_refers_its_bridge() {
+    refer_to_another("baresip-terminate-caller", Over::Udp, Party::Caller);
+}
+
 /// Wireshark finds nothing wrong with either leg, and sees what holding means on both.
 #[test]
 fn calls_are_well_formed_over_udp() {
@@ -98,6 +116,62 @@ impl Over {
             Self::Udp => "udp",
         }
     }
+}
+
+/// Who refers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Party {
+    Bridge,
+    Caller,
+}
+
+/// One party refers the other one to a third, the REFER ends at the node, and the two talk then.
+fn refer_to_another(name: &str, over: Over, who: Party) {
+    if !installed(&["baresip"]) {
+        return;
+    }
+    let stage = Stage::calm(name);
+    let start = |name| Baresip::start(&stage, name, Answers::AtOnce, None);
+    let (caller, bridge, mut other) = (start("caller"), start("bridge"), start("other"));
+    let peers: String = [("bridge", bridge.port), ("other", other.port)]
+        .map(|(name, port)| {
+            format!(
+                "[[pool]]\nname = \"{name}\"\n\
+                 [[peer]]\nname = \"{name}\"\nat = \"same:127.0.0.1:{port}\"\n\
+                 sessions_max = 8\npool = \"{name}\"\n\
+                 [[alias]]\nname = \"{name}\"\npattern = '{name}@.*'\npools = [\"{name}\"]\n"
+            )
+        })
+        .concat();
+    let zone = "[[zone]]\nname = \"lab\"\nfrom = [\"127.0.0.0/8\"]\nrefer = \"terminate\"\n";
+    let rest = format!("[health]\nprobe = false\n{zone}{peers}");
+    let node = Node::start_with(&stage, "baton", 1, "", &rest);
+    let mut pair = Pair {
+        caller,
+        bridge,
+        node,
+        over,
+    };
+    pair.establish();
+    let target = format!("sip:other@{};transport={}", pair.address(), over.name());
+    let (goes, stays) = match who {
+        Party::Bridge => (&mut pair.bridge, &mut pair.caller),
+        Party::Caller => (&mut pair.caller, &mut pair.bridge),
+    };
+    goes.order("transfer", &target);
+    // The target makes the offer.
+    stays.says("got re-INVITE (SDP Offer)");
+    goes.hears_of("CALL_CLOSED");
+    other.hears_of("CALL_ESTABLISHED");
+    other.hears_of("CALL_RTPESTAB");
+    pair.node.is_well();
+    stays.order("hangup", "");
+    stays.hears_of("CALL_CLOSED");
+    other.hears_of("CALL_CLOSED");
+    pair.has_counted(&[("begun", 1), ("answered", 1), ("ended", 1)]);
+    pair.node.reaches("baton_sip_events_total{event=\"transfers\"}", 1);
+    other.end();
+    pair.end();
 }
 
 /// Two that talk, and the node between them.
