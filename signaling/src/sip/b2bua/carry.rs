@@ -280,12 +280,17 @@ impl Core {
                 session,
             },
         )?;
+        let cseq_out = dialog.cseq_local;
+        if calls.stage(to) == Stage::Early
+            && let Some(invite) = calls.peer.client
+        {
+            self.clients.count_early(invite, cseq_out);
+        }
         if is_invite {
-            let reinvite = Reinvite::new(client, message.cseq(), dialog.cseq_local);
+            let reinvite = Reinvite::new(client, message.cseq(), cseq_out);
             self.exchanges.get_mut(key)?.reinvite = Some(reinvite);
         }
         if message.method() == Method::Refer {
-            let cseq_out = dialog.cseq_local;
             self.keep_refer(call, to.other(), message.cseq(), cseq_out);
         }
         Some(())

@@ -162,6 +162,7 @@ pub(crate) fn end_stray(
 ) {
     let mut dialog = Dialog::of_success(&context.settings, message, late.hop);
     let acked = ack(context, &dialog, message.cseq(), None);
+    dialog.cseq_local = dialog.cseq_local.max(late.cseq);
     let purpose = late.attempt.map_or(Purpose::Forgotten, Purpose::ByeToLate);
     let sent = if late.with_bye {
         bye(context, clients, now, (purpose, &mut dialog), None)

@@ -120,6 +120,7 @@ impl Core {
                     hop,
                     with_bye: false,
                     attempt: None,
+                    cseq: 0,
                 };
                 request::end_stray(context, clients, now, message, late);
             }

@@ -42,6 +42,7 @@ impl Clients {
                     hop: client.hop,
                     with_bye,
                     attempt: None,
+                    cseq: client.cseq_early,
                 }))
             }
         }
@@ -69,6 +70,14 @@ impl Clients {
     /// Where a request went.
     pub(crate) fn hop(&self, key: Key) -> Option<Hop> {
         Some(self.slots.get(key)?.hop)
+    }
+
+    /// A request with this number went to one of its early dialogs: whatever ends that is numbered behind it, also
+    /// when the call is forgotten (§12.2.1.1).
+    pub(crate) fn count_early(&mut self, key: Key, cseq: u32) {
+        if let Some(client) = self.slots.get_mut(key) {
+            client.cseq_early = client.cseq_early.max(cseq);
+        }
     }
 
     /// Keeps the ACK of a 2xx and where it goes, to be sent again when the 2xx comes again
@@ -189,6 +198,7 @@ impl Clients {
                     hop: client.hop,
                     with_bye,
                     attempt: client.take_attempt(),
+                    cseq: client.cseq_early,
                 });
             }
             300.. => {

@@ -76,6 +76,8 @@ pub(crate) struct Client {
     /// Hash of the tag of the 2xx that won, and of others that were sent a BYE.
     winner: Option<u64>,
     strays: [u64; STRAYS],
+    /// The last number in CSeq of what was asked before the INVITE had its answer.
+    cseq_early: u32,
     /// The attempt was given up for another one, and its owner waits to hear that it is over.
     owes_end: bool,
     /// It answers a challenge; a second one is not answered.
@@ -119,6 +121,8 @@ pub(crate) struct Late {
     pub(crate) with_bye: bool,
     /// Whose owner waits for the end of that BYE.
     pub(crate) attempt: Option<Attempt>,
+    /// The highest number in CSeq that may have been used with it.
+    pub(crate) cseq: u32,
 }
 
 pub(crate) struct Clients {
@@ -190,6 +194,7 @@ impl Clients {
             cancel: None,
             winner: None,
             strays: [0; STRAYS],
+            cseq_early: 0,
             owes_end: false,
             is_answer: false,
             is_longer: false,
