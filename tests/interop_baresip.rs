@@ -169,7 +169,8 @@ fn refer_to_another(name: &str, over: Over, who: Party) {
     stays.hears_of("CALL_CLOSED");
     other.hears_of("CALL_CLOSED");
     pair.has_counted(&[("begun", 1), ("answered", 1), ("ended", 1)]);
-    pair.node.reaches("baton_sip_events_total{event=\"transfers\"}", 1);
+    pair.node
+        .reaches("baton_sip_events_total{event=\"transfers\"}", 1);
     other.end();
     pair.end();
 }

@@ -39,12 +39,18 @@ pub enum Sabotage {
     MaxForwardsKept,
     /// What the operator wants of peers is forgotten.
     OrderLost,
+    /// PRACKs are never carried across.
+    PrackSwallowed,
+    /// A PRACK names another provisional.
+    RackChanged,
     /// Other settings are never taken over.
     ReloadLost,
     /// The INVITE to the peer goes out again with every message.
     Repeating,
     /// Refusals do not say when to come again.
     RetryAfterLost,
+    /// A reliable provisional becomes a plain one.
+    RseqLost,
     /// Every other call goes to the next peer, wherever its conference is.
     Scattered,
     /// A session description is tidied.
@@ -75,7 +81,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::AckTooEarly,
         Self::CancelTooEarly,
         Self::ChangedFinal,
@@ -91,9 +97,12 @@ impl Sabotage {
         Self::LoadHidden,
         Self::MaxForwardsKept,
         Self::OrderLost,
+        Self::PrackSwallowed,
+        Self::RackChanged,
         Self::ReloadLost,
         Self::Repeating,
         Self::RetryAfterLost,
+        Self::RseqLost,
         Self::Scattered,
         Self::SdpTidied,
         Self::SessionForgotten,
@@ -215,6 +224,7 @@ impl Saboteur {
         match (self.sabotage, kind) {
             (Sabotage::FinalsSwallowed, Kind::Final)
             | (Sabotage::InsideSwallowed, Kind::Inside)
+            | (Sabotage::PrackSwallowed, Kind::Prack)
             | (Sabotage::SwallowedAck, Kind::Ack)
             | (Sabotage::SwallowedBye, Kind::Bye)
             | (Sabotage::SwallowedCancel, Kind::Cancel)
@@ -229,6 +239,7 @@ impl Saboteur {
                 | Kind::Inside
                 | Kind::Invite
                 | Kind::Other
+                | Kind::Prack
                 | Kind::Ringing,
             ) => false,
         }
@@ -274,6 +285,7 @@ impl Saboteur {
                 | Kind::Inside
                 | Kind::Invite
                 | Kind::Other
+                | Kind::Prack
                 | Kind::Ringing,
             ) => None,
         }
@@ -320,6 +332,8 @@ impl Saboteur {
                 diverted.hop.connection = None;
                 diverted
             }
+            (Sabotage::RackChanged, Kind::Prack) => swap(&sent, b"RAck: ", b"RAck: 9"),
+            (Sabotage::RseqLost, Kind::Ringing) => swap(&sent, b"RSeq: ", b"X-RSeq: "),
             (Sabotage::SdpTidied, _) => swap(&sent, b"a=fmtp:101 0-15  ", b"a=fmtp:101 0-15\r\n"),
             (Sabotage::Truncated, _) if sent.hop.transport == Transport::Udp => cut(&sent),
             (Sabotage::WrongAddress, _) => {
@@ -344,6 +358,7 @@ impl Saboteur {
                 | Kind::Inside
                 | Kind::Invite
                 | Kind::Other
+                | Kind::Prack
                 | Kind::Ringing,
             ) => sent,
         }
@@ -364,6 +379,7 @@ enum Kind {
     Inside,
     Invite,
     Other,
+    Prack,
     /// 180 or 183.
     Ringing,
 }
@@ -384,6 +400,8 @@ impl Kind {
             Self::Declined
         } else if is(b"INFO ") || is(b"MESSAGE ") || is(b"REFER ") || is(b"UPDATE ") {
             Self::Inside
+        } else if is(b"PRACK ") {
+            Self::Prack
         } else if is(b"SIP/2.0 18") {
             Self::Ringing
         } else if is(b"SIP/2.0 ") && !is(b"SIP/2.0 1") && is_of_invite() {

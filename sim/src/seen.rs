@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) max_forwards: Option<u32>,
     /// The call's number, which the callers write into the user part of From.
     pub(crate) number: Option<u64>,
+    /// The number of a reliable provisional (RFC 3262).
+    pub(crate) rseq: Option<u32>,
     /// Everything before the body.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
@@ -54,6 +56,7 @@ impl Seen {
             to_tag: message.to_tag().unwrap_or_default().to_vec(),
             max_forwards: message.max_forwards(),
             number: number_in(&text(message.from()), "sip:call-"),
+            rseq: number_in(&text(head), "\r\nRSeq: ").and_then(|rseq| u32::try_from(rseq).ok()),
             head: text(head),
             body: message.body().to_vec(),
         })

@@ -13,6 +13,8 @@ pub struct Behaviour {
     pub ringing: Option<Duration>,
     /// Whether it rings by a 183 with its session description, not by a 180.
     pub early_media: bool,
+    /// Whether it rings reliably (RFC 3262), where the caller takes that: until the PRACK has come it does not answer.
+    pub rings_reliably: bool,
     /// When the verdict is sent.
     pub after: Duration,
     /// How it ends.
@@ -46,6 +48,7 @@ impl Behaviour {
             trying: true,
             ringing: Some(Duration::ZERO),
             early_media: false,
+            rings_reliably: false,
             after,
             verdict: Verdict::Answer,
             hang_up: None,

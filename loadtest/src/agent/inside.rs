@@ -124,6 +124,11 @@ impl Inside {
         self.cseq
     }
 
+    /// A request came before the call was up.
+    pub(super) fn heard(&mut self, cseq: u32) {
+        self.cseq_came = self.cseq_came.max(Some(cseq));
+    }
+
     /// The other end has sent a BYE: what it waits for gets no other answer than this (§15.1.2).
     pub(super) fn end<C: Copy + Ord + From<Clock>>(
         &mut self,

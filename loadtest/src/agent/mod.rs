@@ -9,8 +9,8 @@
 //! for byte, and that neither leg hears a name of the other. What they find is a *complaint*; a call that a complaint
 //! is about is reported as failed.
 //!
-//! They send re-INVITE, UPDATE and other requests inside their dialogs if their scripts say so. They do not challenge,
-//! refresh sessions or send PRACK.
+//! They send re-INVITE, UPDATE and other requests inside their dialogs if their scripts say so. They ring reliably and send
+//! PRACK if their scripts say so. They do not challenge and refresh no sessions.
 
 mod act;
 mod alarms;

@@ -15,6 +15,8 @@ pub struct Plan {
     pub offer: Offer,
     /// What the caller asks while the call is up.
     pub acts: Acts,
+    /// Whether it takes reliable provisionals (RFC 3262).
+    pub takes_reliable: bool,
 }
 
 impl Plan {
@@ -26,6 +28,7 @@ impl Plan {
             ending: Ending::CallerHangsUp,
             offer: Offer::Early,
             acts: Acts::default(),
+            takes_reliable: false,
         }
     }
 

@@ -90,6 +90,22 @@ impl<'a> Received<'a> {
         self.message.header(name).is_some()
     }
 
+    /// Whether an option tag stands in a list of them.
+    pub(super) fn lists(&self, name: HeaderName, tag: &[u8]) -> bool {
+        self.message.values(name).any(|value| value == tag)
+    }
+
+    /// RSeq of a reliable provisional.
+    pub(super) fn rseq(&self) -> Option<u32> {
+        let value = self.message.header(HeaderName::Rseq)?;
+        std::str::from_utf8(value).ok()?.trim().parse().ok()
+    }
+
+    /// What a PRACK acknowledges, as it stands there.
+    pub(super) fn rack(&self) -> &'a [u8] {
+        self.message.header(HeaderName::Rack).unwrap_or_default()
+    }
+
     pub(super) fn body(&self) -> &'a [u8] {
         self.message.body()
     }

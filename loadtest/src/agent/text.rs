@@ -116,6 +116,17 @@ impl Echo {
 
     /// A response; `tag` is added to a To that has none, and `contact` is left out if empty.
     pub(super) fn response(&self, status: u16, tag: &str, contact: &str, sdp: &[u8]) -> Vec<u8> {
+        self.response_with(status, tag, &[("Contact", contact)], sdp)
+    }
+
+    /// The same with these header fields; those that are empty are left out.
+    pub(super) fn response_with(
+        &self,
+        status: u16,
+        tag: &str,
+        headers: &[(&str, &str)],
+        sdp: &[u8],
+    ) -> Vec<u8> {
         let mut text = Text(Vec::with_capacity(1500));
         text.put(format!("SIP/2.0 {status} {}\r\n", reason(status)).as_bytes());
         for via in &self.vias {
@@ -130,8 +141,8 @@ impl Echo {
         text.header("To", &to)
             .header("Call-ID", &self.call_id)
             .header("CSeq", self.cseq.as_bytes());
-        if !contact.is_empty() {
-            text.header("Contact", contact.as_bytes());
+        for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+            text.header(name, value.as_bytes());
         }
         text.end(sdp)
     }

@@ -1,6 +1,7 @@
 //! What a seed means: how many calls, what becomes of each, what the network does to them.
 
 mod meetings;
+mod ringing;
 mod script;
 mod strain;
 mod talk;
@@ -159,7 +160,8 @@ impl Scenario {
         scenario.has_zones = random.permille(500);
         scenario.intrusions = intrusions(random, end);
         meetings::add(&mut scenario, end);
-        talk::add(&mut scenario);
+        let talks = [talk::add, ringing::add];
+        talks.iter().for_each(|add| add(&mut scenario));
         strain::add(&mut scenario, at);
         scenario
     }
@@ -455,6 +457,7 @@ mod tests {
         assert!(worlds(&|world| world.callers.contains(&Transport::Tcp)));
         meetings::tests::assert_every_kind(&scenarios);
         talk::tests::assert_every_kind(&scenarios);
+        ringing::tests::assert_every_kind(&scenarios);
         strain::tests::assert_every_kind(&scenarios);
     }
 }

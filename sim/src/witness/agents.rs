@@ -16,7 +16,7 @@ const HELD_UP_MAX: Duration = Duration::from_secs(4);
 
 /// Complaints that have their reason where messages are lost or parties die; in a call of which nothing was lost they are
 /// findings.
-const EXCUSED_BY_LOSS: [&str; 9] = [
+const EXCUSED_BY_LOSS: [&str; 10] = [
     "after the caller had given up",
     "hung up on before the hold time was over",
     "no final response",
@@ -24,6 +24,7 @@ const EXCUSED_BY_LOSS: [&str; 9] = [
     "the BYE got 481",
     "the BYE got no answer",
     "the CANCEL got 481",
+    "the PRACK got 504",
     "the other side did not hang up",
     "for no call of ours",
 ];

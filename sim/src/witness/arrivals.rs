@@ -193,6 +193,9 @@ fn response_came(
     if !is_of_invite {
         return;
     }
+    if !response.is_final() && response.transaction() == leg.invite {
+        leg.provisional_came(cseq, response);
+    }
     if response.transaction() != leg.invite {
         if response.is_final() {
             Witness::inside_final_came(dues, number, side, response);
@@ -200,6 +203,9 @@ fn response_came(
         return;
     }
     if response.is_success() {
+        // What was asked in the early dialog counts.
+        let early = leg.early.get(&response.to_tag).copied();
+        let cseq = cseq.max(early.unwrap_or(0));
         leg.dialogs
             .entry(response.to_tag.clone())
             .or_insert_with(|| Dialog::new(now, cseq, is_owed));

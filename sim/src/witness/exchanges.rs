@@ -99,17 +99,21 @@ impl Witness {
         if let Some(went) = leg.went.get_mut(&id) {
             return went.repeated(request, bytes, is_reliable);
         }
-        let dialog = leg
-            .dialogs
-            .get_mut(&request.to_tag)
-            .ok_or("there is no such dialog")?;
-        if dialog.is_over() {
+        if request.method == Method::Prack && !leg.fits_rack(request) {
+            return Err("its RAck is that of no provisional that came (RFC 3262 §7.2)".into());
+        }
+        let dialog = leg.dialogs.get_mut(&request.to_tag);
+        if dialog.as_ref().is_some_and(|dialog| dialog.is_over()) {
             return Err("the dialog is over".into());
         }
-        if request.cseq <= dialog.cseq_out {
-            return Err(format!("CSeq does not go up from {}", dialog.cseq_out));
+        let early = leg.early.get_mut(&request.to_tag);
+        let early = early.filter(|_| request.method == Method::Prack);
+        let cseq_out = dialog.map(|dialog| &mut dialog.cseq_out).or(early);
+        let cseq_out = cseq_out.ok_or("there is no such dialog")?;
+        if request.cseq <= *cseq_out {
+            return Err(format!("CSeq does not go up from {cseq_out}"));
         }
-        dialog.cseq_out = request.cseq;
+        *cseq_out = request.cseq;
         let other = call.leg_mut(side.other()).ok_or("there is no other leg")?;
         let first = other.invite.clone();
         let mut asked = other.came.iter_mut().filter(|(came, waits)| {

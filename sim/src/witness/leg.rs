@@ -18,6 +18,11 @@ pub(super) struct Leg {
     pub(super) went: BTreeMap<TransactionId, Went>,
     /// By the other side's tag.
     pub(super) dialogs: BTreeMap<Vec<u8>, Dialog>,
+    /// Dialogs that a reliable provisional made (RFC 3262), by the other side's tag: the last number in CSeq.
+    pub(super) early: BTreeMap<Vec<u8>, u32>,
+    /// The reliable provisionals that came, and the statuses of those that were not.
+    pub(super) rseqs: BTreeSet<(u16, u32)>,
+    pub(super) plain: BTreeSet<u16>,
     /// The tags that the node calls itself.
     pub(super) own_tags: BTreeSet<Vec<u8>>,
     /// When another peer took its place, while nothing had come.
@@ -108,6 +113,9 @@ impl Leg {
             came: BTreeMap::new(),
             went: BTreeMap::new(),
             dialogs: BTreeMap::new(),
+            early: BTreeMap::new(),
+            rseqs: BTreeSet::new(),
+            plain: BTreeSet::new(),
             own_tags: BTreeSet::new(),
             superseded_at: None,
             is_past: false,
@@ -137,6 +145,25 @@ impl Leg {
         let until = waits.into_iter().flatten().map(|since| since + patience);
         let until = until.chain(invite.failed_at);
         until.chain(self.superseded_at).min()
+    }
+
+    /// A provisional answer to the INVITE came.
+    pub(super) fn provisional_came(&mut self, cseq: u32, response: &Seen) {
+        match response.rseq {
+            Some(rseq) => {
+                self.rseqs.insert((response.status, rseq));
+                self.early.entry(response.to_tag.clone()).or_insert(cseq);
+            }
+            None => drop(self.plain.insert(response.status)),
+        }
+    }
+
+    /// Whether this PRACK acknowledges a provisional that came, by the numbers of this leg (RFC 3262 §7.2).
+    pub(super) fn fits_rack(&self, prack: &Seen) -> bool {
+        let cseq = self.invite_went().map(|invite| invite.cseq);
+        let racks = self.rseqs.iter().zip(std::iter::repeat(cseq));
+        let mut racks = racks.filter_map(|((_, rseq), cseq)| Some((rseq, cseq?)));
+        racks.any(|(rseq, cseq)| prack.mentions(&format!("\r\nRAck: {rseq} {cseq} INVITE\r\n")))
     }
 
     pub(super) fn has_cancel(&self) -> bool {

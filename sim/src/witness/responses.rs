@@ -49,7 +49,7 @@ impl Witness {
         match (response.method, response.is_final()) {
             _ if is_inside => self.inside_answered(now, (number, side), response)?,
             (Method::Invite, true) => self.invite_answered(now, (number, side), response)?,
-            (Method::Invite, false) => self.check_provisional(number, response.status)?,
+            (Method::Invite, false) => self.check_provisional(number, response)?,
             (Method::Bye, true) => check_bye_answer(leg, response)?,
             (Method::Cancel, true) if [200, 481].contains(&response.status) => {}
             (Method::Cancel, true) => return Err("a CANCEL gets 200 or 481 (§9.2)".into()),
@@ -179,7 +179,8 @@ impl Witness {
         peers.all(|peer| self.troubled.contains(&peer) || self.operator(peer) != Operator::Ready)
     }
 
-    fn check_provisional(&self, number: u64, status: u16) -> Result<(), String> {
+    fn check_provisional(&self, number: u64, response: &Seen) -> Result<(), String> {
+        let status = response.status;
         let call = self.calls.get(&number).ok_or("no such call")?;
         // RFC 3261 §8.2.6.1: our own, for an INVITE that has just come.
         if status == 100 {
@@ -195,6 +196,14 @@ impl Witness {
         let asked = call.peer.as_ref().and_then(Leg::invite_went);
         if asked.is_none_or(|invite| !invite.provisionals.contains(&status)) {
             return Err("the peer sent no such response".into());
+        }
+        let peer = call.peer.as_ref();
+        let is_as_reliable = peer.is_some_and(|leg| match response.rseq {
+            Some(rseq) => leg.rseqs.contains(&(status, rseq)),
+            None => leg.plain.contains(&status),
+        });
+        if !is_as_reliable {
+            return Err("it is not as reliable as the peer's (RFC 3262)".into());
         }
         Ok(())
     }

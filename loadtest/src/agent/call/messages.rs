@@ -35,13 +35,16 @@ impl Call {
             &self.to,
             (&self.branch, 1),
         );
-        let allow: &[u8] = if self.plan.acts == Acts::default() {
-            b"INVITE, ACK, CANCEL, OPTIONS, BYE"
-        } else {
-            b"INVITE, ACK, CANCEL, OPTIONS, BYE, INFO, MESSAGE, REFER, UPDATE"
-        };
+        let mut allow = "INVITE, ACK, CANCEL, OPTIONS, BYE".to_owned();
+        if self.plan.acts != Acts::default() {
+            allow.push_str(", INFO, MESSAGE, REFER, UPDATE");
+        }
+        if self.plan.takes_reliable {
+            allow.push_str(", PRACK");
+            text.header("Supported", b"100rel");
+        }
         text.header("Contact", self.contact(desk).as_bytes())
-            .header("Allow", allow)
+            .header("Allow", allow.as_bytes())
             .header("User-Agent", b"baton-loadtest");
         match self.plan.offer {
             Offer::Early => text.end(&sdp::of_caller(self.number)),

@@ -5,12 +5,14 @@
 mod checks;
 mod endings;
 mod messages;
+mod prack;
 
 use super::CALLER_MARK;
 use super::context::{Context, Repeat};
 use super::inside::{self, Inside, Names};
 use super::plan::{Ending, Outcome, Plan, Side};
 use super::received::{Received, after, show};
+use prack::Prack;
 use signaling::sip::message::Method;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -34,6 +36,10 @@ pub(super) enum Clock {
     Inside(inside::Clock),
     /// Repeat the INVITE (timer A).
     Invite,
+    /// Repeat the PRACK (timer E).
+    Prack,
+    /// No answer to it (timer F).
+    PrackGiveUp,
 }
 
 impl From<inside::Clock> for Clock {
@@ -87,6 +93,9 @@ pub(super) struct Call {
     bye: Option<Repeat>,
     cancel_is_due: bool,
     early_tag: Vec<u8>,
+    /// The number in CSeq of the last request before the call was up.
+    cseq: u32,
+    prack: Option<Prack>,
     status: Option<u16>,
     failure_ack: Vec<u8>,
     dialog: Option<Dialog>,
@@ -129,6 +138,8 @@ impl Call {
             bye: None,
             cancel_is_due: false,
             early_tag: Vec::new(),
+            cseq: 1,
+            prack: None,
             status: None,
             failure_ack: Vec::new(),
             dialog: None,
@@ -178,6 +189,10 @@ impl Call {
         let method = response.method();
         if method == Method::Invite && branch == self.branch.as_bytes() {
             return self.handle_invite_response(desk, now, response);
+        }
+        if method == Method::Prack && self.asked_by_prack(branch) {
+            self.handle_prack_response(desk, response.status());
+            return None;
         }
         if method == Method::Bye && is_of_bye {
             return self.handle_bye_response(desk, now, response.status());
@@ -244,6 +259,9 @@ impl Call {
             if !response.body().is_empty() {
                 self.check_sdp(desk, response);
             }
+            if let Some(rseq) = response.rseq() {
+                self.acknowledge_reliable(desk, now, response, rseq);
+            }
         }
         if self.cancel_is_due {
             self.send_cancel(desk, now);
@@ -287,7 +305,7 @@ impl Call {
             ack: Vec::new(),
             bye_branch: format!("z9hG4bK{}", desk.name(CALLER_MARK)),
             remote_bye: None,
-            inside: Inside::new(true, 1, self.plan.acts),
+            inside: Inside::new(true, self.cseq, self.plan.acts),
         };
         dialog.inside.begin(desk, now, self.number);
         dialog.ack = self.ack_for_2xx(desk, &dialog);
@@ -354,6 +372,14 @@ impl Call {
             (Clock::Invite, Stage::Calling) => repeat(desk, now, ids, self.invite.as_mut(), clock),
             (Clock::CancelRepeat, Stage::Proceeding | Stage::Up | Stage::HangingUp) => {
                 repeat(desk, now, ids, self.cancel.as_mut(), clock);
+            }
+            (Clock::Prack, _) => {
+                let prack = self.prack.as_mut().map(|prack| &mut prack.repeat);
+                repeat(desk, now, ids, prack, clock);
+            }
+            (Clock::PrackGiveUp, _) => {
+                desk.alarms.clear(self.number, Clock::Prack);
+                self.fault(desk, "no final response to PRACK");
             }
             (Clock::Bye, Stage::HangingUp) => repeat(desk, now, ids, self.bye.as_mut(), clock),
             (Clock::Cancel, Stage::Calling) => self.cancel_is_due = true,

@@ -1,6 +1,7 @@
 //! One call at a peer, from the INVITE it was sent to the last response (RFC 3261 §9.2, §13.3, §15, §17.2).
 
 mod dialogs;
+mod reliable;
 
 use super::behaviour::{Behaviour, Verdict};
 use super::context::{Context, Repeat, check_common};
@@ -8,7 +9,8 @@ use super::inside::{self, Inside, Names};
 use super::received::{Received, after, show};
 use super::text::{Echo, transport_parameter};
 use super::{CALLER_MARK, PEER_MARK, sdp};
-use signaling::sip::message::Method;
+use reliable::Rung;
+use signaling::sip::message::{HeaderName, Method};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -35,6 +37,10 @@ pub(super) enum Clock {
     RefusalGiveUp,
     /// Ring.
     Ring,
+    /// Repeat the reliable provisional (RFC 3262 §3).
+    Rung,
+    /// No PRACK for it.
+    RungGiveUp,
     /// Answer or refuse.
     Verdict,
 }
@@ -86,6 +92,10 @@ pub(super) struct Session {
     tag: String,
     last_response: Vec<u8>,
     refusal: Option<Repeat>,
+    /// Whether the caller takes reliable provisionals, the one that was sent, and whether the answer waits for its PRACK.
+    takes_reliable: bool,
+    rung: Option<Rung>,
+    is_held_back: bool,
     dialogs: Vec<Dialog>,
     /// What goes on inside the dialog of a call that was not forked.
     inside: Inside,
@@ -131,6 +141,9 @@ impl Session {
             tag: desk.name(PEER_MARK),
             last_response: Vec::new(),
             refusal: None,
+            takes_reliable: invite.lists(HeaderName::Supported, b"100rel"),
+            rung: None,
+            is_held_back: false,
             dialogs: Vec::new(),
             inside: Inside::new(false, 0, behaviour.acts),
         };
@@ -182,6 +195,10 @@ impl Session {
         }
         if let Err(what) = check_common(message, desk.foreign(CALLER_MARK)) {
             desk.complain(Some(self.number), &what);
+        }
+        if message.is_request() && message.method() == Method::Prack {
+            self.handle_prack(desk, now, message);
+            return;
         }
         if self.handle_inside(desk, now, message) {
             return;
@@ -347,6 +364,18 @@ impl Session {
         let ids = [self.number, self.id];
         match clock {
             Clock::Ring if self.stage == Stage::Waiting => self.ring(desk, now),
+            Clock::Rung => {
+                if let Some(rung) = &mut self.rung {
+                    desk.again(now, ids, &mut rung.repeat, clock);
+                }
+            }
+            Clock::RungGiveUp => {
+                desk.alarms.clear(self.id, Clock::Rung);
+                // RFC 3262 §3: "SHOULD reject the original request with a 5xx response".
+                if self.stage == Stage::Waiting {
+                    self.refuse(desk, now, 500);
+                }
+            }
             Clock::Verdict if self.stage == Stage::Waiting => self.decide(desk, now),
             Clock::Refusal => {
                 if let Some(refusal) = &mut self.refusal {
@@ -399,7 +428,9 @@ impl Session {
 
     fn ring(&mut self, desk: &mut Desk, now: Instant) {
         let tag = self.tag.clone();
-        if self.behaviour.early_media {
+        if self.behaviour.rings_reliably && self.takes_reliable {
+            self.ring_reliably(desk, now);
+        } else if self.behaviour.early_media {
             self.respond(desk, now, 183, &tag, &sdp::of_peer(self.number, 0));
         } else {
             self.respond(desk, now, 180, &tag, b"");
@@ -407,6 +438,15 @@ impl Session {
     }
 
     fn decide(&mut self, desk: &mut Desk, now: Instant) {
+        let answers = matches!(
+            self.behaviour.verdict,
+            Verdict::Answer | Verdict::AnswerTwice
+        );
+        // RFC 3262 §5: not before what it offered or answered was acknowledged; here never before.
+        if answers && self.waits_for_prack() {
+            self.is_held_back = true;
+            return;
+        }
         match self.behaviour.verdict {
             Verdict::Answer => self.answer(desk, now, 1),
             Verdict::AnswerTwice => self.answer(desk, now, 2),
