@@ -7,7 +7,7 @@ use balancer::{
     AliasSettings, Balancer, Operator, PeerId, PeerSettings, PeerState, PoolSettings, Role, Target,
 };
 use baton::node::Worker;
-use loadtest::agent::Random;
+use loadtest::agent::{MIN_SE, Random};
 use signaling::access::{Access, Prefix, Rates, Strangers, Zone};
 use signaling::counters::Counters;
 use signaling::sip::message::Limits;
@@ -136,7 +136,11 @@ fn settings(scenario: &Scenario, worker: u8, secret: [u64; 2]) -> Settings {
         transactions_max: 50_000,
         exchanges_max: 10_000,
         exchanges_per_call_max: 8,
-        session: signaling::SessionTimes::default(),
+        // Short, for worlds of some minutes.
+        session: signaling::SessionTimes {
+            expires: 180,
+            min_se: MIN_SE,
+        },
         refer: signaling::ReferMode::default(),
         listeners: listeners.to_vec(),
         kept_octets_max: usize::MAX,

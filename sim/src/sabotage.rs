@@ -45,6 +45,8 @@ pub enum Sabotage {
     RackChanged,
     /// Other settings are never taken over.
     ReloadLost,
+    /// Sessions are never refreshed.
+    RefreshSwallowed,
     /// The INVITE to the peer goes out again with every message.
     Repeating,
     /// Refusals do not say when to come again.
@@ -55,6 +57,8 @@ pub enum Sabotage {
     Scattered,
     /// A session description is tidied.
     SdpTidied,
+    /// The caller is told of a longer session than was agreed.
+    SessionChanged,
     /// A session is given back while its call is up.
     SessionForgotten,
     /// Every INVITE goes to the first peer, whoever was chosen.
@@ -81,7 +85,7 @@ pub enum Sabotage {
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::AckTooEarly,
         Self::CancelTooEarly,
         Self::ChangedFinal,
@@ -99,12 +103,14 @@ impl Sabotage {
         Self::OrderLost,
         Self::PrackSwallowed,
         Self::RackChanged,
+        Self::RefreshSwallowed,
         Self::ReloadLost,
         Self::Repeating,
         Self::RetryAfterLost,
         Self::RseqLost,
         Self::Scattered,
         Self::SdpTidied,
+        Self::SessionChanged,
         Self::SessionForgotten,
         Self::StuckToOnePeer,
         Self::SwallowedAck,
@@ -225,6 +231,7 @@ impl Saboteur {
             (Sabotage::FinalsSwallowed, Kind::Final)
             | (Sabotage::InsideSwallowed, Kind::Inside)
             | (Sabotage::PrackSwallowed, Kind::Prack)
+            | (Sabotage::RefreshSwallowed, Kind::Refresh)
             | (Sabotage::SwallowedAck, Kind::Ack)
             | (Sabotage::SwallowedBye, Kind::Bye)
             | (Sabotage::SwallowedCancel, Kind::Cancel)
@@ -240,6 +247,7 @@ impl Saboteur {
                 | Kind::Invite
                 | Kind::Other
                 | Kind::Prack
+                | Kind::Refresh
                 | Kind::Ringing,
             ) => false,
         }
@@ -286,13 +294,24 @@ impl Saboteur {
                 | Kind::Invite
                 | Kind::Other
                 | Kind::Prack
+                | Kind::Refresh
                 | Kind::Ringing,
             ) => None,
         }
     }
 
+    /// What is written otherwise in every message of a kind.
+    fn swaps(&self, kind: Kind) -> Option<(&'static [u8], &'static [u8])> {
+        let mut swaps = SWAPS.iter();
+        let found = swaps.find(|(sabotage, of, ..)| (*sabotage, *of) == (self.sabotage, kind));
+        found.map(|(_, _, old, new)| (*old, *new))
+    }
+
     /// What it becomes itself.
     fn changed(&mut self, sent: Sent, kind: Kind) -> Sent {
+        if let Some((old, new)) = self.swaps(kind) {
+            return swap(&sent, old, new);
+        }
         match (self.sabotage, kind) {
             (Sabotage::ChangedFinal, Kind::Final) => {
                 if self.finals.contains(&sent.bytes) {
@@ -311,14 +330,10 @@ impl Saboteur {
             (Sabotage::LeakedCallId, Kind::Invite) => {
                 swap(&sent, b"CSeq:", b"X-Was: caller-leg-1\r\nCSeq:")
             }
-            (Sabotage::RetryAfterLost, Kind::Final) => swap(&sent, b"Retry-After", b"X-Later"),
             (Sabotage::LeakedPeer, Kind::Ringing) => {
                 let peer = Place::Peer(0).address(self.is_v6);
                 let line = format!("Server: {peer}\r\nCSeq:");
                 swap(&sent, b"CSeq:", line.as_bytes())
-            }
-            (Sabotage::MaxForwardsKept, Kind::Invite) => {
-                swap(&sent, b"Max-Forwards: 69", b"Max-Forwards: 70")
             }
             (
                 Sabotage::FailedChosen | Sabotage::Scattered | Sabotage::StuckToOnePeer,
@@ -332,8 +347,6 @@ impl Saboteur {
                 diverted.hop.connection = None;
                 diverted
             }
-            (Sabotage::RackChanged, Kind::Prack) => swap(&sent, b"RAck: ", b"RAck: 9"),
-            (Sabotage::RseqLost, Kind::Ringing) => swap(&sent, b"RSeq: ", b"X-RSeq: "),
             (Sabotage::SdpTidied, _) => swap(&sent, b"a=fmtp:101 0-15  ", b"a=fmtp:101 0-15\r\n"),
             (Sabotage::Truncated, _) if sent.hop.transport == Transport::Udp => cut(&sent),
             (Sabotage::WrongAddress, _) => {
@@ -359,11 +372,36 @@ impl Saboteur {
                 | Kind::Invite
                 | Kind::Other
                 | Kind::Prack
+                | Kind::Refresh
                 | Kind::Ringing,
             ) => sent,
         }
     }
 }
+
+/// Sabotages that write something otherwise in each message of a kind.
+const SWAPS: [(Sabotage, Kind, &[u8], &[u8]); 5] = [
+    (
+        Sabotage::MaxForwardsKept,
+        Kind::Invite,
+        b"Max-Forwards: 69",
+        b"Max-Forwards: 70",
+    ),
+    (Sabotage::RackChanged, Kind::Prack, b"RAck: ", b"RAck: 9"),
+    (
+        Sabotage::RetryAfterLost,
+        Kind::Final,
+        b"Retry-After",
+        b"X-Later",
+    ),
+    (Sabotage::RseqLost, Kind::Ringing, b"RSeq: ", b"X-RSeq: "),
+    (
+        Sabotage::SessionChanged,
+        Kind::Final,
+        b"Session-Expires: ",
+        b"Session-Expires: 9",
+    ),
+];
 
 /// What a message is, as far as saboteurs care.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -380,6 +418,8 @@ enum Kind {
     Invite,
     Other,
     Prack,
+    /// An UPDATE without a body.
+    Refresh,
     /// 180 or 183.
     Ringing,
 }
@@ -398,6 +438,8 @@ impl Kind {
             Self::Invite
         } else if is(b"SIP/2.0 603") && has(&sent.bytes, b" REFER\r\n") {
             Self::Declined
+        } else if is(b"UPDATE ") && has(&sent.bytes, b"Content-Length: 0\r\n") {
+            Self::Refresh
         } else if is(b"INFO ") || is(b"MESSAGE ") || is(b"REFER ") || is(b"UPDATE ") {
             Self::Inside
         } else if is(b"PRACK ") {

@@ -20,6 +20,8 @@ pub enum ActKind {
     Message,
     /// REFER, which the other end declines.
     Refer,
+    /// UPDATE without an offer, which refreshes the session; none of a script's.
+    Refresh,
     /// re-INVITE with an offer.
     ReInvite,
     /// re-INVITE without one: the 2xx offers, the ACK answers.
@@ -45,7 +47,7 @@ impl ActKind {
             Self::Message => "MESSAGE",
             Self::Refer => "REFER",
             Self::ReInvite | Self::ReInviteDelayed => "INVITE",
-            Self::Update => "UPDATE",
+            Self::Refresh | Self::Update => "UPDATE",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Random;
 use super::act::Acts;
+use super::timed::Timed;
 use std::time::Duration;
 
 /// The script of one call, from the peer's side. Times count from the INVITE, where not said otherwise.
@@ -15,6 +16,8 @@ pub struct Behaviour {
     pub early_media: bool,
     /// Whether it rings reliably (RFC 3262), where the caller takes that: until the PRACK has come it does not answer.
     pub rings_reliably: bool,
+    /// How it keeps the session, if it does (RFC 4028).
+    pub timed: Option<Timed>,
     /// When the verdict is sent.
     pub after: Duration,
     /// How it ends.
@@ -49,6 +52,7 @@ impl Behaviour {
             ringing: Some(Duration::ZERO),
             early_media: false,
             rings_reliably: false,
+            timed: None,
             after,
             verdict: Verdict::Answer,
             hang_up: None,

@@ -9,8 +9,8 @@
 //! for byte, and that neither leg hears a name of the other. What they find is a *complaint*; a call that a complaint
 //! is about is reported as failed.
 //!
-//! They send re-INVITE, UPDATE and other requests inside their dialogs if their scripts say so. They ring reliably and send
-//! PRACK if their scripts say so. They do not challenge and refresh no sessions.
+//! They send re-INVITE, UPDATE and other requests inside their dialogs if their scripts say so. They ring reliably, send
+//! PRACK and keep session timers if their scripts say so. They do not challenge.
 
 mod act;
 mod alarms;
@@ -26,6 +26,7 @@ mod received;
 pub mod sdp;
 mod session;
 mod text;
+mod timed;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use context::{Counts, Packet, Step, Timers};
 pub use peer::{Peer, PeerSettings};
 pub use plan::{Ending, Offer, Outcome, Plan, Side};
 pub use random::Random;
+pub use timed::{MIN_SE, Timed};
 
 /// Stands in each tag, branch, Call-ID and Contact of the caller: a peer that sees it has found a leak.
 pub const CALLER_MARK: &str = "caller-leg-";

@@ -1,6 +1,7 @@
 //! What a caller is to do with a call, and what became of it.
 
 use super::act::Acts;
+use super::timed::Timed;
 use std::time::Duration;
 
 /// The script of one call, from the caller's side.
@@ -17,6 +18,8 @@ pub struct Plan {
     pub acts: Acts,
     /// Whether it takes reliable provisionals (RFC 3262).
     pub takes_reliable: bool,
+    /// How it keeps the session, if it does (RFC 4028).
+    pub timed: Option<Timed>,
 }
 
 impl Plan {
@@ -29,6 +32,7 @@ impl Plan {
             offer: Offer::Early,
             acts: Acts::default(),
             takes_reliable: false,
+            timed: None,
         }
     }
 

@@ -90,6 +90,11 @@ impl<'a> Received<'a> {
         self.message.header(name).is_some()
     }
 
+    /// The value of a header field.
+    pub(super) fn header(&self, name: HeaderName) -> Option<&'a [u8]> {
+        self.message.header(name)
+    }
+
     /// Whether an option tag stands in a list of them.
     pub(super) fn lists(&self, name: HeaderName, tag: &[u8]) -> bool {
         self.message.values(name).any(|value| value == tag)

@@ -5,6 +5,7 @@ mod ringing;
 mod script;
 mod strain;
 mod talk;
+mod timed;
 mod weather;
 
 pub use meetings::{Meetings, Order};
@@ -159,11 +160,17 @@ impl Scenario {
         scenario.probes = probes(random, end);
         scenario.has_zones = random.permille(500);
         scenario.intrusions = intrusions(random, end);
-        meetings::add(&mut scenario, end);
-        let talks = [talk::add, ringing::add];
-        talks.iter().for_each(|add| add(&mut scenario));
-        strain::add(&mut scenario, at);
+        scenario.embellish(at, end);
         scenario
+    }
+
+    /// What some worlds have beside, each by random numbers of its own; the last call is placed at `last`.
+    fn embellish(&mut self, last: Duration, end: Duration) {
+        meetings::add(self, end);
+        talk::add(self);
+        ringing::add(self);
+        timed::add(self);
+        strain::add(self, last);
     }
 
     /// A quiet world with one call over UDP: one caller, one peer, no loss.
@@ -458,6 +465,7 @@ mod tests {
         meetings::tests::assert_every_kind(&scenarios);
         talk::tests::assert_every_kind(&scenarios);
         ringing::tests::assert_every_kind(&scenarios);
+        timed::tests::assert_every_kind(&scenarios);
         strain::tests::assert_every_kind(&scenarios);
     }
 }

@@ -16,10 +16,11 @@ const HELD_UP_MAX: Duration = Duration::from_secs(4);
 
 /// Complaints that have their reason where messages are lost or parties die; in a call of which nothing was lost they are
 /// findings.
-const EXCUSED_BY_LOSS: [&str; 10] = [
+const EXCUSED_BY_LOSS: [&str; 11] = [
     "after the caller had given up",
     "hung up on before the hold time was over",
     "no final response",
+    "nobody refreshed the session",
     "that is not of this call: 481",
     "the BYE got 481",
     "the BYE got no answer",

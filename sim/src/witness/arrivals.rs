@@ -190,11 +190,10 @@ fn response_came(
         }
     }
     let cseq = went.cseq;
+    let is_ours = went.passes.is_none();
+    leg.response_said(now, response, (is_first && is_ours, cseq));
     if !is_of_invite {
         return;
-    }
-    if !response.is_final() && response.transaction() == leg.invite {
-        leg.provisional_came(cseq, response);
     }
     if response.transaction() != leg.invite {
         if response.is_final() {
@@ -204,8 +203,7 @@ fn response_came(
     }
     if response.is_success() {
         // What was asked in the early dialog counts.
-        let early = leg.early.get(&response.to_tag).copied();
-        let cseq = cseq.max(early.unwrap_or(0));
+        let cseq = leg.last_cseq(&response.to_tag, cseq);
         leg.dialogs
             .entry(response.to_tag.clone())
             .or_insert_with(|| Dialog::new(now, cseq, is_owed));

@@ -15,6 +15,7 @@ impl Witness {
         }
         self.answered.clear();
         self.acknowledged.clear();
+        self.check_timers(now)?;
         let is_still = self.touched.is_empty() && self.held.as_ref() == Some(&holdings);
         for number in std::mem::take(&mut self.touched) {
             if let Some(call) = self.calls.get(&number) {

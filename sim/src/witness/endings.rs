@@ -106,12 +106,13 @@ impl Witness {
 }
 
 impl Call {
-    /// Whether the call is up as far as the node can know: what the agents said of its end was lost, every time, and the
-    /// node has no session timer (RFC 4028) yet.
+    /// Whether the call is up as far as the node can know: what the agents said of its end was lost, every time, and no
+    /// session timer (RFC 4028) tells.
     fn is_unheard(&self) -> bool {
         let is_up = |leg: &Option<Leg>| {
             let mut dialogs = leg.iter().flat_map(|leg| leg.dialogs.values());
-            dialogs.any(|dialog| dialog.is_real() && !dialog.is_over())
+            let is_timed = leg.as_ref().is_some_and(|leg| leg.timer.is_some());
+            !is_timed && dialogs.any(|dialog| dialog.is_real() && !dialog.is_over())
         };
         let is_told = [&self.caller, &self.peer].into_iter().flatten().any(|leg| {
             let mut ends = leg.dialogs.values();

@@ -116,6 +116,19 @@ impl Witness {
         *cseq_out = request.cseq;
         let other = call.leg_mut(side.other()).ok_or("there is no other leg")?;
         let first = other.invite.clone();
+        let is_alone = !other.came.iter().any(|(came, waits)| {
+            let waits_for_it = waits.passed_as.is_none() && waits.answer.is_none();
+            came.1 == request.method_text && *came != first && waits_for_it && !waits.refreshes
+        });
+        let slack = self.slack;
+        if is_alone
+            && let Some(leg) = call.leg_mut(side)
+            && leg.is_due_refresh(now, slack, request)
+        {
+            leg.refreshed(now, id, Went::new(now, request, bytes));
+            return Ok(());
+        }
+        let other = call.leg_mut(side.other()).ok_or("there is no other leg")?;
         let mut asked = other.came.iter_mut().filter(|(came, waits)| {
             let is_same = came.1 == request.method_text && **came != first;
             is_same && waits.passed_as.is_none() && waits.answer.is_none()
@@ -139,7 +152,7 @@ impl Witness {
 
     /// The node answers a request inside a dialog.
     pub(super) fn inside_answered(
-        &self,
+        &mut self,
         now: Duration,
         (number, side): (u64, Side),
         response: &Seen,
@@ -151,6 +164,16 @@ impl Witness {
         let id = response.transaction();
         let came = leg.came.get(&id).ok_or("no such request came")?;
         let status = response.status;
+        // RFC 4028: what only refreshes needs nobody else.
+        if came.refreshes && came.passed_as.is_none() && status == 200 {
+            if !response.mentions("\r\nSession-Expires: ") {
+                return Err("it agrees on no session".into());
+            }
+            if let Some(leg) = (self.calls.get_mut(&number)).and_then(|call| call.leg_mut(side)) {
+                leg.agreed(now, response, false);
+            }
+            return Ok(());
+        }
         let passed = came.passed_as.as_ref().and_then(|id| other.went.get(id));
         if !response.is_final() {
             let is_told = |went: &Went| went.provisionals.contains(&status);

@@ -1,5 +1,6 @@
 //! What the witness remembers of one leg: requests both ways, what was answered, and the dialogs.
 
+use super::timed::Timer;
 use crate::place::Place;
 use crate::seen::{Seen, TransactionId};
 use signaling::sip::message::Method;
@@ -18,6 +19,8 @@ pub(super) struct Leg {
     pub(super) went: BTreeMap<TransactionId, Went>,
     /// By the other side's tag.
     pub(super) dialogs: BTreeMap<Vec<u8>, Dialog>,
+    /// What was agreed on a session timer.
+    pub(super) timer: Option<Timer>,
     /// Dialogs that a reliable provisional made (RFC 3262), by the other side's tag: the last number in CSeq.
     pub(super) early: BTreeMap<Vec<u8>, u32>,
     /// The reliable provisionals that came, and the statuses of those that were not.
@@ -48,6 +51,8 @@ pub(super) struct Came {
     pub(super) answer: Option<Answer>,
     /// Of an INVITE: the ACK of its refusal came.
     pub(super) is_acknowledged: bool,
+    /// It is an UPDATE that only refreshes the session.
+    pub(super) refreshes: bool,
 }
 
 /// A final answer that the node gave.
@@ -113,6 +118,7 @@ impl Leg {
             came: BTreeMap::new(),
             went: BTreeMap::new(),
             dialogs: BTreeMap::new(),
+            timer: None,
             early: BTreeMap::new(),
             rseqs: BTreeSet::new(),
             plain: BTreeSet::new(),
@@ -158,6 +164,12 @@ impl Leg {
         }
     }
 
+    /// The last number in CSeq that went to whoever has this tag.
+    pub(super) fn last_cseq(&self, tag: &[u8], invite: u32) -> u32 {
+        let early = self.early.get(tag).copied();
+        invite.max(early.unwrap_or(0))
+    }
+
     /// Whether this PRACK acknowledges a provisional that came, by the numbers of this leg (RFC 3262 §7.2).
     pub(super) fn fits_rack(&self, prack: &Seen) -> bool {
         let cseq = self.invite_went().map(|invite| invite.cseq);
@@ -201,6 +213,9 @@ impl Came {
             passed_as: None,
             answer: None,
             is_acknowledged: false,
+            refreshes: request.method == Method::Update
+                && request.body.is_empty()
+                && request.mentions("\r\nSession-Expires: "),
         }
     }
 

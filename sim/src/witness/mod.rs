@@ -19,6 +19,7 @@ mod probing;
 mod requests;
 mod responses;
 mod strain;
+mod timed;
 
 use crate::node::Holdings;
 use crate::place::{Place, Side};

@@ -99,8 +99,10 @@ impl Witness {
                 self.acknowledged.push(ack);
             }
             let patience = self.timers.t1_64();
-            if leg.is_inside(message) {
-                let of = (number, side);
+            let of = (number, side);
+            self.check_early_end(now, of, message).map_err(fault)?;
+            let call = (self.calls.get_mut(&number)).ok_or_else(|| fault("no such call".into()))?;
+            if call.leg(side).is_some_and(|leg| leg.is_inside(message)) {
                 return self.carried(now, of, message, bytes).map_err(fault);
             }
             request_went(call, now, (side, patience), message, bytes).map_err(fault)

@@ -94,6 +94,7 @@ impl Witness {
         }
         leg.dialogs
             .insert(response.from_tag.clone(), Dialog::new(now, 0, true));
+        leg.agreed(now, response, false);
         // Whatever came at the last moment: the caller was told of it.
         let peer = self
             .calls

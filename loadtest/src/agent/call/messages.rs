@@ -5,6 +5,7 @@ use crate::agent::act::Acts;
 use crate::agent::plan::Offer;
 use crate::agent::received::Received;
 use crate::agent::text::{Text, transport_parameter, via};
+use crate::agent::timed::{MIN_SE, Terms};
 use crate::agent::{CALLER_MARK, sdp};
 
 impl Call {
@@ -39,9 +40,25 @@ impl Call {
         if self.plan.acts != Acts::default() {
             allow.push_str(", INFO, MESSAGE, REFER, UPDATE");
         }
+        let mut supported = Vec::new();
         if self.plan.takes_reliable {
             allow.push_str(", PRACK");
-            text.header("Supported", b"100rel");
+            supported.push("100rel");
+        }
+        if let Some(timed) = self.plan.timed {
+            supported.push("timer");
+            if timed.takes_update && self.plan.acts == Acts::default() {
+                allow.push_str(", UPDATE");
+            }
+            let terms = Terms {
+                seconds: timed.seconds,
+                by_uac: timed.refreshes,
+            };
+            text.header("Session-Expires", terms.text().as_bytes())
+                .header("Min-SE", MIN_SE.to_string().as_bytes());
+        }
+        if !supported.is_empty() {
+            text.header("Supported", supported.join(", ").as_bytes());
         }
         text.header("Contact", self.contact(desk).as_bytes())
             .header("Allow", allow.as_bytes())

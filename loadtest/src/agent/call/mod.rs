@@ -12,6 +12,7 @@ use super::context::{Context, Repeat};
 use super::inside::{self, Inside, Names};
 use super::plan::{Ending, Outcome, Plan, Side};
 use super::received::{Received, after, show};
+use super::timed::Terms;
 use prack::Prack;
 use signaling::sip::message::Method;
 use std::net::SocketAddr;
@@ -308,6 +309,7 @@ impl Call {
             inside: Inside::new(true, self.cseq, self.plan.acts),
         };
         dialog.inside.begin(desk, now, self.number);
+        self.keep_session(desk, now, &mut dialog, response);
         dialog.ack = self.ack_for_2xx(desk, &dialog);
         desk.send(now, self.number, dialog.target, dialog.ack.clone());
         self.dialog = Some(dialog);
@@ -323,6 +325,24 @@ impl Call {
             }
         }
         None
+    }
+
+    /// The session timer on the terms of the 2xx.
+    fn keep_session(
+        &mut self,
+        desk: &mut Desk,
+        now: Instant,
+        dialog: &mut Dialog,
+        response: &Received<'_>,
+    ) {
+        let Some(timed) = self.plan.timed else { return };
+        match Terms::of(response) {
+            Some(terms) if terms.seconds <= timed.seconds && terms.by_uac == timed.refreshes => {
+                let kept = (timed, terms, true);
+                dialog.inside.keep(desk, now, self.number, kept);
+            }
+            terms => self.fault(desk, &format!("the terms of the session are {terms:?}")),
+        }
     }
 
     /// A final response after the first: the same one is acknowledged again, another one is wrong.

@@ -8,6 +8,7 @@ use super::context::{Context, Repeat, check_common};
 use super::inside::{self, Inside, Names};
 use super::received::{Received, after, show};
 use super::text::{Echo, transport_parameter};
+use super::timed::Terms;
 use super::{CALLER_MARK, PEER_MARK, sdp};
 use reliable::Rung;
 use signaling::sip::message::{HeaderName, Method};
@@ -94,6 +95,8 @@ pub(super) struct Session {
     refusal: Option<Repeat>,
     /// Whether the caller takes reliable provisionals, the one that was sent, and whether the answer waits for its PRACK.
     takes_reliable: bool,
+    /// The interval that the caller's side offers.
+    offered: Option<Terms>,
     rung: Option<Rung>,
     is_held_back: bool,
     dialogs: Vec<Dialog>,
@@ -142,6 +145,7 @@ impl Session {
             last_response: Vec::new(),
             refusal: None,
             takes_reliable: invite.lists(HeaderName::Supported, b"100rel"),
+            offered: Terms::of(invite),
             rung: None,
             is_held_back: false,
             dialogs: Vec::new(),
@@ -466,10 +470,11 @@ impl Session {
             } else {
                 desk.name(PEER_MARK)
             };
-            let contact = self.contact(desk);
-            let bytes = self
-                .echo
-                .response(200, &tag, &contact, &sdp::of_peer(self.number, place));
+            let bytes = self.accepted(desk, &tag, place);
+            if let (Some(timed), Some(terms)) = (self.behaviour.timed, self.terms()) {
+                let kept = (timed, terms, false);
+                self.inside.keep(desk, now, self.id, kept);
+            }
             let answer = desk.repeat(self.echo.reply_to, bytes, desk.timers.t2);
             desk.first(now, [self.number, self.id], &answer, Clock::Answer(place));
             // RFC 3261 §13.3.1.4: a 2xx is repeated over TCP too.
@@ -487,6 +492,37 @@ impl Session {
                 bye_cseq,
             });
         }
+    }
+
+    /// A 2xx.
+    fn accepted(&self, desk: &Desk, tag: &str, place: u8) -> Vec<u8> {
+        let contact = self.contact(desk);
+        let terms = self.terms();
+        let requires = terms.filter(|terms| terms.by_uac).map(|_| "timer");
+        let says = terms.map(Terms::text).unwrap_or_default();
+        // Who takes no UPDATE has to say what it takes.
+        let allow = match self.behaviour.timed {
+            Some(timed) if timed.takes_update => "INVITE, ACK, CANCEL, OPTIONS, BYE, UPDATE",
+            Some(_) => "INVITE, ACK, CANCEL, OPTIONS, BYE",
+            None => "",
+        };
+        let headers = [
+            ("Contact", contact.as_str()),
+            ("Allow", allow),
+            ("Session-Expires", says.as_str()),
+            ("Require", requires.unwrap_or_default()),
+        ];
+        let body = sdp::of_peer(self.number, place);
+        self.echo.response_with(200, tag, &headers, &body)
+    }
+
+    /// What the 2xx says of the session timer.
+    fn terms(&self) -> Option<Terms> {
+        let (timed, offered) = (self.behaviour.timed?, self.offered?);
+        Some(Terms {
+            seconds: timed.seconds.min(offered.seconds),
+            by_uac: !timed.refreshes,
+        })
     }
 
     fn refuse(&mut self, desk: &mut Desk, now: Instant, status: u16) {

@@ -4,11 +4,15 @@
 //! An end answers what it is asked, at once or a little later, or with 488; while its own INVITE or UPDATE is on its way,
 //! or the ACK of its last 2xx is, it answers the other end's with 491 (§14.1 and RFC 5407 §3.1.5).
 
+mod checks;
+mod session;
+
 use super::act::{ActKind, Acts};
 use super::context::{Context, Repeat};
 use super::received::Received;
 use super::sdp;
 use super::text::{Echo, Text, via};
+use super::timed::{Terms, Timed};
 use signaling::sip::message::Method;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -35,6 +39,10 @@ pub(super) enum Clock {
     Repeat,
     /// No answer to it.
     GiveUp,
+    /// The session is to be refreshed.
+    Refresh,
+    /// The session is over, and nobody refreshed it.
+    Expired,
 }
 
 /// How the dialog is called and reached, as its messages say it.
@@ -73,6 +81,8 @@ struct Asker {
     has_offer: bool,
     answer: Option<Repeat>,
     is_acknowledged: bool,
+    /// What it says of the session timer, where that is kept.
+    refresh: Option<Terms>,
 }
 
 /// What goes on inside one dialog.
@@ -86,6 +96,9 @@ pub(super) struct Inside {
     asked: Vec<Asked>,
     askers: Vec<Asker>,
     is_over: bool,
+    timed: Option<Timed>,
+    /// The interval that holds, and whether this end refreshes.
+    session: Option<(u32, bool)>,
 }
 
 impl Inside {
@@ -100,6 +113,8 @@ impl Inside {
             asked: Vec::new(),
             askers: Vec::new(),
             is_over: false,
+            timed: None,
+            session: None,
         }
     }
 
@@ -137,7 +152,13 @@ impl Inside {
         names: &Names,
     ) {
         self.is_over = true;
-        for clock in [Clock::Answer, Clock::Repeat, Clock::GiveUp] {
+        for clock in [
+            Clock::Answer,
+            Clock::Repeat,
+            Clock::GiveUp,
+            Clock::Refresh,
+            Clock::Expired,
+        ] {
             desk.alarms.clear(names.id, clock.into());
         }
         let open = self.askers.iter().position(|asker| asker.status == 0);
@@ -178,6 +199,7 @@ impl Inside {
             has_offer: !request.body().is_empty(),
             answer: None,
             is_acknowledged: false,
+            refresh: self.session.and_then(|_| Terms::of(request)),
         });
         let at = self.askers.len() - 1;
         let is_late = self.cseq_came.is_some_and(|last| request.cseq() <= last);
@@ -218,36 +240,6 @@ impl Inside {
         true
     }
 
-    /// What is wrong with a request that came.
-    fn wrong(&self, number: u64, request: &Received<'_>) -> Option<String> {
-        let body = request.body();
-        let method = request.method();
-        let is_right = if method == Method::Info {
-            body == PICTURE
-        } else if method == Method::Message {
-            body == text_of(number).as_slice()
-        } else {
-            let may_be_empty = method != Method::Update;
-            (may_be_empty && body.is_empty()) || self.is_theirs(number, body)
-        };
-        let max_forwards = request.max_forwards();
-        if !is_right {
-            Some(format!(
-                "the body of the {} is not what the other end sends",
-                request.method()
-            ))
-        } else if max_forwards != Some(69) {
-            Some(format!("Max-Forwards is {max_forwards:?} inside a dialog"))
-        } else {
-            None
-        }
-    }
-
-    /// Whether this is a session description of the other end.
-    fn is_theirs(&self, number: u64, body: &[u8]) -> bool {
-        (0..BODIES).any(|order| body == sdp::of_inside(number, !self.is_caller, order))
-    }
-
     /// The status that a request has to be refused with.
     fn refusal(&self, at: usize, is_late: bool) -> Option<u16> {
         let asker = self.askers.get(at)?;
@@ -278,8 +270,14 @@ impl Inside {
         now: Instant,
         (names, at): (&Names, usize),
     ) {
-        let method = self.askers.get(at).map(|asker| asker.method);
+        let asker = self.askers.get(at);
+        let method = asker.map(|asker| asker.method);
         let status = match method {
+            Some(Method::Invite | Method::Update)
+                if asker.is_some_and(|asker| asker.refresh.is_some()) =>
+            {
+                200
+            }
             Some(Method::Invite | Method::Update) if desk.random.permille(150) => 488,
             Some(Method::Refer) => 603,
             Some(_) | None => 200,
@@ -299,19 +297,33 @@ impl Inside {
         };
         asker.status = status;
         let is_of_session = matches!(asker.method, Method::Invite | Method::Update);
-        let (contact, body) = if status == 200 && is_of_session {
+        let is_bare = asker.method == Method::Update && !asker.has_offer;
+        let refresh = asker.refresh.filter(|_| status == 200 && is_of_session);
+        let (contact, body) = if status == 200 && is_bare {
+            (names.contact.as_str(), Vec::new())
+        } else if status == 200 && is_of_session {
             let body = sdp::of_inside(names.number, self.is_caller, self.bodies % BODIES);
             self.bodies = self.bodies.wrapping_add(1);
             (names.contact.as_str(), body)
         } else {
             ("", Vec::new())
         };
-        let bytes = asker.echo.response(status, "", contact, &body);
+        let terms = refresh.map(Terms::text).unwrap_or_default();
+        let requires = refresh.filter(|terms| terms.by_uac).map(|_| "timer");
+        let headers = [
+            ("Contact", contact),
+            ("Session-Expires", terms.as_str()),
+            ("Require", requires.unwrap_or_default()),
+        ];
+        let bytes = asker.echo.response_with(status, "", &headers, &body);
         let answer = desk.repeat(asker.echo.reply_to, bytes, desk.timers.t2);
         desk.send(now, names.number, answer.to, answer.bytes.clone());
         let is_invite = asker.method == Method::Invite;
         let is_repeated = is_invite && (status == 200 || !desk.transport.is_reliable());
         asker.answer = Some(answer);
+        if let (Some(terms), Some(timed)) = (refresh, self.timed) {
+            self.keep(desk, now, names.id, (timed, terms, false));
+        }
         if is_repeated {
             let (again, end) = (now + desk.timers.t1, now + desk.timers.t1_64());
             desk.alarms.set(names.id, Clock::AnswerRepeat.into(), again);
@@ -387,36 +399,14 @@ impl Inside {
         if is_first && let Some(what) = self.wrong_answer(names.number, kind, response) {
             desk.complain(Some(names.number), &what);
         }
+        if is_first && kind == ActKind::Refresh {
+            self.refreshed(desk, now, names, response);
+        }
         if is_invite {
             let ack = self.ack(desk, names, (at, cseq), status);
             desk.send(now, names.number, names.target, ack);
         }
         true
-    }
-
-    fn wrong_answer(&self, number: u64, kind: ActKind, response: &Received<'_>) -> Option<String> {
-        let status = response.status();
-        let is_of_session = matches!(
-            kind,
-            ActKind::ReInvite | ActKind::ReInviteDelayed | ActKind::Update
-        );
-        let may_be = match kind {
-            ActKind::Info | ActKind::Message => [200, 481, 487, 500, 504].as_slice(),
-            ActKind::Refer => &[603, 481, 487, 500, 504],
-            ActKind::ReInvite | ActKind::ReInviteDelayed | ActKind::Update => {
-                &[200, 481, 487, 488, 491, 500, 504]
-            }
-        };
-        if !may_be.contains(&status) {
-            return Some(format!("the {} got {status}", kind.method()));
-        }
-        let wants_sdp = status == 200 && is_of_session;
-        let is_right = if wants_sdp {
-            self.is_theirs(number, response.body())
-        } else {
-            response.body().is_empty()
-        };
-        (!is_right).then(|| format!("the body of {status} is not what the other end sends"))
     }
 
     /// The ACK of a final answer to our INVITE; always the same one.
@@ -463,7 +453,17 @@ impl Inside {
     ) -> bool {
         let ids = [names.number, names.id];
         match clock {
-            Clock::Act(number) => self.act(desk, now, names, number),
+            Clock::Refresh => self.refresh(desk, now, names),
+            Clock::Expired => {
+                desk.complain(Some(names.number), "nobody refreshed the session");
+                return true;
+            }
+            Clock::Act(number) => {
+                let act = self.acts.get(usize::from(number)).copied().flatten();
+                if let Some(act) = act {
+                    self.act(desk, now, names, act.kind);
+                }
+            }
             Clock::Answer => {
                 let open = self.askers.iter().position(|asker| asker.status == 0);
                 if let Some(at) = open {
@@ -509,18 +509,14 @@ impl Inside {
         desk: &mut Context<C>,
         now: Instant,
         names: &Names,
-        number: u8,
+        kind: ActKind,
     ) {
-        let act = self.acts.get(usize::from(number)).copied().flatten();
         let waits = self.asked.iter().any(|asked| !asked.is_answered);
         // RFC 3261 §14.1: no INVITE while another one is under way in either direction; the 2xx of ours needs its ACK first.
         let owes = self.askers.iter().any(|asker| {
             asker.status == 0 || (asker.method == Method::Invite && !asker.is_acknowledged)
         });
-        let Some(kind) = act.map(|act| act.kind).filter(|_| !waits && !owes) else {
-            return;
-        };
-        if self.is_over {
+        if self.is_over || waits || owes {
             return;
         }
         let cseq = self.next_cseq();
@@ -532,6 +528,14 @@ impl Inside {
             ActKind::Refer => {
                 text.header("Contact", names.contact.as_bytes())
                     .header("Refer-To", b"<sip:elsewhere@example.com>");
+                text.end(b"")
+            }
+            ActKind::Refresh => {
+                let (seconds, by_uac) = (self.session.map_or(0, |(seconds, _)| seconds), true);
+                let terms = Terms { seconds, by_uac };
+                text.header("Contact", names.contact.as_bytes())
+                    .header("Supported", b"timer")
+                    .header("Session-Expires", terms.text().as_bytes());
                 text.end(b"")
             }
             ActKind::ReInviteDelayed => {
