@@ -49,7 +49,7 @@ impl Default for Node {
             workers: None,
             shutdown_seconds_max: Duration::from_secs(30),
             gather: Gather::Adaptive,
-            gather_microseconds: 250,
+            gather_microseconds: 150,
             state_file: None,
         }
     }
