@@ -25,6 +25,8 @@ pub struct Cluster {
     ledger: Ledger,
     /// This node's figures; a row keeps its place for good.
     own: Vec<Figure>,
+    /// Whether a row was ever anything else than nought, so that somebody may have heard of it.
+    used_ever: Vec<bool>,
     load: Load,
     counters: Counters,
     outputs: VecDeque<Output>,
@@ -45,6 +47,7 @@ impl Cluster {
             members: Vec::new(),
             ledger: Ledger::new(seed),
             own: Vec::new(),
+            used_ever: Vec::new(),
             load: Load::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
@@ -192,9 +195,7 @@ impl Cluster {
                 continue;
             }
             let mut member = Member::new(settings);
-            member
-                .delivery
-                .forget(self.own.iter().map(|figure| figure.used != 0));
+            member.delivery.forget(self.used_ever.iter().copied());
             self.members.push(member);
             self.ledger.add_member();
         }
@@ -261,17 +262,14 @@ impl Cluster {
             return Err(Dropped::Conflict);
         }
         if member.hearing.take(header.epoch, header.sequence)? {
-            self.ledger.clear(at);
+            self.ledger.renew(at);
             member.load_sequence = 0;
-            member
-                .delivery
-                .forget(self.own.iter().map(|figure| figure.used != 0));
+            member.is_known = false;
+            member.delivery.forget(self.used_ever.iter().copied());
         }
         if newest {
             if member.delivery.knows_since(header.heard.first) {
-                member
-                    .delivery
-                    .forget(self.own.iter().map(|figure| figure.used != 0));
+                member.delivery.forget(self.used_ever.iter().copied());
             }
             let before = member.heard(now);
             if before != Presence::Fresh {
@@ -291,8 +289,9 @@ impl Cluster {
         if header.sequence > member.load_sequence {
             member.load_sequence = header.sequence;
             member.load = header.load;
-            member.is_known |= header.caught_up;
         }
+        let has_told_all = header.caught_up && !member.is_known;
+        member.is_known |= header.caught_up;
         if header.sessions > 0 || header.bandwidth > 0 {
             // The confirmation.
             member.delivery.speak();
@@ -301,6 +300,9 @@ impl Cluster {
             if !self.ledger.tell(at, header.sequence, entry) {
                 self.counters.left_out += 1;
             }
+        }
+        if has_told_all {
+            self.ledger.settle(at);
         }
     }
 
@@ -335,6 +337,7 @@ impl Cluster {
         let found = self.own.iter().position(|figure| figure.key == key);
         found.unwrap_or_else(|| {
             self.own.push(Figure { key, used: 0 });
+            self.used_ever.push(false);
             self.own.len() - 1
         })
     }
@@ -345,6 +348,9 @@ impl Cluster {
         };
         if figure.used != used {
             figure.used = used;
+            if let Some(ever) = self.used_ever.get_mut(row) {
+                *ever = true;
+            }
             for member in &mut self.members {
                 member.delivery.change(row);
             }

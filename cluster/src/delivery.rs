@@ -1,8 +1,8 @@
 //! What one member has been told of this node's figures, and what of that it has confirmed.
 //!
 //! A figure that changed is told at once, at most every 20 ms, and told again until the member says
-//! that it has it. With nothing to say, the member hears once a second that this node is there; one
-//! that is missed hears it more often, so that both find each other soon when a cut heals.
+//! that it has it. With nothing to say, the member hears five times a second that this node is there;
+//! one that is missed hears it more often, so that both find each other soon when a cut heals.
 
 use crate::wire::{ENTRIES_MAX, Heard};
 use std::collections::VecDeque;
@@ -97,7 +97,7 @@ impl Delivery {
     }
 
     /// The member knows nothing any more: it has been started again. `used` says of each row whether
-    /// its value is not nought.
+    /// it was ever used: of such a one the member may have heard something since.
     pub(crate) fn forget(&mut self, used: impl Iterator<Item = bool>) {
         self.rows.clear();
         self.rows.extend(used.map(Row::new));
@@ -272,7 +272,7 @@ mod tests {
     }
 
     const FRESH: Pace = Pace {
-        heartbeat: Duration::from_secs(1),
+        heartbeat: Duration::from_millis(200),
         repeat_max: Duration::from_millis(80),
     };
     const MISSED: Pace = Pace {
@@ -306,7 +306,7 @@ mod tests {
             [(1, vec![])],
             "an empty update too"
         );
-        assert_eq!(delivery.due(FRESH), Some(at(1_000)));
+        assert_eq!(delivery.due(FRESH), Some(at(200)));
         delivery.change(3);
         assert_eq!(delivery.due(FRESH), Some(at(20)));
         assert_eq!(delivery.updates(at(20), FRESH), [(2, vec![3])]);
@@ -324,7 +324,7 @@ mod tests {
             "3 was told again since: the later word counts"
         );
         delivery.confirm(heard(4));
-        assert_eq!((delivery.open, delivery.due(FRESH)), (0, Some(at(1_100))));
+        assert_eq!((delivery.open, delivery.due(FRESH)), (0, Some(at(300))));
     }
 
     #[test]

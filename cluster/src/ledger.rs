@@ -63,7 +63,7 @@ impl Ledger {
 
     /// Takes a member's column away; those behind it move up.
     pub(crate) fn remove_member(&mut self, member: usize) {
-        self.clear(member);
+        self.weigh(member, 0);
         if member < self.members.len() {
             self.members.remove(member);
         }
@@ -107,17 +107,28 @@ impl Ledger {
         }
     }
 
-    /// All that a member told is void: it has been started again.
-    pub(crate) fn clear(&mut self, member: usize) {
+    /// A member has been started again: what it tells from now on replaces what it told before,
+    /// whatever the numbers. Until it has told all, the old counts, so that calls which live on under
+    /// the new start are never missed in between.
+    pub(crate) fn renew(&mut self, member: usize) {
+        if let Some(column) = self.members.get_mut(member) {
+            column.told.iter_mut().for_each(|told| told.sequence = 0);
+        }
+    }
+
+    /// A member that was started again has told all: what only its old start told is void.
+    pub(crate) fn settle(&mut self, member: usize) {
         let Some(column) = self.members.get_mut(member) else {
             return;
         };
-        let told = std::mem::take(&mut column.told);
-        for (row, told) in told.iter().enumerate() {
-            if told.used != 0 {
-                self.add_up(row);
+        let mut void = Vec::new();
+        for (row, told) in column.told.iter_mut().enumerate() {
+            if told.sequence == 0 && told.used != 0 {
+                told.used = 0;
+                void.push(row);
             }
         }
+        void.into_iter().for_each(|row| self.add_up(row));
     }
 
     /// The next key whose sum has changed.
@@ -231,7 +242,8 @@ mod tests {
     enum Step {
         Tell(usize, u64, u32, u64),
         Weigh(usize, u64),
-        Clear(usize),
+        Renew(usize),
+        Settle(usize),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -240,7 +252,8 @@ mod tests {
                 .prop_map(|(member, sequence, id, used)| Step::Tell(member, sequence, id, used)),
             2 => (0_usize..3, prop_oneof![Just(0), Just(512), Just(WHOLE)])
                 .prop_map(|(member, weight)| Step::Weigh(member, weight)),
-            1 => (0_usize..3).prop_map(Step::Clear),
+            1 => (0_usize..3).prop_map(Step::Renew),
+            1 => (0_usize..3).prop_map(Step::Settle),
         ];
         prop::collection::vec(step, 0..80)
     }
@@ -267,9 +280,14 @@ mod tests {
                         ledger.weigh(member, weight);
                         weights[member] = weight;
                     }
-                    Step::Clear(member) => {
-                        ledger.clear(member);
-                        told.retain(|(of, _), _| *of != member);
+                    Step::Renew(member) => {
+                        ledger.renew(member);
+                        let of_it = told.iter_mut().filter(|((of, _), _)| *of == member);
+                        of_it.for_each(|(_, (sequence, _))| *sequence = 0);
+                    }
+                    Step::Settle(member) => {
+                        ledger.settle(member);
+                        told.retain(|(of, _), (sequence, _)| *of != member || *sequence > 0);
                     }
                 }
                 while let Some(figure) = ledger.next_changed() {

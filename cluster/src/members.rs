@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 /// How long a member's figures are fresh.
 const FRESH: Duration = Duration::from_secs(3);
-/// A member that is there is told soon what it may have missed ...
+/// A member that is there is told soon what it may have missed, and hears so often from us that it
+/// does not miss us where half of all datagrams are lost (15 in 3 s) ...
 const PACE_PRESENT: Pace = Pace {
-    heartbeat: Duration::from_secs(1),
+    heartbeat: Duration::from_millis(200),
     repeat_max: Duration::from_millis(80),
 };
 /// ... and one that is not hears often that this node is, and seldom what it uses.

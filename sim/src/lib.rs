@@ -9,6 +9,7 @@
 
 mod finding;
 mod ladder;
+pub mod members;
 mod net;
 mod node;
 mod place;

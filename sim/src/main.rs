@@ -33,6 +33,9 @@ struct Args {
     /// Try worlds until the time is up, from the first of --seeds on
     #[arg(long, value_name = "S")]
     for_seconds: Option<u64>,
+    /// Worlds of members that tell each other what they use, instead of worlds of calls
+    #[arg(long, conflicts_with_all = ["call", "messages", "for_seconds", "threads"])]
+    members: bool,
     /// Threads; all cores but one if not given, and at most 2
     #[arg(long, value_name = "T")]
     threads: Option<usize>,
@@ -42,6 +45,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     let mut out = io::stdout().lock();
     let is_clean = match args.seed {
+        _ if args.members => try_members(&mut out, &args)?,
         Some(seed) => replay(&mut out, seed, &args)?,
         None => try_many(&mut out, &args)?,
     };
@@ -120,6 +124,37 @@ fn try_many(out: &mut impl Write, args: &Args) -> anyhow::Result<bool> {
         out,
     )?;
     Ok(harvest.findings.is_empty())
+}
+
+/// Whether nothing was found.
+fn try_members(out: &mut impl Write, args: &Args) -> anyhow::Result<bool> {
+    let (first, end) = match args.seed {
+        Some(seed) => (seed, seed.saturating_add(1)),
+        None => range(args.seeds.as_deref().unwrap_or(SEEDS))?,
+    };
+    ensure!(end < u64::MAX, "--members needs a range with an end");
+    let (mut findings, mut admitted, mut datagrams) = (0, 0, 0);
+    for seed in first..end {
+        match sim::members::run(seed, None) {
+            Ok(figures) => {
+                admitted += figures.admitted;
+                datagrams += figures.datagrams;
+            }
+            Err(finding) => {
+                findings += 1;
+                writeln!(out, "{finding}")?;
+            }
+        }
+        if findings == FINDINGS_MAX {
+            break;
+        }
+    }
+    writeln!(
+        out,
+        "{} worlds of members, {admitted} calls, {datagrams} datagrams: {findings} findings",
+        end - first
+    )?;
+    Ok(findings == 0)
 }
 
 /// `A..B`, `A..` or `COUNT`.
