@@ -141,13 +141,15 @@ impl Witness {
             Some(leg.agent) != call.leg(side).map(|leg| leg.agent)
                 && dialogs.any(|dialog| dialog.bye_went.is_some())
         });
-        // What never came to be, or is of a fork that did not win, is ended at once.
+        // What never came to be, or is of a fork or a peer that did not win, is ended at once.
         let is_up = call.caller.as_ref().is_some_and(|leg| {
             let mut dialogs = leg.dialogs.values();
             dialogs.any(super::leg::Dialog::is_confirmed)
         });
         let winner = call.peer.as_ref().and_then(Leg::winner);
-        let is_main = side == Side::Caller || winner == Some(bye.to_tag.as_slice());
+        let is_past = call.leg(side).is_some_and(|leg| leg.is_past);
+        let is_winner = side == Side::Caller || winner == Some(bye.to_tag.as_slice());
+        let is_main = is_winner && !is_past;
         let is_timed = is_up && is_main && timers().count() > 0;
         let has_no_reason = !call.is_disturbed
             && !call.is_cancelled

@@ -1,6 +1,6 @@
 //! PRACK, as a caller sends it (RFC 3262 §4): one for each reliable provisional, repeated until it is answered.
 
-use super::{Call, Clock, Desk};
+use super::{Call, Clock, Desk, Stage};
 use crate::agent::CALLER_MARK;
 use crate::agent::context::Repeat;
 use crate::agent::received::Received;
@@ -68,7 +68,9 @@ impl Call {
             desk.alarms.clear(self.number, clock);
         }
         // Whoever ends the INVITE ends the dialog with it.
-        let is_over = self.cancel.is_some() || self.status.is_some_and(|status| status >= 300);
+        let is_refused = self.status.is_some_and(|status| status >= 300);
+        let has_hung_up = matches!(self.stage, Stage::HangingUp | Stage::Over);
+        let is_over = self.cancel.is_some() || is_refused || has_hung_up;
         if status != 200 && !(is_over && matches!(status, 481 | 487 | 500)) {
             self.fault(desk, &format!("the PRACK got {status}"));
         }
