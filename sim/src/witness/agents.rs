@@ -208,6 +208,10 @@ fn is_excused(call: &Call, what: &str) -> bool {
     if is_of_inside && call.is_ending() {
         return true;
     }
+    // Who hangs up leaves a PRACK without its answer (§15.1.2).
+    if call.is_ending() && what.contains("the PRACK got 48") {
+        return true;
+    }
     // Answered where the conference is not: the caller is to dial again.
     let is_sent_away = call
         .seat

@@ -180,7 +180,9 @@ fn check_patience(leg: &Leg) -> Result<(), String> {
     let others = leg
         .went
         .iter()
-        .filter(|(id, went)| **id != leg.invite && went.passes.is_none());
+        .filter(|(id, went)| **id != leg.invite && went.passes.is_none())
+        // Nor is a refresh repeated when its session is over.
+        .filter(|(id, _)| !matches!(id.1.as_str(), "INVITE" | "UPDATE"));
     for ((_, method), went) in others {
         let is_silent = !went.is_answered() && went.failed_at.is_none();
         if is_silent && !leg.is_reliable && went.copies < COPIES_MAX {
