@@ -127,7 +127,9 @@ impl Witness {
             || (call.peer.is_none() && [480, 486, 503, 504].contains(&status))
             || (is_dead && status == 504)
             || (is_left && status == 480);
-        let is_late = status == 408 && rings_until(&call.script, self.timers.ring);
+        // Timer C goes on from one peer to the next (docs/decisions/0007).
+        let went_on = !call.past.is_empty();
+        let is_late = status == 408 && (went_on || rings_until(&call.script, self.timers.ring));
         if !is_due && !is_late {
             return fault(format!(
                 "nothing was lost, and the outcome of {:?} with {:?} is {status}",
