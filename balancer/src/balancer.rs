@@ -199,6 +199,24 @@ impl Balancer {
         }
     }
 
+    /// Other members of the cluster use so many sessions of a peer, together.
+    pub fn set_elsewhere(&self, peer: PeerId, sessions: u32) {
+        if let Some(peer) = self.board_now().peer(peer) {
+            peer.vitals.set_elsewhere(sessions);
+        }
+    }
+
+    /// Sessions that are taken here of each peer, with its name.
+    pub fn sessions_taken(&self, mut each: impl FnMut(PeerId, &str, u32)) {
+        for peer in self.board_now().peers() {
+            each(
+                peer.id,
+                &peer.settings.name,
+                peer.vitals.counts.seen().taken(),
+            );
+        }
+    }
+
     /// What the operator wants of a peer from now on, until told otherwise; a reload keeps it.
     pub fn set_operator(&self, now: Instant, peer: PeerId, operator: Operator) -> Option<Change> {
         let board = self.board_now();

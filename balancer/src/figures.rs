@@ -28,6 +28,8 @@ pub struct PeerFigures {
     pub in_use: u32,
     /// Sessions taken and not yet confirmed.
     pub reserved: u32,
+    /// Sessions that other members of the cluster use of it, as they say.
+    pub elsewhere: u32,
     /// Room, the less of what is configured and what it reports, if either is known.
     pub limit: Option<u32>,
     /// Room for calls that begin a conference, if it is known.
@@ -77,6 +79,7 @@ fn figures(peer: &Peer, now: u64) -> PeerFigures {
         operator: health.operator,
         in_use: seen.taken(),
         reserved: seen.reserved(),
+        elsewhere: vitals.elsewhere(),
         limit: known(limit),
         new_limit: known(settings.new_limit.min(limit)),
         existing_limit: known(settings.existing_limit.min(limit)),

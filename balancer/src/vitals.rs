@@ -20,6 +20,8 @@ pub(crate) struct Vitals {
     correction: AtomicI32,
     /// Room that the peer reports.
     room: AtomicU32,
+    /// Sessions that other members of the cluster use of it, as they say.
+    elsewhere: AtomicU32,
     /// Conferences that live on it.
     pub(crate) conferences: AtomicU32,
     /// When the next probe is due.
@@ -78,6 +80,7 @@ impl Vitals {
             health: AtomicU64::new(Health::new(operator).to_bits()),
             correction: AtomicI32::new(0),
             room: AtomicU32::new(ROOM_UNKNOWN),
+            elsewhere: AtomicU32::new(0),
             conferences: AtomicU32::new(0),
             probe_due: AtomicU64::new(0),
             chosen: Default::default(),
@@ -136,17 +139,27 @@ impl Vitals {
         self.change_health(|health| health.after(event, now, rules))
     }
 
-    /// Sessions in use as far as a choice is concerned: taken here, corrected by what the peer
-    /// reports.
+    /// Sessions in use as far as a choice is concerned: taken here and by other members, corrected by
+    /// what the peer reports.
     #[inline]
     pub(crate) fn used(&self, seen: Seen) -> u32 {
+        let known = seen.taken().saturating_add(self.elsewhere());
         match self.correction.load(Ordering::Relaxed) {
-            0 => seen.taken(),
-            correction => seen
-                .taken()
-                .saturating_add_signed(correction)
-                .max(seen.reserved()),
+            0 => known,
+            correction => known.saturating_add_signed(correction).max(seen.reserved()),
         }
+    }
+
+    /// Sessions that other members use of it.
+    pub(crate) fn elsewhere(&self) -> u32 {
+        self.elsewhere.load(Ordering::Relaxed)
+    }
+
+    /// Other members use so many sessions of it.
+    pub(crate) fn set_elsewhere(&self, sessions: u32) {
+        self.elsewhere.store(sessions, Ordering::Relaxed);
+        let is_reported = self.reported_by.load(Ordering::Relaxed) != 0;
+        self.change_health(|health| health.with_report(is_reported || sessions > 0));
     }
 
     /// `limit`, or less if the peer reports less room.
@@ -207,7 +220,7 @@ impl Vitals {
         let Some(in_use) = reported.in_use else {
             return self.correction.store(0, Ordering::Relaxed);
         };
-        let drift = drift(in_use, self.counts.seen());
+        let drift = drift(in_use, self.counts.seen(), self.elsewhere());
         let [newest, middle, oldest] = &self.drifts;
         oldest.store(middle.load(Ordering::Relaxed), Ordering::Relaxed);
         middle.store(newest.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -227,7 +240,8 @@ impl Vitals {
         let age = now.saturating_sub(self.reported_at.load(Ordering::Relaxed));
         if self.reported_by.load(Ordering::Relaxed) != 0 && age > rules.report_age_max {
             self.reported_by.store(0, Ordering::Relaxed);
-            self.change_health(|health| health.with_report(false));
+            let elsewhere = self.elsewhere();
+            self.change_health(|health| health.with_report(elsewhere > 0));
             self.correction.store(0, Ordering::Relaxed);
             self.room.store(ROOM_UNKNOWN, Ordering::Relaxed);
             self.reported_in_use.store(USE_UNKNOWN, Ordering::Relaxed);
@@ -263,13 +277,14 @@ impl Vitals {
     }
 }
 
-/// Reported minus counted. Whether the peer counts calls that it has not answered yet is not known,
+/// Reported minus counted, `elsewhere` counted by other members. Whether the peer counts calls that it has not answered yet is not known,
 /// so anything between what is confirmed and what is taken agrees.
-fn drift(reported: u32, seen: Seen) -> i32 {
-    let confirmed = seen.taken().saturating_sub(seen.reserved());
+fn drift(reported: u32, seen: Seen, elsewhere: u32) -> i32 {
+    let taken = seen.taken().saturating_add(elsewhere);
+    let confirmed = taken.saturating_sub(seen.reserved());
     let difference = |from: u32| i64::from(reported) - i64::from(from);
-    let drift = if reported > seen.taken() {
-        difference(seen.taken())
+    let drift = if reported > taken {
+        difference(taken)
     } else if reported < confirmed {
         difference(confirmed)
     } else {
@@ -308,6 +323,28 @@ mod tests {
             vitals.reconcile(reported(agrees), 2);
             assert_eq!((vitals.drift(), vitals.used(vitals.counts.seen())), (0, 7));
         }
+    }
+
+    #[test]
+    fn what_other_members_use_is_in_use_and_no_drift() {
+        let vitals = with_sessions(10, 0);
+        vitals.set_elsewhere(5);
+        assert_eq!(vitals.used(vitals.counts.seen()), 15);
+        assert!(
+            !vitals.is_plain(Health::plain_bound(1)),
+            "a choice looks at it"
+        );
+        vitals.reconcile(reported(15), 1);
+        assert_eq!((vitals.drift(), vitals.used(vitals.counts.seen())), (0, 15));
+        vitals.reconcile(reported(18), 2);
+        assert_eq!((vitals.drift(), vitals.used(vitals.counts.seen())), (3, 18));
+        // The report gets old; what the others say does not.
+        vitals.forget_old_report(90_000, &Rules::new(&HealthSettings::default()));
+        assert_eq!(vitals.used(vitals.counts.seen()), 15);
+        assert!(!vitals.is_plain(Health::plain_bound(90_000)));
+        vitals.set_elsewhere(0);
+        assert_eq!(vitals.used(vitals.counts.seen()), 10);
+        assert!(vitals.is_plain(Health::plain_bound(90_000)));
     }
 
     #[test]

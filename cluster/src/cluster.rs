@@ -239,6 +239,14 @@ impl Cluster {
 
     /// Whether an update that its sender wrote is to be applied.
     fn judge(&mut self, at: usize, now: Instant, header: &Header) -> Result<(), Dropped> {
+        if header.heard.epoch > self.settings.identity.epoch {
+            // It knows a later start of ours than this one, so that it would not hear us: our clock
+            // has gone back, or our record of starts was lost.
+            self.settings.identity.epoch = header.heard.epoch.saturating_add(1);
+            self.members
+                .iter_mut()
+                .for_each(|member| member.delivery.speak());
+        }
         let own_epoch = self.settings.identity.epoch;
         let member = self.members.get_mut(at).ok_or(Dropped::Stranger)?;
         let proven = header.heard.epoch == own_epoch;

@@ -32,7 +32,8 @@ pub struct Identity {
     pub cluster: String,
     /// The node's name.
     pub name: String,
-    /// A number that is higher after each start of the node.
+    /// A number that is higher after each start of the node, such as the time. One that is not is
+    /// mended with the first word of a member that knows better.
     pub epoch: u64,
 }
 

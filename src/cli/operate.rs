@@ -43,6 +43,8 @@ pub(super) enum Operation {
     },
     /// List the peers with their figures
     Peers,
+    /// List the other members of the cluster
+    Members,
     /// Take a peer out of service and put it back
     Peer {
         #[command(subcommand)]
@@ -197,6 +199,7 @@ pub(super) fn operate(
     match operation {
         Operation::Status { nagios } => ask.status(nagios),
         Operation::Peers => ask.once("GET", "peers"),
+        Operation::Members => ask.once("GET", "members"),
         Operation::Peer { wish } => match wish {
             Wish::Drain { name, until, keep } => ask.until(&peer(&name, "drain", keep), until),
             Wish::Maint { name, until, keep } => ask.until(&peer(&name, "maint", keep), until),

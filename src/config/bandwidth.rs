@@ -132,9 +132,9 @@ fn whole<'s>(names: impl Iterator<Item = &'s str>) -> Names<'s> {
     }
 }
 
-/// The tables `[[bandwidth.KEY]]` in the order of the file; those that cannot be used are noted and left
-/// out.
-fn entries<'t, T>(
+/// The tables `[[name]]` below a table, in the order of the file; those that cannot be used are noted and
+/// left out.
+pub(super) fn entries<'t, T>(
     section: &mut Section<'t, '_, '_>,
     key: &'static str,
     (name, keys): (&'static str, &'static [&'static str]),

@@ -12,6 +12,7 @@ mod alias;
 mod balancing;
 mod bandwidth;
 mod check;
+mod cluster;
 pub mod destination;
 mod dns;
 mod health;
@@ -38,6 +39,7 @@ pub use self::policy::{Policy, PolicyAccess, PolicyListen, PolicyScheme};
 pub use account::Account;
 pub use admin::{Admin, SOCKET, Wanted};
 pub use balancing::Balancing;
+pub use cluster::Members;
 pub use dns::Dns;
 pub use limits::Limits;
 pub use log::{CallLines, Level, Log};
@@ -97,6 +99,8 @@ pub struct Config {
     pub policy: Policy,
     /// `[bandwidth]`: how much of the network calls may use; none where there is no such table.
     pub bandwidth: Option<BandwidthSettings>,
+    /// `[cluster]`: the other members; none where there is no such table.
+    pub cluster: Option<Members>,
 }
 
 /// A value and the byte offset where it stands in the file, so that later checks can point at it.
@@ -107,7 +111,7 @@ struct Placed<T> {
 }
 
 /// Every table of the file and its keys: the whole vocabulary of a configuration.
-const TABLES: [(&str, &[&str]); 25] = [
+const TABLES: [(&str, &[&str]); 27] = [
     ("node", node::KEYS),
     ("sip", sip::KEYS),
     ("sip.listen", sip::LISTEN_KEYS),
@@ -133,6 +137,8 @@ const TABLES: [(&str, &[&str]); 25] = [
     ("bandwidth.pipe", bandwidth::PIPE_KEYS),
     ("bandwidth.link", bandwidth::LINK_KEYS),
     ("bandwidth.rule", bandwidth::RULE_KEYS),
+    ("cluster", cluster::KEYS),
+    ("cluster.member", cluster::MEMBER_KEYS),
 ];
 
 /// The tables that stand at the top of the file.
@@ -154,6 +160,7 @@ const ROOT_KEYS: &[&str] = &[
     "dns",
     "policy",
     "bandwidth",
+    "cluster",
 ];
 
 impl Config {
@@ -188,6 +195,7 @@ impl Config {
         let dns = Dns::read(&mut root.table("dns", dns::KEYS, &mut findings));
         let policy = Policy::read(&mut root.table("policy", policy::KEYS, &mut findings));
         let bandwidth = bandwidth::read(&root, &zones, &mut findings);
+        let cluster = cluster::read(&root, &node.name, &mut findings);
         check::policy(&root, (&policy, &tls), &peers, &mut findings);
         check::listens(&root, &listens, &mut findings);
         check::peers(&root, &peers, &listens, &mut findings);
@@ -228,6 +236,7 @@ impl Config {
             dns,
             policy,
             bandwidth,
+            cluster,
         })
     }
 }

@@ -82,6 +82,7 @@ fn the_sample_shows_every_key_with_a_comment() {
                     | "bandwidth.pipe"
                     | "bandwidth.link"
                     | "bandwidth.rule"
+                    | "cluster.member"
             ) {
                 &format!("[[{table}]]")
             } else {
@@ -247,13 +248,13 @@ fn tables_of_the_wrong_kind_or_name() {
         ),
         (
             "listen = []",
-            "1:1: unknown key `listen` here; it belongs in `[sip]` or `[admin]` or `[policy]`",
+            "1:1: unknown key `listen` here; it belongs in `[sip]` or `[admin]` or `[policy]` or `[cluster]`",
         ),
         (
             "[zzz]",
             "1:2: unknown table `zzz`; there are `node`, `sip`, `timers`, `limits`, `overload`, \
-             `rates`, `zone`, `tls`, `alias`, `pool`, `peer`, `health`, `log`, `admin`, `dns`, `policy` or \
-             `bandwidth`",
+             `rates`, `zone`, `tls`, `alias`, `pool`, `peer`, `health`, `log`, `admin`, `dns`, `policy`, \
+             `bandwidth` or `cluster`",
         ),
         (
             "[log]\nzzz = 1",

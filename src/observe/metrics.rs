@@ -110,10 +110,21 @@ metrics! {
         "Sessions that a peer reports minus those that were counted.";
     PEER_SESSIONS: Gauge "baton_peer_sessions" ["peer"]
         "Sessions in use on a peer, the reserved ones too.";
+    PEER_SESSIONS_ELSEWHERE: Gauge "baton_peer_sessions_elsewhere" ["peer"]
+        "Sessions of a peer that other members of the cluster use, as they say.";
     PEER_SESSIONS_RESERVED: Gauge "baton_peer_sessions_reserved" ["peer"]
         "Sessions of a peer that were chosen and not yet confirmed by an answer.";
     PEER_SESSION_LIMIT: Gauge "baton_peer_session_limit" ["peer"]
         "Sessions that a peer has room for.";
+
+    MEMBER_STATE: Gauge "baton_member_state" ["member", "state"]
+        "1 for the state that another member of the cluster is in.";
+    MEMBER_AGE: Gauge "baton_member_age_seconds" ["member"]
+        "Age of the last update of a member.";
+    MEMBER_CONFLICT: Gauge "baton_member_conflict" ["member"]
+        "Whether a member's configuration of bandwidth differs, so that it is not heard.";
+    MEMBER_UPDATES: Counter "baton_member_updates_total" ["outcome"]
+        "Updates told to members and heard from them.";
 
     DNS_QUESTIONS: Counter "baton_dns_questions_total" ["type"]
         "Questions to the name service.";

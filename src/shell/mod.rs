@@ -15,6 +15,7 @@ mod kernel;
 mod life;
 mod listeners;
 mod load;
+mod members;
 pub mod names;
 mod policy;
 mod record;
@@ -64,6 +65,7 @@ pub struct Handle {
     name: String,
     settings: signaling::Settings,
     wishes: Arc<Wishes>,
+    members: Option<members::Watched>,
     threads: Vec<JoinHandle<anyhow::Result<()>>>,
 }
 
@@ -86,6 +88,14 @@ impl Handle {
         &self.figures
     }
 
+    /// Sessions of a peer: those that are taken here, and those that other members say they use.
+    #[must_use]
+    pub fn sessions(&self, peer: &str) -> Option<(u32, u32)> {
+        let figures = self.balancer.figures(Instant::now());
+        let found = figures.iter().find(|figures| figures.name == peer);
+        found.map(|figures| (figures.in_use, figures.elsewhere))
+    }
+
     fn control(&self) -> Arc<Control> {
         Arc::clone(&self.control)
     }
@@ -101,6 +111,7 @@ impl Handle {
             leave: Arc::default(),
             figures: self.figures.clone(),
             wishes: Arc::clone(&self.wishes),
+            members: self.members.clone(),
             names,
             policy,
         }
@@ -184,6 +195,7 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
     }
     let tls = Arc::new(Tls::new(&config)?);
     let wishes = Arc::new(Wishes::read(config.node.state_file.as_deref())?);
+    let door = members::Door::open(&config, settings::seed()?)?;
     let workers = settings::workers(&config)?;
     let mut listeners = Vec::new();
     for listen in &config.sip.listen {
@@ -223,10 +235,20 @@ pub fn start(config: Config) -> anyhow::Result<Handle> {
         name: plan.config.node.name.clone(),
         settings: plan.settings.clone(),
         wishes,
+        members: door.as_ref().map(members::Door::watched),
         threads: Vec::new(),
     };
     for (worker, inbox) in (0..workers).zip(inboxes) {
         plan.start_worker(worker, inbox, &mut listeners, &mut handle)?;
+    }
+    if let Some(door) = door {
+        let parts = (Arc::clone(&handle.balancer), handle.control());
+        let figures = handle.figures.clone();
+        let thread = thread::Builder::new().name("members".to_owned());
+        let thread = thread.spawn(move || door.run(parts, figures));
+        handle
+            .threads
+            .push(thread.context("cannot start the members' thread")?);
     }
     Ok(handle)
 }

@@ -3,6 +3,7 @@
 
 use super::control::{Control, Phase};
 use super::counters::{Counters, Figure};
+use super::members;
 use super::names::Names;
 use super::policy;
 use super::tls::Tls;
@@ -37,6 +38,8 @@ pub(super) struct View {
     pub(super) figures: Vec<Figures>,
     /// What operators want beyond a restart.
     pub(super) wishes: Arc<Wishes>,
+    /// The other members, where there is a cluster.
+    pub(super) members: Option<members::Watched>,
     /// Who is found by name; a reload goes through here.
     pub(super) names: Names,
     pub(super) policy: Arc<policy::Shared>,

@@ -259,6 +259,21 @@ fn a_new_start_replaces_what_the_old_one_told() {
 }
 
 #[test]
+fn a_node_whose_clock_went_back_is_heard_all_the_same() {
+    let mut world = World::new(&POOL);
+    world.nodes[1].1 = Cluster::new(world.now, settings("b", &["a", "c"], 900), 1).unwrap();
+    world.uses("b", &[figure("pipe", 384)]);
+    world.run(ms(500), all);
+    assert_eq!(world.elsewhere("a"), [figure("pipe", 384)]);
+    world.nodes[1].1 = Cluster::new(world.now, settings("b", &["a", "c"], 5), 1).unwrap();
+    world.uses("b", &[figure("link", 7)]);
+    world.uses("a", &[figure("pipe", 9)]);
+    world.run(ms(500), all);
+    assert_eq!(world.elsewhere("a"), [figure("link", 7)]);
+    assert_eq!(world.elsewhere("b"), [figure("pipe", 9)]);
+}
+
+#[test]
 fn nothing_that_was_recorded_changes_anything() {
     let mut world = World::new(&POOL);
     world.uses("b", &[figure("pipe", 384)]);

@@ -322,3 +322,52 @@ fn port_zero_may_be_listened_on_twice() {
     );
     assert_eq!(parse(&text).sip.listen.len(), 2);
 }
+
+#[test]
+fn checks_of_members() {
+    let with = |more: &str| {
+        let base = file(UDP, &[peer("a", "udp:127.0.0.1:1")]);
+        format!("{base}\n[cluster]\n{more}")
+    };
+    const RIGHT: &str = "name = \"lab\"\nkey_file = \"/k\"\n";
+    let member = |name: &str, address: &str| {
+        format!("[[cluster.member]]\nname = \"{name}\"\naddress = \"{address}\"\n")
+    };
+    for (text, expected) in [
+        (with("key_file = \"/k\"\n"), "`[cluster]` needs `name`"),
+        (with("name = \"lab\"\n"), "`[cluster]` needs `key_file`"),
+        (
+            with(&format!("listen = \"1719\"\n{RIGHT}")),
+            "`listen` is \"1719\"; it takes an address and a port",
+        ),
+        (
+            with(&format!("{RIGHT}{}", member("b", "0.0.0.0:1719"))),
+            "a member is at an address",
+        ),
+        (
+            with(&format!(
+                "{RIGHT}{}{}",
+                member("b", "192.0.2.2:1719"),
+                member("c", "192.0.2.2:1719")
+            )),
+            "`[cluster]`: two members are at 192.0.2.2:1719",
+        ),
+        (
+            with(&format!("{RIGHT}{}", member("baton", "192.0.2.2:1719"))),
+            "`[cluster]`: two members are called \"baton\"",
+        ),
+    ] {
+        expect(&text, expected);
+    }
+    let text = with(&format!(
+        "silence = \"decay\"\nhold_seconds = 60\n{RIGHT}{}",
+        member("b", "[2001:db8::2]:1719")
+    ));
+    let config = Config::parse(&text, "test.toml").expect("right");
+    let cluster = config.cluster.expect("a cluster");
+    assert_eq!(
+        cluster.silence,
+        ::cluster::Silence::Decay(Duration::from_secs(60))
+    );
+    assert_eq!(cluster.members.len(), 1);
+}

@@ -1,5 +1,6 @@
 //! `/metrics`: the figures of all workers, added up when somebody asks.
 
+use super::members;
 use super::peer_figures;
 use super::process;
 use super::reloads::Reloads;
@@ -43,6 +44,7 @@ pub(super) fn page(desk: &Desk, format: Format) -> String {
     traffic::write(&mut page, view);
     sockets(&mut page, &mut shell);
     peer_figures::write(&mut page, view);
+    members::write(&mut page, view);
     names_of_peers(&mut page, view);
     workers(&mut page, view);
     page.family(&names::LOG_LINES_DROPPED)

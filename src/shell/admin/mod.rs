@@ -10,6 +10,7 @@ mod door;
 mod figures;
 mod health;
 mod maintenance;
+mod members;
 mod peer_figures;
 mod peers;
 mod process;

@@ -53,6 +53,10 @@ fn sessions(page: &mut Page, peers: &[PeerFigures]) {
     for peer in peers {
         family.sample(&[&peer.name], peer.in_use);
     }
+    let mut family = page.family(&names::PEER_SESSIONS_ELSEWHERE);
+    for peer in peers {
+        family.sample(&[&peer.name], peer.elsewhere);
+    }
     let mut family = page.family(&names::PEER_SESSIONS_RESERVED);
     for peer in peers {
         family.sample(&[&peer.name], peer.reserved);

@@ -205,6 +205,7 @@ fn fixed(old: &Config, new: &Config) -> Vec<&'static str> {
         }
     };
     note("[admin]", old.admin != new.admin);
+    note("[cluster]", old.cluster != new.cluster);
     note("[limits] connections", {
         old.limits.connections != new.limits.connections
     });

@@ -86,13 +86,16 @@ impl Desk {
             ["status"] if get => self.status(reader, query.one("format") == Some("nagios")),
             ["peers"] if get => self.peers(reader, None),
             ["peers", name] if get => self.peers(reader, Some(name)),
+            ["members"] if get => self.members(reader),
             ["calls"] if get => self.calls(reader, query).await,
             ["calls", call_id] if *method == Method::DELETE => {
                 self.hang_up(reader, call_id, who).await
             }
             ["calls", _] => not_with(reader, "DELETE"),
             ["explain"] if get => self.explain(reader, query),
-            ["calls" | "explain" | "peers" | "status"] | ["peers", _] => not_with(reader, "GET"),
+            ["calls" | "explain" | "members" | "peers" | "status"] | ["peers", _] => {
+                not_with(reader, "GET")
+            }
             ["peers", name, "report"] if post => self.report(reader, name, query),
             ["peers", _, "report"] => not_with(reader, "POST"),
             ["peers", name, word] => match Operator::of_word(word) {
