@@ -9,7 +9,6 @@ use anyhow::Context;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Runs a node until it is told to stop, by SIGTERM, SIGINT or an operator. `source` is where a
@@ -61,8 +60,7 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
         }
     }
     // A VCS looks once a minute whether the policy service takes part, and until then it asks it; what is promised to it
-    // is kept.
-    let patience = Instant::now() + patience;
+    // is kept. The time for shutting down begins only then, so that a call taken meanwhile has all of it.
     if served.shared.was_asked() && !drain.is_zero() {
         control.advance(Phase::Lingering);
         info!(
@@ -82,7 +80,7 @@ async fn live(config: Config, source: admin::Source) -> anyhow::Result<()> {
     tokio::select! {
         outcome = &mut ended => finish(outcome?),
         () = signals.end() => stop_now(&control, ended).await,
-        () = tokio::time::sleep_until(patience) => {
+        () = tokio::time::sleep(patience) => {
             warn!("stopping now: calls still live after the time for shutting down");
             control.advance(Phase::Stopping);
             finish(ended.await?)
