@@ -1,16 +1,20 @@
 //! The entry of this core: datagrams, this node's figures and time go in, effects come out.
 
 use crate::counters::{Counters, Dropped};
+use crate::delivery::Delivery;
 use crate::figure::{Figure, Key, Kind, Load};
+use crate::hearing::Hearing;
 use crate::ledger::Ledger;
 use crate::members::{Member, MemberStatus, Presence};
 use crate::output::Output;
 use crate::settings::{MemberSettings, Settings, SettingsError};
 use crate::wire::{self, DATAGRAM_MAX, Header, Seal};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+/// Members that were listed once and are remembered.
+const STRUCK_MAX: usize = 64;
 /// How long a node that starts waits for members that do not speak.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -25,12 +29,17 @@ pub struct Cluster {
     ledger: Ledger,
     /// This node's figures; a row keeps its place for good.
     own: Vec<Figure>,
+    own_rows: BTreeMap<Key, usize>,
     /// Whether a row was ever anything else than nought, so that somebody may have heard of it.
     used_ever: Vec<bool>,
     load: Load,
     counters: Counters,
     outputs: VecDeque<Output>,
     started: Instant,
+    /// Members that were listed once, with what was heard of them.
+    struck: VecDeque<(String, Hearing)>,
+    /// The highest number of an update that a struck member was told.
+    floor: u64,
 }
 
 impl Cluster {
@@ -52,6 +61,9 @@ impl Cluster {
             counters: Counters::default(),
             outputs: VecDeque::new(),
             started: now,
+            struck: VecDeque::new(),
+            floor: 0,
+            own_rows: BTreeMap::new(),
             settings,
         };
         cluster.enlist();
@@ -72,13 +84,14 @@ impl Cluster {
         };
         self.seal = Seal::new(&self.settings.key, &self.settings.identity.cluster);
         for at in (0..self.members.len()).rev() {
-            let stays = self.members.get(at).is_some_and(|member| {
-                let listed = &self.settings.members;
-                listed.iter().any(|settings| is_of(member, settings))
-            });
-            if !stays {
-                self.members.remove(at);
-                self.ledger.remove_member(at);
+            let Some(member) = self.members.get_mut(at) else {
+                continue;
+            };
+            let mut listed = self.settings.members.iter();
+            match listed.find(|settings| settings.name == member.name) {
+                // What it told, and which starts of it have ended, does not hang on where it is.
+                Some(settings) => member.address = settings.address,
+                None => self.strike(at),
             }
         }
         self.enlist();
@@ -188,14 +201,46 @@ impl Cluster {
         self.counters
     }
 
+    /// Takes a member off the list. Its numbers are kept, for the day that it is listed again.
+    fn strike(&mut self, at: usize) {
+        self.ledger.remove_member(at);
+        let member = self.members.remove(at);
+        self.floor = self.floor.max(member.delivery.sequence());
+        if member.differs {
+            self.outputs.push_back(Output::Conflict {
+                member: member.name.clone(),
+                differs: false,
+            });
+        }
+        let mut hearing = member.hearing;
+        hearing.forget_values();
+        if self.struck.len() == STRUCK_MAX {
+            self.struck.pop_front();
+        }
+        self.struck.push_back((member.name, hearing));
+    }
+
     /// Makes members of those in the settings that are none yet.
     fn enlist(&mut self) {
         for settings in &self.settings.members {
-            if self.members.iter().any(|member| is_of(member, settings)) {
+            if self
+                .members
+                .iter()
+                .any(|member| member.name == settings.name)
+            {
                 continue;
             }
             let mut member = Member::new(settings);
+            member.delivery = Delivery::above(self.floor);
             member.delivery.forget(self.used_ever.iter().copied());
+            if let Some(known) = self
+                .struck
+                .iter()
+                .position(|(name, _)| *name == settings.name)
+                && let Some((_, hearing)) = self.struck.remove(known)
+            {
+                member.hearing = hearing;
+            }
             self.members.push(member);
             self.ledger.add_member();
         }
@@ -223,14 +268,11 @@ impl Cluster {
             return Err(Dropped::Cluster);
         }
         let member = self.members.get_mut(at).ok_or(Dropped::Stranger)?;
-        if header.member != member.id {
+        if header.member != member.id || header.to != self.own_id {
             return Err(Dropped::Name);
         }
         if !self.seal.holds(datagram) {
             return Err(Dropped::Forged);
-        }
-        if member.floods(now) {
-            return Err(Dropped::Flood);
         }
         self.judge(at, now, &header)?;
         self.apply(at, &header, body);
@@ -243,9 +285,9 @@ impl Cluster {
             // It knows a later start of ours than this one, so that it would not hear us: our clock
             // has gone back, or our record of starts was lost.
             self.settings.identity.epoch = header.heard.epoch.saturating_add(1);
-            self.members
-                .iter_mut()
-                .for_each(|member| member.delivery.speak());
+            for member in &mut self.members {
+                member.delivery.forget(self.used_ever.iter().copied());
+            }
         }
         let own_epoch = self.settings.identity.epoch;
         let member = self.members.get_mut(at).ok_or(Dropped::Stranger)?;
@@ -256,6 +298,14 @@ impl Cluster {
                 member.delivery.speak();
             }
             return Err(why);
+        }
+        if member.hearing.knows(header.epoch, header.sequence) {
+            return Err(Dropped::Replay);
+        }
+        // Only what would change something is counted, so that no flood of repetitions keeps a member's
+        // own words out.
+        if member.floods(now) {
+            return Err(Dropped::Flood);
         }
         let newest = member.hearing.is_newest(header.epoch, header.sequence);
         let differs = header.configuration != self.settings.configuration;
@@ -271,6 +321,11 @@ impl Cluster {
         }
         if member.hearing.take(header.epoch, header.sequence)? {
             self.ledger.renew(at);
+            match member.presence {
+                // What its last start used was given up already.
+                Presence::Expired | Presence::Unknown => self.ledger.settle(at),
+                Presence::Fresh | Presence::Suspect => {}
+            }
             member.load_sequence = 0;
             member.is_known = false;
             member.delivery.forget(self.used_ever.iter().copied());
@@ -342,12 +397,14 @@ impl Cluster {
         if self.own.get(hint).is_some_and(|figure| figure.key == key) {
             return hint;
         }
-        let found = self.own.iter().position(|figure| figure.key == key);
-        found.unwrap_or_else(|| {
-            self.own.push(Figure { key, used: 0 });
-            self.used_ever.push(false);
-            self.own.len() - 1
-        })
+        if let Some(row) = self.own_rows.get(&key) {
+            return *row;
+        }
+        let row = self.own.len();
+        self.own.push(Figure { key, used: 0 });
+        self.used_ever.push(false);
+        self.own_rows.insert(key, row);
+        row
     }
 
     fn set_own(&mut self, row: usize, used: u64) {
@@ -386,6 +443,7 @@ impl Cluster {
                     caught_up,
                     cluster: self.cluster_id,
                     member: self.own_id,
+                    to: member.id,
                     configuration: self.settings.configuration,
                     epoch: self.settings.identity.epoch,
                     sequence,
@@ -401,11 +459,6 @@ impl Cluster {
             }
         }
     }
-}
-
-/// Whether a member is the one that these settings describe.
-fn is_of(member: &Member, settings: &MemberSettings) -> bool {
-    member.name == settings.name && member.address == settings.address
 }
 
 /// The octets of an update.

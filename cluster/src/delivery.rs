@@ -66,7 +66,7 @@ enum State {
     Confirmed,
     /// It has changed since it was told.
     Changed,
-    /// Told with this number, at this time.
+    /// First told with this number, and last at this time.
     Told(u64, Instant),
 }
 
@@ -77,6 +77,20 @@ struct Sent {
 }
 
 impl Delivery {
+    /// A telling whose first number is above `floor`: a member that was listed before has heard all up to
+    /// that.
+    pub(crate) fn above(floor: u64) -> Self {
+        Self {
+            sequence: floor,
+            ..Self::default()
+        }
+    }
+
+    /// The number of the last update.
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
     /// A row's value has changed.
     pub(crate) fn change(&mut self, row: usize) {
         if self.rows.len() <= row {
@@ -155,7 +169,7 @@ impl Delivery {
                 if std::mem::take(&mut row.in_backlog) {
                     *backlog -= 1;
                 }
-                if matches!(row.state, State::Told(sequence, _) if sequence == sent.sequence) {
+                if matches!(row.state, State::Told(first, _) if sent.sequence >= first) {
                     row.state = State::Confirmed;
                     *open -= 1;
                     confirmed = true;
@@ -224,7 +238,13 @@ impl Delivery {
         self.sequence += 1;
         for row in rows {
             if let Some(row) = self.rows.get_mut(*row) {
-                row.state = State::Told(self.sequence, now);
+                // Whichever telling of the present value is confirmed, it is known: where the way is
+                // long, there have been others since.
+                let first = match row.state {
+                    State::Told(first, _) => first,
+                    State::Changed | State::Confirmed => self.sequence,
+                };
+                row.state = State::Told(first, now);
             }
         }
         if !rows.is_empty() {
@@ -320,8 +340,8 @@ mod tests {
         assert_eq!(delivery.updates(at(100), FRESH), [(4, vec![1, 3])]);
         delivery.confirm(heard(2));
         assert_eq!(
-            delivery.open, 2,
-            "3 was told again since: the later word counts"
+            delivery.open, 1,
+            "3 was told again since, but the value is the same"
         );
         delivery.confirm(heard(4));
         assert_eq!((delivery.open, delivery.due(FRESH)), (0, Some(at(300))));

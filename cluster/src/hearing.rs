@@ -68,6 +68,22 @@ impl Hearing {
         newest
     }
 
+    /// Whether an update of the present start was applied before, or is too old to know.
+    pub(crate) fn knows(&self, epoch: u64, sequence: u64) -> bool {
+        let heard = Heard {
+            epoch: self.epoch,
+            first: self.first,
+            sequence: self.highest,
+            before: self.before,
+        };
+        epoch == self.epoch && (heard.holds(sequence) || sequence + WINDOW < self.highest)
+    }
+
+    /// What the member told is not known any more; it is to tell it anew.
+    pub(crate) fn forget_values(&mut self) {
+        self.first = 0;
+    }
+
     /// Takes the number of an update whose start is in order. True: it is the first of a new start,
     /// so that all that was told before is void.
     pub(crate) fn take(&mut self, epoch: u64, sequence: u64) -> Result<bool, Dropped> {
@@ -85,6 +101,9 @@ impl Hearing {
                 newest: self.newest,
             };
             return Ok(true);
+        }
+        if self.first == 0 {
+            self.first = sequence;
         }
         if sequence > self.highest {
             let ahead = sequence - self.highest;
@@ -138,6 +157,7 @@ mod tests {
                 } else {
                     Ok(taken.is_empty())
                 };
+                prop_assert_eq!(hearing.knows(3, number), right.is_err());
                 prop_assert_eq!(hearing.take(3, number), right);
                 if right.is_ok() {
                     taken.insert(number);

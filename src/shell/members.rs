@@ -21,6 +21,8 @@ use tracing::{info, warn};
 
 /// How often this node's figures are looked at: changes within this time travel together.
 const TICK: Duration = Duration::from_millis(20);
+/// The shortest wait for a datagram.
+const WAIT_MIN: Duration = Duration::from_millis(1);
 /// Datagrams that are heard before time and outputs are looked after again.
 const BATCH: usize = 64;
 /// Longer than any update, so that one that is too long is seen as such.
@@ -57,7 +59,6 @@ impl Door {
         let cluster = Cluster::new(Instant::now(), settings, seed)?;
         let socket = UdpSocket::bind(members.listen)
             .with_context(|| format!("cannot listen on {} for [cluster]", members.listen))?;
-        socket.set_read_timeout(Some(TICK))?;
         info!("hearing members on udp:{}", socket.local_addr()?);
         Ok(Some(Self {
             socket,
@@ -89,7 +90,8 @@ impl Door {
         };
         let mut next = Instant::now();
         while post.control.phase() != Phase::Stopping {
-            post.hear()?;
+            let due = post.cluster.poll_timeout(Instant::now());
+            post.hear(due.map_or(next, |due| due.min(next)))?;
             let now = Instant::now();
             if now >= next {
                 next = now + TICK;
@@ -124,10 +126,16 @@ struct Post {
 }
 
 impl Post {
-    /// Hears what has come, or waits for it a tick at most.
-    fn hear(&mut self) -> anyhow::Result<()> {
+    /// Waits for something to hear until then, and hears what has come by now.
+    fn hear(&mut self, until: Instant) -> anyhow::Result<()> {
+        let wait = until.saturating_duration_since(Instant::now());
+        // No time at all would be for ever.
+        self.socket.set_read_timeout(Some(wait.max(WAIT_MIN)))?;
         let mut datagram = [0; DATAGRAM_MAX];
-        for _ in 0..BATCH {
+        for heard in 0..BATCH {
+            if heard == 1 {
+                self.socket.set_nonblocking(true)?;
+            }
             match self.socket.recv_from(&mut datagram) {
                 Ok((length, from)) => {
                     let datagram = datagram.get(..length).unwrap_or_default();
@@ -146,6 +154,7 @@ impl Post {
                 },
             }
         }
+        self.socket.set_nonblocking(false)?;
         Ok(())
     }
 

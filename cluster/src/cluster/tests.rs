@@ -37,6 +37,9 @@ struct World {
     /// All datagrams that were sent: from, to, octets.
     sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     outputs: Vec<(&'static str, Output)>,
+    /// How long each datagram takes, and those that are under way.
+    delay: Duration,
+    under_way: Vec<(Instant, SocketAddr, SocketAddr, Vec<u8>)>,
 }
 
 impl World {
@@ -59,6 +62,8 @@ impl World {
             nodes: names.iter().map(node).collect(),
             sent: Vec::new(),
             outputs: Vec::new(),
+            delay: Duration::ZERO,
+            under_way: Vec::new(),
         }
     }
 
@@ -95,11 +100,20 @@ impl World {
                     };
                     let from = address(name);
                     self.sent.push((from, to, octets.clone()));
-                    if let Some(there) = self.nodes.iter_mut().find(|(name, _)| address(name) == to)
-                        && passes(from, to)
-                    {
-                        there.1.handle_datagram(now, from, &octets);
+                    if passes(from, to) {
+                        let arrives = now + self.delay;
+                        self.under_way.push((arrives, from, to, octets));
                     }
+                }
+            }
+            let (arrived, under_way) = std::mem::take(&mut self.under_way)
+                .into_iter()
+                .partition(|(at, ..)| *at <= now);
+            self.under_way = under_way;
+            for (_, from, to, octets) in arrived {
+                let there = self.nodes.iter_mut().find(|(name, _)| address(name) == to);
+                if let Some((_, there)) = there {
+                    there.handle_datagram(now, from, &octets);
                 }
             }
         }
@@ -387,20 +401,76 @@ fn whoever_is_not_believed_changes_nothing() {
 }
 
 #[test]
-fn more_than_a_member_tells_is_dropped() {
+fn a_flood_of_repetitions_keeps_nobody_out() {
     let mut world = World::new(&["a", "b"]);
     world.run(ms(300), all);
-    let (from, _, good) = world
+    let (from, _, old) = world
         .sent
         .iter()
         .rfind(|(from, ..)| *from == address("b"))
         .cloned()
         .unwrap();
-    let now = world.now + ms(5_000);
-    for _ in 0..3_000 {
-        world.node("a").handle_datagram(now, from, &good);
+    for step in 0..1_000 {
+        let now = world.now;
+        for _ in 0..20 {
+            world.node("a").handle_datagram(now, from, &old);
+        }
+        world.uses("b", &[figure("pipe", 384 + step % 7)]);
+        world.run(ms(5), all);
     }
-    assert_eq!(world.node("a").counters().dropped(Dropped::Flood), 1_000);
+    assert_eq!(world.presence("b", "a"), Presence::Fresh);
+    world.run(ms(100), all);
+    assert_eq!(world.elsewhere("a"), [figure("pipe", 384 + 999 % 7)]);
+    assert_eq!(world.node("a").counters().dropped(Dropped::Replay), 20_000);
+    assert_eq!(world.node("a").counters().dropped(Dropped::Flood), 0);
+}
+
+#[test]
+fn what_is_for_one_member_says_nothing_to_another() {
+    let mut world = World::new(&POOL);
+    world.nodes[2].1 = Cluster::new(world.now, settings("c", &["a", "b"], 900), 1).unwrap();
+    world.uses("b", &[figure("pipe", 384)]);
+    world.run(ms(500), all);
+    let before = world.node("a").counters();
+    let now = world.now;
+    let for_c = world.sent.clone();
+    let for_c = for_c
+        .iter()
+        .filter(|(from, to, _)| *from == address("b") && *to == address("c"));
+    let mut count = 0;
+    for (from, _, octets) in for_c {
+        world.node("a").handle_datagram(now, *from, octets);
+        count += 1;
+    }
+    let after = world.node("a").counters();
+    assert_eq!(
+        after.dropped(Dropped::Name) - before.dropped(Dropped::Name),
+        count
+    );
+    assert_eq!(after.applied, before.applied);
+}
+
+#[test]
+fn a_start_that_is_raised_later_frees_nothing() {
+    let mut world = World::new(&POOL);
+    world.nodes[0].1 = Cluster::new(world.now, settings("a", &["b", "c"], 900), 1).unwrap();
+    world.run(ms(500), all);
+    // a starts again with its clock back, and first meets c, which has started again too.
+    world.nodes[0].1 = Cluster::new(world.now, settings("a", &["b", "c"], 5), 1).unwrap();
+    world.nodes[2].1 = Cluster::new(world.now, settings("c", &["a", "b"], 2), 1).unwrap();
+    world.uses("a", &[figure("pipe", 384)]);
+    world.run(ms(500), |from, to| {
+        from != address("b") && to != address("b")
+    });
+    assert_eq!(world.elsewhere("c"), [figure("pipe", 384)]);
+    world.outputs.clear();
+    world.run(ms(500), all);
+    assert_eq!(world.elsewhere("b"), [figure("pipe", 384)]);
+    let freed = world
+        .outputs
+        .iter()
+        .any(|(name, output)| *name == "c" && matches!(output, Output::Elsewhere { used: 0, .. }));
+    assert!(!freed, "c never thought that a uses nothing");
 }
 
 #[test]
@@ -460,7 +530,8 @@ fn members_come_and_go_by_reload() {
     let mut world = World::new(&POOL);
     world.uses("b", &[figure("pipe", 1)]);
     world.uses("c", &[figure("pipe", 2)]);
-    world.run(ms(500), all);
+    // So long that the numbers of a new list would be far behind.
+    world.run(ms(60_000), all);
     let now = world.now;
     let without_b = settings("a", &["c"], 1);
     world.node("a").reload(now, without_b).unwrap();
@@ -511,4 +582,19 @@ fn a_node_that_starts_waits_until_it_knows_what_the_others_use() {
     world.run(ms(100), |_, _| false);
     let now = world.now;
     assert!(world.node("a").is_informed(now));
+}
+
+#[test]
+fn a_long_way_does_not_keep_a_figure_from_being_confirmed() {
+    let mut world = World::new(&["a", "b"]);
+    world.delay = ms(60);
+    world.uses("a", &[figure("pipe", 384)]);
+    world.run(ms(2_000), all);
+    assert_eq!(world.elsewhere("b"), [figure("pipe", 384)]);
+    world.sent.clear();
+    world.run(ms(2_000), all);
+    let longest = world.sent.iter().map(|(.., octets)| octets.len()).max();
+    let empty = world.sent.iter().map(|(.., octets)| octets.len()).min();
+    assert_eq!(longest, empty, "nothing is told any more");
+    assert!(world.sent.len() <= 22, "{} heartbeats", world.sent.len());
 }

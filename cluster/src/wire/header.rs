@@ -32,7 +32,10 @@ pub(crate) struct Header {
     /// The reader has confirmed all that the sender used when the reader began to hear.
     pub(crate) caught_up: bool,
     pub(crate) cluster: u64,
+    /// The sender's name.
     pub(crate) member: u64,
+    /// The reader's name: an update for one member says nothing to another.
+    pub(crate) to: u64,
     pub(crate) configuration: u64,
     pub(crate) epoch: u64,
     pub(crate) sequence: u64,
@@ -60,8 +63,8 @@ impl Header {
         let bandwidth = u16::from_be_bytes(take(&mut rest)?);
         let _reserved: [u8; 2] = take(&mut rest)?;
         let mut number = || take(&mut rest).map(u64::from_be_bytes);
-        let [cluster, member, configuration, epoch, sequence] =
-            [number()?, number()?, number()?, number()?, number()?];
+        let [cluster, member, to] = [number()?, number()?, number()?];
+        let [configuration, epoch, sequence] = [number()?, number()?, number()?];
         let heard = Heard {
             epoch: number()?,
             first: number()?,
@@ -80,6 +83,7 @@ impl Header {
             caught_up: flags & CAUGHT_UP != 0,
             cluster,
             member,
+            to,
             configuration,
             epoch,
             sequence,
@@ -106,6 +110,7 @@ impl Header {
         for number in [
             self.cluster,
             self.member,
+            self.to,
             self.configuration,
             self.epoch,
             self.sequence,
@@ -167,12 +172,13 @@ mod tests {
 
     fn headers() -> impl Strategy<Value = Header> {
         let load = any::<([bool; 4], [u32; 2])>();
-        let numbers = any::<[u64; 9]>();
+        let numbers = any::<[u64; 10]>();
         (load, numbers).prop_map(
             |(([maintenance, draining, full, caught_up], calls), numbers)| {
                 let [
                     cluster,
                     member,
+                    to,
                     configuration,
                     epoch,
                     sequence,
@@ -192,6 +198,7 @@ mod tests {
                     caught_up,
                     cluster,
                     member,
+                    to,
                     configuration,
                     epoch,
                     sequence,

@@ -14,7 +14,7 @@ pub(crate) use seal::{MAC, Seal};
 pub const DATAGRAM_MAX: usize = 1_200;
 
 /// Octets of a header.
-pub(crate) const HEADER: usize = 88;
+pub(crate) const HEADER: usize = 96;
 /// Octets of an entry.
 pub(crate) const ENTRY: usize = 12;
 /// Entries that one update holds at most.

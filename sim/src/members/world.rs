@@ -507,20 +507,19 @@ impl World {
             if let Some(octet) = changed.get_mut(bit / 8) {
                 *octet ^= 1 << (bit % 8);
             }
-            let now = self.now;
-            let Some(node) = self.nodes.get_mut(packet.to) else {
-                continue;
-            };
-            for octets in [&packet.octets, &changed] {
-                let before = (node.cluster.counters().applied, sums(&node.cluster));
-                node.cluster
-                    .handle_datagram(now, address(packet.from), octets);
-                self.figures.attacks += 1;
-                if before != (node.cluster.counters().applied, sums(&node.cluster)) {
-                    return Err(format!(
-                        "a repetition or forgery changed node {}",
-                        packet.to
-                    ));
+            // To whom it was for, and to all others.
+            for (at, node) in self.nodes.iter_mut().enumerate() {
+                if at == packet.from {
+                    continue;
+                }
+                for octets in [&packet.octets, &changed] {
+                    let before = (node.cluster.counters().applied, sums(&node.cluster));
+                    node.cluster
+                        .handle_datagram(self.now, address(packet.from), octets);
+                    self.figures.attacks += 1;
+                    if before != (node.cluster.counters().applied, sums(&node.cluster)) {
+                        return Err(format!("a repetition or forgery changed node {at}"));
+                    }
                 }
             }
         }
