@@ -146,12 +146,10 @@ impl Post {
                         self.others += 1;
                     }
                 }
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => break,
-                    // What a member that is not there has told us by ICMP.
-                    ErrorKind::ConnectionRefused => {}
-                    _ => return Err(error).context("cannot hear members any more"),
-                },
+                Err(error) if is_quiet(error.kind()) => break,
+                // What a member that is not there has told us by ICMP.
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+                Err(error) => return Err(error).context("cannot hear members any more"),
             }
         }
         self.socket.set_nonblocking(false)?;
@@ -245,6 +243,14 @@ impl Post {
             }
         }
     }
+}
+
+/// Whether nothing has come, or a signal has.
+fn is_quiet(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
 }
 
 /// An IPv4 address as such, though the socket is one of IPv6.

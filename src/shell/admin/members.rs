@@ -90,7 +90,7 @@ fn row(member: &MemberStatus) -> Vec<Json> {
     };
     vec![
         Json::text(&member.name),
-        Json::text(&member.address.to_string()),
+        Json::text(member.address.to_string()),
         Json::text(member.presence.as_str()),
         member
             .age
