@@ -7,6 +7,7 @@
 //! what runs is served and the wait stays near the target (docs/decisions/0011-overload.md).
 
 use crate::access::rates::{Bucket, Rate};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 /// When too much is too much, and what is said then.
@@ -75,8 +76,9 @@ pub(crate) enum Room {
 const CALM_INTERVALS: u32 = 10;
 /// Which part of the interval a long wait must last to be overload while there is overload anyway.
 const AGAIN: u32 = 4;
-/// Refused INVITEs that are remembered; a power of two.
+/// Refused INVITEs that are remembered, and those of them that share a place; powers of two.
 const REFUSED: usize = 8192;
+const SHARERS: usize = 4;
 /// How long a refused INVITE may be repeated: 64*T1 with the usual T1.
 const REPEATS: Duration = Duration::from_secs(32);
 
@@ -157,7 +159,8 @@ impl Overload {
     }
 
     fn was_refused(&self, key: u64, at: u32) -> bool {
-        self.refused.get(place(key)).is_some_and(|(known, since)| {
+        let mut sharers = self.refused.get(place(key)).unwrap_or_default().iter();
+        sharers.any(|(known, since)| {
             *known == key && u128::from(at.wrapping_sub(*since)) < REPEATS.as_millis()
         })
     }
@@ -167,9 +170,13 @@ impl Overload {
         if self.refused.is_empty() {
             self.refused = vec![(0, 0); REFUSED];
         }
-        if !self.was_refused(key, at)
-            && let Some(entry) = self.refused.get_mut(place(key))
-        {
+        if self.was_refused(key, at) {
+            return;
+        }
+        let sharers = self.refused.get_mut(place(key)).unwrap_or_default();
+        // An empty one, else the oldest.
+        let age = |(known, since): &(u64, u32)| (*known == 0, at.wrapping_sub(*since));
+        if let Some(entry) = sharers.iter_mut().max_by_key(|entry| age(entry)) {
             *entry = (key, at);
         }
     }
@@ -184,8 +191,10 @@ fn takes(bucket: &mut Bucket, rate: Rate, at: u32) -> bool {
     rate.per_second == 0 || bucket.take(rate, at)
 }
 
-fn place(key: u64) -> usize {
-    usize::try_from(key >> 32).unwrap_or(0) & (REFUSED - 1)
+/// Where a key is kept, with those that share its place.
+fn place(key: u64) -> Range<usize> {
+    let first = usize::try_from(key >> 32).unwrap_or(0) % (REFUSED / SHARERS) * SHARERS;
+    first..first + SHARERS
 }
 
 #[cfg(test)]
@@ -286,6 +295,25 @@ mod tests {
         assert_eq!(stage.room(2), Room::Free);
         stage.waits(0, 1_500);
         assert_eq!(stage.room(1), Room::Free, "no repeat comes so late");
+    }
+
+    #[test]
+    fn refused_invites_that_share_a_place_are_all_remembered() {
+        let mut stage = Stage::new(OverloadSettings::default());
+        stage.waits(TARGET + 1, 102);
+        let sharers = || (0..SHARERS as u64).map(|number| 1 + number * REFUSED as u64);
+        for key in sharers() {
+            assert_eq!(stage.room(key), Room::Refuse);
+        }
+        stage.waits(0, 1_000);
+        for key in sharers() {
+            assert_eq!(stage.room(key), Room::Refuse, "{key}");
+        }
+        // One more pushes the oldest out.
+        stage.waits(TARGET + 1, 102);
+        assert_eq!(stage.room(1 + 9 * REFUSED as u64), Room::Refuse);
+        stage.waits(0, 1_000);
+        assert_eq!(stage.room(1), Room::Free);
     }
 
     #[test]
