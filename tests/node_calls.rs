@@ -2,8 +2,10 @@
 
 mod node_world;
 
+use balancer::Failover;
 use baton::node::Recording;
 use node_world::{CALLER, PEERS, World, answer, invite, peer, request};
+use signaling::Trouble;
 use std::time::Duration;
 
 fn two_peers() -> balancer::Settings {
@@ -126,6 +128,55 @@ fn a_silent_address_keeps_no_session_of_its_own() {
     assert_eq!(world.in_use(), [0, 1]);
     world.hear(PEERS[2], &answer(&third.text, "200 OK"));
     world.expect(CALLER, "SIP/2.0 200");
+}
+
+/// All peers in one pool with this.
+fn with_failover(mut settings: balancer::Settings, failover: Failover) -> balancer::Settings {
+    let pool = balancer::PoolSettings::new(balancer::POOL_OF_ALL);
+    settings.pools = vec![balancer::PoolSettings { failover, ..pool }];
+    for peer in &mut settings.peers {
+        peer.pool = balancer::POOL_OF_ALL.into();
+    }
+    settings
+}
+
+#[test]
+fn a_connection_may_take_as_long_as_the_pool_says() {
+    let connect_timeout = Duration::from_millis(250);
+    let failover = Failover {
+        connect_timeout,
+        ..Failover::default()
+    };
+    let mut world = World::new(1, &with_failover(two_addresses(), failover));
+    world.hear(CALLER, &invite("one", "meet", ""));
+    let first = world.expect(PEERS[0], "INVITE ");
+    assert_eq!(first.connect_patience, Some(connect_timeout));
+    world.wait(Duration::from_secs(6));
+    let probes = world
+        .sent
+        .iter()
+        .filter(|sent| sent.text.starts_with("OPTIONS "));
+    let patience: Vec<_> = probes.map(|probe| probe.connect_patience).collect();
+    assert!(patience.contains(&Some(connect_timeout)), "{patience:?}");
+}
+
+#[test]
+fn what_runs_short_here_counts_against_nobody() {
+    let mut world = World::new(1, &two_peers());
+    world.hear(CALLER, &invite("one", "meet", ""));
+    for _ in 0..2 {
+        let invite = world
+            .sent
+            .iter()
+            .find(|sent| sent.text.starts_with("INVITE "));
+        let invite = invite.unwrap().clone();
+        world.sent.clear();
+        world.fail_for(&invite, Trouble::Local);
+    }
+    // Only this node cannot: another one may.
+    world.expect(CALLER, "SIP/2.0 503");
+    assert_eq!([world.state("a"), world.state("b")], ["Active"; 2]);
+    assert_eq!(world.in_use(), [0, 0]);
 }
 
 #[test]

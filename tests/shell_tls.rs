@@ -150,6 +150,11 @@ fn a_peer_that_is_somebody_else_gets_no_call() {
         assert!(refusal.start().contains(" 50"), "{name}: {}", refusal.0);
         let shell = &node.handle.figures()[0].shell;
         assert_eq!(shell.tls_failed.value(), 1, "{name}");
+        let failovers = &node.handle.peers()[0].failovers;
+        assert!(
+            failovers.contains(&(balancer::Cause::Tls, 1)),
+            "{failovers:?}"
+        );
     }
 }
 

@@ -82,6 +82,12 @@ impl Handle {
         &self.tls
     }
 
+    /// What is known and counted of each peer.
+    #[must_use]
+    pub fn peers(&self) -> Vec<balancer::PeerFigures> {
+        self.balancer.figures(Instant::now())
+    }
+
     /// What each worker counts.
     #[must_use]
     pub fn figures(&self) -> &[Figures] {

@@ -29,6 +29,7 @@ pub(crate) struct Sent {
     pub(crate) text: String,
     worker: usize,
     ticket: Option<Ticket>,
+    pub(crate) connect_patience: Option<Duration>,
 }
 
 pub(crate) struct World {
@@ -176,6 +177,7 @@ impl World {
                     text: String::from_utf8_lossy(worker.bytes(transmit.span)).into_owned(),
                     worker: number,
                     ticket: transmit.ticket,
+                    connect_patience: transmit.connect_patience,
                 });
             }
             worker.sent();

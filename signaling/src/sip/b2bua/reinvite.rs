@@ -33,7 +33,7 @@ pub enum Input {
     Failure,
     /// A leg of the call is over.
     HangUp,
-    /// Timer B, or the transport failed.
+    /// Timer B.
     NoAnswer,
     /// 101 to 199.
     Provisional,
@@ -44,6 +44,8 @@ pub enum Input {
     TooLong,
     /// 100.
     Trying,
+    /// The transport failed.
+    Unsent,
 }
 
 /// What to do.
@@ -94,6 +96,9 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
         }
         (Calling | Proceeding, Input::NoAnswer) => (Over, &[RefuseNoAnswer, HangUp]),
         (CancelPending | Cancelling, Input::NoAnswer) => (Over, &[RefuseCancelled, HangUp]),
+        // To the user that is a 503 (§8.1.3.1), which leaves the session as it is (§14.1).
+        (Calling | Proceeding, Input::Unsent) => (Over, &[RefuseNoAnswer]),
+        (CancelPending | Cancelling, Input::Unsent) => (Over, &[RefuseCancelled]),
         (Calling, Input::Cancel) => (CancelPending, &[]),
         (Proceeding, Input::Cancel) => (Cancelling, &[SendCancel]),
         (CancelPending, Input::Provisional | Input::Trying) => (Cancelling, &[SendCancel]),
@@ -123,7 +128,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::NoAnswer
             | Input::Provisional
             | Input::Success
-            | Input::Trying,
+            | Input::Trying
+            | Input::Unsent,
         )
         | (
             Over,
@@ -135,7 +141,8 @@ pub fn step(state: State, input: Input) -> (State, &'static [Action]) {
             | Input::Provisional
             | Input::Success
             | Input::TooLong
-            | Input::Trying,
+            | Input::Trying
+            | Input::Unsent,
         ) => (state, &[]),
     }
 }
@@ -152,7 +159,7 @@ mod tests {
         State::Over,
         State::Proceeding,
     ];
-    const INPUTS: [Input; 9] = [
+    const INPUTS: [Input; 10] = [
         Input::Ack,
         Input::Cancel,
         Input::Failure,
@@ -162,6 +169,7 @@ mod tests {
         Input::Success,
         Input::TooLong,
         Input::Trying,
+        Input::Unsent,
     ];
 
     /// Who asked is answered finally exactly once, whatever happens in whatever order.

@@ -87,7 +87,8 @@ impl Core {
                     None => return,
                 },
             },
-            (Event::Response | Event::Timeout | Event::TransportError, _) => Input::NoAnswer,
+            (Event::TransportError, _) => Input::Unsent,
+            (Event::Response | Event::Timeout, _) => Input::NoAnswer,
         };
         self.reinvite_input(now, key, input, message);
     }
