@@ -155,8 +155,9 @@ impl Witness {
             };
         };
         let rings = invite.provisional_at.is_some();
+        let least = invite.at + self.timers.ring.min(self.timers.t1_64());
         let rang_until = call.rings_from().filter(|_| rings);
-        let rang_until = rang_until.map(|from| from + self.timers.ring);
+        let rang_until = rang_until.map(|from| least.max(from + self.timers.ring));
         match status {
             504 if invite.failed_at.is_some() => Ok(()),
             504 if is_dead => Ok(()),

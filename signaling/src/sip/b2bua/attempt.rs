@@ -13,7 +13,7 @@ use crate::sip::transaction::client::hop_by_hop::INVITE_CSEQ;
 use crate::slots::Key;
 use crate::statuses::Statuses;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How far the attempts of a call have come.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +44,8 @@ pub(crate) struct Progress {
     pub(crate) awaits_confirmation: bool,
     /// How long the first answer may take.
     pub(crate) patience: Duration,
+    /// When the attempt began.
+    pub(crate) since: Option<Instant>,
     /// Why the next attempt is wanted.
     pub(crate) why: Why,
 }
@@ -92,7 +94,7 @@ impl Progress {
     }
 
     /// An attempt at this peer begins.
-    pub(crate) fn begin(&mut self, choice: &Choice<'_>) {
+    pub(crate) fn begin(&mut self, now: Instant, choice: &Choice<'_>) {
         *self = Self {
             number: self.begun,
             begun: self.begun + 1,
@@ -101,6 +103,7 @@ impl Progress {
             is_open: true,
             awaits_confirmation: choice.awaits_confirmation,
             patience: choice.patience,
+            since: Some(now),
             ..Self::default()
         };
     }

@@ -37,7 +37,7 @@ pub(crate) struct Call {
     /// When the INVITE came.
     pub(crate) begun: Instant,
     /// When the caller last heard more than 100, or began: timer C counts from there, whichever peer rings.
-    rings_from: Instant,
+    pub(crate) rings_from: Instant,
     /// Whether the caller was told that it rings, or more.
     is_heard: bool,
     /// The first of the requests that are being carried across.
@@ -362,9 +362,8 @@ impl Core {
                 let wait = self.context.settings.timers.t1_64();
                 self.wait_for_peer(key, now + wait);
             }
-            // Not from this attempt on: the time of a caller whose peers die one after another ends as well.
             Action::StartRinging => {
-                let until = call.rings_from + self.context.settings.timers.ring;
+                let until = call.rings_until(&self.context.settings.timers);
                 self.wait_for_peer(key, until);
             }
             Action::StopWaiting => self.stop_waiting_for_peer(key),

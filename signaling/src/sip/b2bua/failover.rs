@@ -136,7 +136,7 @@ impl Core {
             }
         }
         if let Some(call) = self.calls.get_mut(key) {
-            call.peer.progress.begin(&choice);
+            call.peer.progress.begin(now, &choice);
             call.peer.client = Some(client);
             call.peer.hop = Some(hop);
         }

@@ -1,11 +1,23 @@
 //! How long a peer leg waits: for its first answer, for timer C, for what comes of a CANCEL.
 
-use super::call::With;
+use super::call::{Call, With};
 use super::peer_leg;
 use crate::context::Alarm;
 use crate::core::Core;
+use crate::settings::Timers;
 use crate::slots::Key;
 use std::time::Instant;
+
+impl Call {
+    /// Timer C, from what the caller heard last on: the time of a caller whose peers die one after another ends as well.
+    /// But each peer has as long as a transaction takes.
+    pub(crate) fn rings_until(&self, timers: &Timers) -> Instant {
+        let until = self.rings_from + timers.ring;
+        let least = timers.ring.min(timers.t1_64());
+        let since = self.peer.progress.since;
+        since.map_or(until, |since| until.max(since + least))
+    }
+}
 
 impl Core {
     pub(crate) fn wait_for_peer(&mut self, key: Key, until: Instant) {
