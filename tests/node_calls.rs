@@ -480,3 +480,16 @@ fn who_heard_sdp_where_the_conference_is_not_is_hung_up() {
     world.wait(Duration::from_millis(100));
     world.expect(CALLER, "BYE ");
 }
+
+#[test]
+fn a_peer_that_the_operator_works_on_is_not_probed_at_its_other_address() {
+    let mut world = World::new(1, &two_addresses());
+    while world.last(PEERS[0], "OPTIONS ").is_none() {
+        world.wait(Duration::from_millis(100));
+    }
+    let id = world.balancer.board().peers()[0].id;
+    let maint = balancer::Operator::Maint;
+    world.balancer.set_operator(world.now, id, maint);
+    world.wait(Duration::from_secs(9));
+    assert!(world.last(PEERS[1], "OPTIONS ").is_none());
+}

@@ -54,6 +54,13 @@ impl Balancer {
         None
     }
 
+    /// Whether this peer is probed now: not one that the operator works on.
+    #[must_use]
+    pub fn probes(&self, peer: PeerId) -> bool {
+        let board = self.board_now();
+        board.peer(peer).is_some_and(|peer| is_probed(&board, peer))
+    }
+
     /// A peer that fails is probed soon; one that goes on failing later and later.
     pub(crate) fn reschedule(
         &self,

@@ -145,7 +145,7 @@ impl Worker {
                 let (at, timeout) = (round.at, round.timeout);
                 self.addresses.fails(now, peer, at);
                 let has_others = !others.is_empty();
-                if has_others && self.probes {
+                if has_others && self.probes && self.balancer.probes(peer) {
                     self.ask_next_address(now, peer, (others, timeout));
                 } else {
                     self.probing.rounds.remove(&peer);
