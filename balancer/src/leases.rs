@@ -96,7 +96,7 @@ impl Leases {
             return None;
         }
         let mut list = self.by_conference.get_mut(name)?;
-        let claimed = claim(&mut list, now);
+        let claimed = claim(&mut list, now, |_| true);
         let is_empty = list.is_empty();
         drop(list);
         if is_empty {
@@ -106,13 +106,19 @@ impl Leases {
         self.counted(claimed)
     }
 
-    /// The permit of the oldest lease at a peer that is for no conference.
-    pub(crate) fn claim_peer(&self, peer: PeerId, now: u64) -> Option<Permit> {
+    /// The permit of the oldest lease at a peer that is for no conference, and has this number if there is
+    /// one.
+    pub(crate) fn claim_peer(
+        &self,
+        (peer, number): (PeerId, Option<u64>),
+        now: u64,
+    ) -> Option<Permit> {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
         let mut list = self.by_peer.get_mut(&peer)?;
-        let claimed = claim(&mut list, now);
+        let is_it = |held: &Held| number.is_none_or(|number| number == held.leased.number.into());
+        let claimed = claim(&mut list, now, is_it);
         let is_empty = list.is_empty();
         drop(list);
         if is_empty {
@@ -201,8 +207,14 @@ impl Leases {
 }
 
 /// The permit of the oldest lease of a list that is not over.
-fn claim(list: &mut VecDeque<(Arc<Held>, Permit)>, now: u64) -> Option<Permit> {
-    let fresh = list.iter().position(|(held, _)| now < held.over)?;
+fn claim(
+    list: &mut VecDeque<(Arc<Held>, Permit)>,
+    now: u64,
+    is_it: impl Fn(&Held) -> bool,
+) -> Option<Permit> {
+    let fresh = list
+        .iter()
+        .position(|(held, _)| now < held.over && is_it(held))?;
     list.remove(fresh).map(|(_, permit)| permit)
 }
 

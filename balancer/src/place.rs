@@ -268,12 +268,23 @@ impl<'a> Decision<'a> {
         Err(self.why_none(not))
     }
 
-    /// The session that is held at a peer for a call without a conference.
+    /// The session that is held at a peer for a call without a conference; of this number, where one was
+    /// dialled.
     fn claim_peer(&self, peer: &Peer) -> Option<Permit> {
+        let number = self.route.bridge.map(|(_, number)| number);
         match self.claims {
-            Claims::Leases => self.balancer.leases.claim_peer(peer.id, self.now),
-            Claims::Nothing => None,
+            Claims::Leases if self.has_claim() => {
+                let leases = &self.balancer.leases;
+                leases.claim_peer((peer.id, number), self.now)
+            }
+            Claims::Leases | Claims::Nothing => None,
         }
+    }
+
+    /// Whether a place may be held for this call. A call that has been somewhere has had its own, and takes
+    /// nobody else's.
+    fn has_claim(&self) -> bool {
+        self.request.tried.is_empty()
     }
 
     /// The peer of a place that was held in a conference, if the call can go there.
@@ -347,8 +358,10 @@ impl<'a> Decision<'a> {
     /// The conference's peer, or a new one where the conference is to be set up.
     fn join(&self, name: &str) -> Decided<'a> {
         let held = match self.claims {
-            Claims::Leases => self.balancer.leases.claim_conference(name, self.now),
-            Claims::Nothing => None,
+            Claims::Leases if self.has_claim() => {
+                self.balancer.leases.claim_conference(name, self.now)
+            }
+            Claims::Leases | Claims::Nothing => None,
         };
         let mut lost = None;
         if let Some(permit) = held {
@@ -356,7 +369,7 @@ impl<'a> Decision<'a> {
                 Some(peer) => return Ok((peer, permit, Reason::Lease)),
                 None => lost = Some(permit),
             }
-        } else {
+        } else if self.has_claim() {
             self.check_zone()?;
         }
         let joined = self.join_or_open(name);

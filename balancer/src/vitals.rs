@@ -213,13 +213,14 @@ impl Vitals {
         self.reported_by
             .store(reported.source.number(), Ordering::Relaxed);
         self.change_health(|health| health.with_report(true));
-        let room = reported.sessions_max.unwrap_or(ROOM_UNKNOWN);
-        self.room.store(room, Ordering::Relaxed);
-        let in_use = reported.in_use.unwrap_or(USE_UNKNOWN);
-        self.reported_in_use.store(in_use, Ordering::Relaxed);
+        // One figure may come alone; the other holds as long as the peer reports at all.
+        if let Some(room) = reported.sessions_max {
+            self.room.store(room, Ordering::Relaxed);
+        }
         let Some(in_use) = reported.in_use else {
-            return self.correction.store(0, Ordering::Relaxed);
+            return;
         };
+        self.reported_in_use.store(in_use, Ordering::Relaxed);
         let drift = drift(in_use, self.counts.seen(), self.elsewhere());
         let [newest, middle, oldest] = &self.drifts;
         oldest.store(middle.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -361,6 +362,23 @@ mod tests {
         assert_eq!(vitals.used(vitals.counts.seen()), 4);
         vitals.reconcile(reported(10), 6);
         assert_eq!(vitals.used(vitals.counts.seen()), 10);
+    }
+
+    #[test]
+    fn one_figure_does_not_take_the_other_away() {
+        let vitals = with_sessions(1, 0);
+        let figure = |in_use, sessions_max| Reported {
+            source: Source::Api,
+            in_use,
+            sessions_max,
+        };
+        vitals.reconcile(figure(None, Some(0)), 0);
+        vitals.reconcile(figure(Some(3), None), 1);
+        let used = vitals.used(vitals.counts.seen());
+        assert_eq!((vitals.limit(100), used), (0, 3));
+        vitals.reconcile(figure(None, Some(50)), 2);
+        let used = vitals.used(vitals.counts.seen());
+        assert_eq!((vitals.limit(100), used), (50, 3));
     }
 
     #[test]

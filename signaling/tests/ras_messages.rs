@@ -36,6 +36,28 @@ fn messages_have_the_bytes_of_another_encoder() {
     }
 }
 
+/// A token with something of somebody's own, written by an independent encoder.
+#[test]
+fn a_token_may_hold_what_is_not_standard() {
+    let bytes = octets("62000007201a010080070008816b0002050a2a864886f70c0a01020103616263020100");
+    let message = Message::decode(&bytes).unwrap();
+    let Message::UnknownMessageResponse(response) = &message else {
+        panic!("{message:?}");
+    };
+    let tokens: Vec<_> = response
+        .tokens
+        .iter()
+        .flat_map(|tokens| tokens.iter())
+        .collect();
+    let token = tokens[0].non_standard.unwrap();
+    assert_eq!(token.data, b"abc");
+    assert_eq!(
+        token.non_standard_identifier.to_string(),
+        "1.2.840.113548.10.1.2.1"
+    );
+    assert_eq!(written(&message), bytes);
+}
+
 #[test]
 fn every_message_is_read_as_it_was_written() {
     for (name, message, _) in samples() {

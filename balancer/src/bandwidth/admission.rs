@@ -231,7 +231,7 @@ impl Grant {
                 .map_err(|_| exceeded())?;
             // What it has may be more than a limit of one call that is lower now.
             let more = capped.saturating_sub(self.kbps);
-            if !network.take(self.path, more) {
+            if more > 0 && !network.take(self.path, more) {
                 return Err(exceeded());
             }
             self.kbps += more;

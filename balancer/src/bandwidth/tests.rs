@@ -152,6 +152,21 @@ fn lowering_frees_at_once() {
     assert_eq!((other.kbps(), grant.change(385).is_err()), (616, true));
 }
 
+/// Others may have taken what the total has beyond this call.
+#[test]
+fn a_change_that_needs_nothing_more_is_no_matter_of_totals() {
+    let site = Plan::default()
+        .subzone("S", |subzone| {
+            subzone.total = Limit::Limited(1000);
+            subzone.intra = Limit::Limited(384);
+        })
+        .build();
+    let mut grant = site.call("S", "S", 384).unwrap();
+    site.bandwidth.view().set_remote("S", false, 900);
+    assert_eq!(grant.change(512), Ok(384));
+    assert_eq!(site.own("S"), 384);
+}
+
 /// A refresh repeats what the call asked for in the beginning, not what it got.
 #[test]
 fn asking_again_for_the_same_is_no_change() {

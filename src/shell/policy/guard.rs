@@ -74,9 +74,6 @@ impl Guard {
                     anyhow!("[policy] password_hash is no Argon2 hash: {error}; `baton policy hash` makes one")
                 })?;
                 let known = before.and_then(|before| before.who.known(user, hash));
-                if known.is_none() {
-                    trials.forget_wrong();
-                }
                 Who::Hash {
                     user: user.clone(),
                     hash: hash.clone(),
@@ -122,7 +119,9 @@ impl Guard {
         let Some((name, password)) = colon.and_then(|at| given.split_at_checked(at)) else {
             return Credence::Wrong;
         };
-        if self.trials.is_wrong(&said) {
+        // What is wrong for one hash may be right for the next, and both are asked while a reload goes on.
+        let tried = Digest::of(&self.key, &[hash.as_bytes(), b"\n", &given].concat());
+        if self.trials.is_wrong(&tried) {
             return Credence::Wrong;
         }
         let is_user = name == user.as_bytes();
@@ -134,21 +133,21 @@ impl Guard {
         if is_known() {
             return Credence::Good;
         }
-        if self.trials.is_wrong(&said) {
+        if self.trials.is_wrong(&tried) {
             return Credence::Wrong;
         }
         let known = Arc::clone(known);
-        let tried = tokio::task::spawn_blocking(move || {
+        let trial = tokio::task::spawn_blocking(move || {
             // A wrong name takes as long as a wrong password.
             let is_right = is_password(&hash, &password) & is_user;
             if is_right {
                 *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
             }
             // The trial goes on when whoever asked has gone, and so does its turn.
-            turn.end(said, is_right);
+            turn.end(tried, is_right);
             is_right
         });
-        credence(tried.await.unwrap_or(false))
+        credence(trial.await.unwrap_or(false))
     }
 }
 
@@ -298,6 +297,8 @@ mod tests {
         let user = "vcs".to_owned();
         let hash = super::super::hash(b"other").unwrap();
         let other = Guard::new(&PolicyAccess::Hash { user, hash }, Some(&again)).unwrap();
+        // Somebody is still judged by the old one meanwhile.
+        assert_eq!(judge(&again, "vcs:other"), Credence::Wrong);
         assert_eq!(judge(&other, "vcs:other"), Credence::Good);
         assert_eq!(judge(&other, "vcs:s3cret"), Credence::Wrong);
     }

@@ -86,12 +86,6 @@ impl Trials {
         wrong.contains(said)
     }
 
-    /// Another password: what was wrong may be right.
-    pub(super) fn forget_wrong(&self) {
-        let mut wrong = self.0.wrong.lock().unwrap_or_else(PoisonError::into_inner);
-        wrong.clear();
-    }
-
     fn note_wrong(&self, said: Digest) {
         let mut wrong = self.0.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         if wrong.len() >= WRONG_MAX {
@@ -184,8 +178,6 @@ mod tests {
                 trials.note_wrong(digest(number));
             }
             assert!(!trials.is_wrong(&digest(0)) && trials.is_wrong(&digest(9)));
-            trials.forget_wrong();
-            assert!(!trials.is_wrong(&digest(9)));
         });
     }
 

@@ -298,3 +298,44 @@ fn leases_of_many_lengths_end_each_in_its_time() {
         (vec![0], None)
     );
 }
+
+#[test]
+fn a_call_that_was_somewhere_takes_no_place_of_others() {
+    let peers = vec![bridge("a", 1, 10), bridge("b", 2, 10)];
+    let (balancer, now) = balancer(peers, vec![meet()]);
+    let lease = |serial| balancer.lease(&ask(now, "meet1"), serial, TIME);
+    let (first, _second) = (lease("one").expect("room"), lease("two").expect("room"));
+    let alias = alias_of(&balancer, &first);
+    let call = balancer.place(&ask(now, &alias)).expect("its place");
+    assert_eq!((call.reason, balancer.lease_count()), (Reason::Lease, 1));
+    // Its peer does not take it, and it looks on.
+    let tried = [call.peer];
+    let again = Request {
+        tried: &tried,
+        ..ask(now, &alias)
+    };
+    let _elsewhere = balancer.place(&again);
+    assert_eq!(balancer.lease_count(), 1, "the second one's is still held");
+    let other = balancer.place(&ask(now, &alias)).expect("its place");
+    assert_eq!(other.reason, Reason::Lease);
+}
+
+#[test]
+fn a_place_without_a_conference_is_for_its_number() {
+    let any = AliasSettings {
+        name: "any".into(),
+        pattern: "any".into(),
+        conference: None,
+        ..meet()
+    };
+    let (balancer, now) = balancer(vec![bridge("a", 1, 10)], vec![any]);
+    let leased = balancer.lease(&ask(now, "any"), "one", TIME).expect("room");
+    let other = format!("601{}@bridges.example.com", leased.number ^ 1);
+    let call = balancer.place(&ask(now, &other)).expect("room");
+    assert_eq!((call.reason, balancer.lease_count()), (Reason::Figures, 1));
+    assert!(balancer.place_promised(&ask(now, &other)).is_none());
+    let own = balancer
+        .place(&ask(now, &alias_of(&balancer, &leased)))
+        .expect("its place");
+    assert_eq!((own.reason, balancer.lease_count()), (Reason::Lease, 0));
+}

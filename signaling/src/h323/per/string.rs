@@ -138,10 +138,11 @@ impl<'a> Oid<'a> {
     }
 
     /// Its parts; the first two are one in the contents.
-    fn parts(self) -> impl Iterator<Item = u64> {
-        let mut part = 0_u64;
+    fn parts(self) -> impl Iterator<Item = u128> {
+        // A part may be a UUID (ITU-T X.667); of a longer one the last 128 bits are shown.
+        let mut part = 0_u128;
         self.0.iter().filter_map(move |octet| {
-            part = part << 7 | u64::from(octet & 0x7f);
+            part = part << 7 | u128::from(octet & 0x7f);
             (octet & 0x80 == 0).then(|| std::mem::take(&mut part))
         })
     }

@@ -38,8 +38,8 @@ pub use protocol::{
 };
 pub use security::{
     ClearToken, CryptoEpPwdHash, CryptoGkPwdHash, CryptoH323Token, CryptoToken, DhSet, Encrypted,
-    EncryptedToken, Hashed, HashedToken, Icv, Identifier, Opened, Params, SecurityErrors,
-    SecurityErrors2, Signed, SignedToken, TimeStamp, TypedCertificate,
+    EncryptedToken, Hashed, HashedToken, Icv, Identifier, NonStandardToken, Opened, Params,
+    SecurityErrors, SecurityErrors2, Signed, SignedToken, TimeStamp, TypedCertificate,
 };
 pub use service::{
     BillingMode, CallCreditServiceControl, CallStartingPoint, ServiceControlDescriptor,

@@ -1,6 +1,6 @@
 //! Tokens and checks of H.235.0: read as they are, judged elsewhere.
 
-use super::{AliasAddress, GatekeeperIdentifier, NonStandardParameter};
+use super::{AliasAddress, GatekeeperIdentifier};
 use crate::h323::per::{
     Bits, Bmp, Fault, Integer, Number, Octets, Oid, Reader, Value, Writer, choice, sequence,
 };
@@ -29,9 +29,17 @@ sequence! {
         may random: Integer,
         may certificate: TypedCertificate<'a>,
         may general_id: Identifier<'a>,
-        may non_standard: NonStandardParameter<'a>,
+        may non_standard: NonStandardToken<'a>,
     } additions 4 {
         1 senders_id: Identifier<'a>,
+    }
+}
+
+sequence! {
+    /// NonStandardParameter of H.235.0, which is another than that of H.225.0.
+    NonStandardToken<'a> {
+        needs non_standard_identifier: Oid<'a>,
+        needs data: &'a [u8],
     }
 }
 
