@@ -31,11 +31,10 @@ impl Desk {
     /// The other members; none where there is no cluster.
     pub(super) fn members(&self, reader: Reader) -> Answer {
         let mut table = Table::new(COLUMNS);
-        if let Some(seen) = seen(&self.view) {
-            seen.members
-                .iter()
-                .for_each(|member| table.row(row(member)));
-        }
+        let seen = seen(&self.view);
+        seen.members
+            .iter()
+            .for_each(|member| table.row(row(member)));
         Answer::of(
             reader,
             || table.text(),
@@ -46,9 +45,7 @@ impl Desk {
 
 /// Writes the figures.
 pub(super) fn write(page: &mut Page, view: &View) {
-    let Some(seen) = seen(view) else {
-        return;
-    };
+    let seen = seen(view);
     let mut family = page.family(&names::MEMBER_STATE);
     for member in &seen.members {
         for presence in PRESENCES {
@@ -77,8 +74,10 @@ pub(super) fn write(page: &mut Page, view: &View) {
     family.sample(&["no_update"], seen.others);
 }
 
-fn seen(view: &View) -> Option<Arc<Seen>> {
-    view.members.as_ref().map(|watched| watched.load_full())
+/// What is seen of the members: nothing where there is no cluster.
+fn seen(view: &View) -> Arc<Seen> {
+    let watched = view.members.as_ref();
+    watched.map_or_else(Arc::default, |watched| watched.load_full())
 }
 
 fn row(member: &MemberStatus) -> Vec<Json> {
